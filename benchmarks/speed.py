@@ -1,0 +1,262 @@
+"""Time what users wait for, beside what the machine could do.
+
+    python benchmarks/speed.py --out=speed.json [--only=iteration,training,...]
+
+Parts: `iteration` (one PnP-HVAE iteration, published network, 256 x 256), `training`
+(one step of the published network on two 128 x 128 patches), `operators` (the data
+step of each operator at 256 x 256), `import`. GFLOP/s count the convolutions and
+products that the traced program holds. `chain` is the rate of those same products and
+convolutions run one by one with nothing between them; `product` is the rate of one
+large matrix product. Runs on whatever device JAX finds.
+"""
+
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+from absl import app, flags
+
+from jaxrestore import Observation, operators
+from jaxrestore.priors import PatchVDVAE
+from jaxrestore.priors.hvae.patch_config import published
+from jaxrestore.solvers import pnp_hvae
+from jaxrestore.training.patch_vdvae import PatchVDVAERecipe
+
+_OUT = flags.DEFINE_string("out", "", "JSON file to write.")
+_ONLY = flags.DEFINE_list(
+    "only", ["iteration", "training", "operators", "import"], "Parts to run."
+)
+_REPEATS = flags.DEFINE_integer("repeats", 5, "Runs of each; the median counts.")
+_SIZE = flags.DEFINE_integer("size", 256, "Side of the image.")
+
+Op = tuple[Any, ...]
+
+
+def seconds(function: Callable[[], Any], repeats: int) -> float:
+    """Median wall time of a call, its result waited for; the first run is extra."""
+    jax.block_until_ready(function())
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        jax.block_until_ready(function())
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times)
+
+
+def product_rate(repeats: int, size: int = 2048) -> float:
+    """GFLOP/s of a (size x size) float32 matrix product."""
+    a = jax.random.normal(jax.random.key(0), (size, size))
+    multiply = jax.jit(jnp.dot)
+    return 2 * size**3 / seconds(lambda: multiply(a, a), repeats) / 1e9
+
+
+def inventory(function: Callable[..., Any], *args: Any) -> Counter[Op]:
+    """Products and convolutions of a traced function, with how often each runs."""
+    counts: Counter[Op] = Counter()
+    _collect(jax.make_jaxpr(function)(*args).jaxpr, 1, counts)
+    return counts
+
+
+def _collect(jaxpr: Any, times: int, counts: Counter[Op]) -> None:
+    for eqn in jaxpr.eqns:
+        name = eqn.primitive.name
+        if name in ("dot_general", "conv_general_dilated"):
+            shapes = tuple((v.aval.shape, v.aval.dtype.name) for v in eqn.invars)
+            params = tuple(sorted((k, v) for k, v in eqn.params.items()))
+            output = eqn.outvars[0].aval.shape
+            counts[(eqn.primitive, shapes, _Frozen(params), output)] += times
+        inner = times * (eqn.params["length"] if name == "scan" else 1)
+        for value in eqn.params.values():
+            for sub in value if isinstance(value, (tuple, list)) else (value,):
+                if hasattr(sub, "eqns"):
+                    _collect(sub, inner, counts)
+                elif hasattr(sub, "jaxpr"):
+                    _collect(sub.jaxpr, inner, counts)
+
+
+class _Frozen:
+    """Parameters of a primitive, compared by what they print."""
+
+    def __init__(self, params: tuple):
+        self.params = params
+
+    def __hash__(self) -> int:
+        return hash(repr(self.params))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Frozen) and repr(self.params) == repr(other.params)
+
+
+def flops(op: Op) -> float:
+    """Multiplications and additions of one product or convolution."""
+    primitive, shapes, frozen, output = op
+    params = dict(frozen.params)
+    total = 2.0
+    for side in output:
+        total *= side
+    left, right = shapes[0][0], shapes[1][0]
+    if primitive.name == "dot_general":
+        for axis in params["dimension_numbers"][0][0]:
+            total *= left[axis]
+        return total
+    spec = params["dimension_numbers"].rhs_spec
+    for axis in spec[1:]:
+        total *= right[axis]
+    return total
+
+
+def chain_seconds(counts: Counter[Op], repeats: int) -> float:
+    """Time of all those products and convolutions, each alone in a program."""
+    total = 0.0
+    for (primitive, shapes, frozen, _), count in counts.items():
+        args = [jnp.ones(shape, dtype) for shape, dtype in shapes]
+        run = jax.jit(lambda *a, p=primitive, f=frozen: p.bind(*a, **dict(f.params)))
+        total += count * seconds(lambda run=run, args=args: run(*args), repeats)
+    return total
+
+
+def _rates(counts: Counter[Op], taken: float, repeats: int) -> dict[str, float]:
+    work = sum(count * flops(op) for op, count in counts.items())
+    chain = chain_seconds(counts, repeats)
+    return {
+        "seconds": taken,
+        "gflop": work / 1e9,
+        "gflops_per_second": work / taken / 1e9,
+        "chain_gflops_per_second": work / chain / 1e9,
+        "share_of_chain": chain / taken,
+    }
+
+
+def _observation(operator: Any, size: int) -> Observation:
+    image = jax.random.uniform(jax.random.key(1), (size, size, 3))
+    return Observation(operator(image), operator, 8 / 255)
+
+
+def time_iteration(size: int, repeats: int) -> dict[str, float]:
+    """One iteration: a long solve minus a short one, per step; no loop overhead."""
+    prior = PatchVDVAE.create(published(), jax.random.key(0))
+    kernel = jnp.asarray(operators.kernels.gaussian(25, 1.6))
+    observation = _observation(operators.Blur(kernel), size)
+
+    def solve(steps: int) -> jax.Array:
+        return pnp_hvae(
+            prior, observation, max_steps=steps, tolerance=0.0, history=False
+        ).mean
+
+    begin = time.perf_counter()
+    jax.block_until_ready(solve(1))
+    first = time.perf_counter() - begin
+    taken = (
+        seconds(lambda: solve(4), repeats) - seconds(lambda: solve(1), repeats)
+    ) / 3
+    image = observation.y
+    counts = inventory(lambda p, x: p.reconstruct(x, 0.8), prior, image)
+    return {"first_call_seconds": first, **_rates(counts, taken, repeats)}
+
+
+def _training_config() -> ml_collections.ConfigDict:
+    config = ml_collections.ConfigDict({"total_steps": 100})
+    config.loss = {"min_noise_std": 0.0, "max_noise_std": 0.0, "balance_steps": 10_000}
+    config.loss |= {"warmup_start": 21, "warmup_steps": 5000, "kl_weight": 1.0}
+    config.optimizer = {"name": "adamax", "learning_rate": 1e-3, "warmup": 10}
+    config.optimizer |= {"decay_start": 50, "final_learning_rate": 1e-4}
+    return config
+
+
+def time_training(repeats: int) -> dict[str, float]:
+    """One step: loss, gradient, Adamax, on two 128 x 128 patches."""
+    config = _training_config()
+    config.model = published().to_dict()
+    recipe = PatchVDVAERecipe(config)
+    params = recipe.init(jax.random.key(0))
+    optimizer = recipe.optimizer(config)
+    batch = {"image": jax.random.uniform(jax.random.key(1), (2, 128, 128, 3))}
+
+    def step(params: Any, state: Any, key: jax.Array) -> Any:
+        gradient, metrics = jax.grad(recipe.loss, has_aux=True)(params, batch, key, 0)
+        updates, state = optimizer.update(gradient, state, params)
+        return jax.tree.map(jnp.add, params, updates), state, metrics
+
+    args = (params, optimizer.init(params), jax.random.key(2))
+    run = jax.jit(step)
+    begin = time.perf_counter()
+    jax.block_until_ready(run(*args))
+    first = time.perf_counter() - begin
+    rates = _rates(
+        inventory(step, *args), seconds(lambda: run(*args), repeats), repeats
+    )
+    return {"first_call_seconds": first, **rates}
+
+
+def time_operators(size: int, repeats: int) -> dict[str, float]:
+    """Milliseconds of the exact data step x = prox(mu) for each operator."""
+    kernel = jnp.asarray(operators.kernels.gaussian(25, 1.6))
+    mask = jax.random.bernoulli(jax.random.key(3), 0.4, (size, size, 1))
+    cases = {
+        "identity": operators.Identity(),
+        "mask": operators.Mask(mask.astype(jnp.float32)),
+        "blur": operators.Blur(kernel),
+        "downsample_x4": operators.Downsample(kernel, 4),
+        "unknown_boundary_blur": operators.Crop((12, 12, 12, 12))
+        @ operators.Blur(kernel),
+    }
+    prox = jax.jit(lambda observation, mean: observation.prox(mean, (10 / 255) ** 2))
+    mean = jax.random.uniform(jax.random.key(4), (size, size, 3))
+    milliseconds = {}
+    for name, operator in cases.items():
+        seen = _observation(operator, size)
+        taken = seconds(lambda seen=seen: prox(seen, mean), max(repeats, 20))
+        milliseconds[name] = 1e3 * taken
+    return milliseconds
+
+
+def time_import(repeats: int) -> dict[str, float]:
+    """Seconds of `import jaxrestore` in a fresh process, beside `import jax`."""
+
+    def run(module: str) -> None:
+        subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
+
+    return {
+        module: seconds(lambda module=module: run(module), repeats)
+        for module in ("jax", "jaxrestore")
+    }
+
+
+def main(_: list[str]) -> None:
+    repeats, size = _REPEATS.value, _SIZE.value
+    result: dict[str, Any] = {
+        "device": jax.devices()[0].device_kind,
+        "processor": platform.processor() or platform.machine(),
+        "jax": jax.__version__,
+        "size": size,
+        "product_gflops_per_second": product_rate(repeats),
+    }
+    parts = {
+        "iteration": lambda: time_iteration(size, repeats),
+        "training": lambda: time_training(repeats),
+        "operators": lambda: time_operators(size, repeats),
+        "import": lambda: time_import(repeats),
+    }
+    unknown = sorted(set(_ONLY.value) - set(parts))
+    if unknown:
+        sys.exit(f"--only={unknown[0]}: unknown part; expected {', '.join(parts)}")
+    for name in _ONLY.value:
+        result[name] = parts[name]()
+        print(name, json.dumps(result[name], indent=1), flush=True)
+    print(f"product {result['product_gflops_per_second']:.0f} GFLOP/s")
+    if _OUT.value:
+        with open(_OUT.value, "w") as file:
+            json.dump(result, file, indent=1)
+
+
+if __name__ == "__main__":
+    app.run(main)

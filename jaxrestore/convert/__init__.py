@@ -1,0 +1,1 @@
+"""Published checkpoints to ours, one module a format."""

@@ -1,0 +1,1 @@
+"""Reading images: single files, training sources, the patch pipeline."""

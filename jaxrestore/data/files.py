@@ -1,0 +1,77 @@
+"""Files that are either complete or not there."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from jaxrestore.errors import InputError
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Yields a temporary path beside `path` that takes its place at the end.
+
+    Whatever goes wrong inside the block, `path` keeps its old content (or stays
+    absent) and the temporary file is removed.
+
+    Args:
+        path: The file to write; its folder must exist.
+
+    Raises:
+        InputError: The system refuses to write (no permission, disk full).
+    """
+    path = Path(path)
+    try:
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name[:60]}-", suffix=path.suffix
+        )
+        os.close(handle)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: str | os.PathLike, argument: str) -> Path:
+    """Makes a folder with its parents and makes sure that files can be put there.
+
+    Args:
+        path: The folder.
+        argument: What the user calls it, for the message.
+
+    Raises:
+        InputError: It cannot be made or written to.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{argument}={path}: cannot write there ({error.strerror or error});"
+            " expected a folder that can be made and written to, choose another"
+        ) from error
+    return path
+
+
+def _cannot_write(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{path}: cannot write the file ({error.strerror or error}); expected a"
+        " writable folder with free space, choose another output folder or free some"
+    )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

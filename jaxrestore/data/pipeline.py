@@ -1,0 +1,104 @@
+"""The endless, shuffled, checkpointable stream of training batches (Grain).
+
+Patch number i depends on the seed and on i alone, and batch number b of the whole
+job holds the patches b * B ... b * B + B - 1. Several processes cut consecutive
+parts out of the same batches, so their number changes nothing about the data.
+"""
+
+import dataclasses
+import sys
+from typing import Any
+
+import grain
+import numpy as np
+from absl import flags
+
+from jaxrestore.data.patches import RandomPatch
+
+
+@dataclasses.dataclass(frozen=True)
+class _StackPatches:
+    """Batch index -> {"image": (local_size, P, P, C)}."""
+
+    patches: Any
+    batch_size: int
+    start: int
+    local_size: int
+
+    def __call__(self, index: int) -> dict[str, np.ndarray]:
+        first = index * self.batch_size + self.start
+        stack = [self.patches[first + i] for i in range(self.local_size)]
+        return {"image": np.stack(stack)}
+
+
+def training_batches(
+    source,
+    data,
+    batch_size: int,
+    seed: int,
+    *,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> grain.DatasetIterator:
+    """Stream this process's part of the batches.
+
+    Args:
+        source: random-access source of image pyramids.
+        data: the `data` section of the config (patch_size, scales, flip,
+            dequantise, num_threads, num_workers).
+        batch_size: patches in a batch of the whole job, divisible by
+            `process_count`.
+        seed: fixes the order of images and every crop, scale, flip and noise.
+        process_index: which part of each batch, counting from 0.
+        process_count: how many processes share a batch.
+
+    Returns:
+        Iterator over {"image": float32 (batch_size / process_count, P, P, C) in
+        [0, 1]}. Its state is the number of batches taken.
+    """
+    cut = RandomPatch(data.patch_size, len(data.scales), data.flip, data.dequantise)
+    patches = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
+    patches = patches.random_map(cut)
+    local_size = batch_size // process_count
+    stack = _StackPatches(patches, batch_size, process_index * local_size, local_size)
+    endless = sys.maxsize // batch_size - 1
+    read = grain.ReadOptions(num_threads=data.num_threads, prefetch_buffer_size=4)
+    batches = grain.MapDataset.range(endless).map(stack).to_iter_dataset(read)
+    if data.num_workers:
+        # Grain's workers read absl's global flags, which may not have been parsed.
+        if not flags.FLAGS.is_parsed():
+            flags.FLAGS.mark_as_parsed()
+        options = grain.MultiprocessingOptions(num_workers=data.num_workers)
+        batches = batches.mp_prefetch(options)
+    return iter(batches)
+
+
+def validation_batches(
+    source,
+    data,
+    batch_size: int,
+    count: int,
+    *,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> list[dict[str, np.ndarray]]:
+    """The first `count` batches under a fixed seed, unflipped: always the same.
+
+    Arguments and element shapes as for `training_batches`.
+    """
+    from ml_collections import ConfigDict
+
+    fixed = ConfigDict(data)
+    fixed.update(flip=False, num_workers=0)
+    batches = training_batches(
+        source,
+        fixed,
+        batch_size,
+        seed=0,
+        process_index=process_index,
+        process_count=process_count,
+    )
+    try:
+        return [next(batches) for _ in range(count)]
+    finally:
+        batches.close()

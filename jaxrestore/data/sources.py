@@ -1,0 +1,212 @@
+"""Random-access sources of training images: a folder, or a TFDS set.
+
+A source maps an index to an *image pyramid*: a tuple of uint8 arrays (H, W, 3),
+the image itself and one reduced copy (block averages) for each further scale.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from jaxrestore.errors import InputError
+
+IMAGE_SUFFIXES = frozenset(
+    (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+)
+Pyramid = tuple[np.ndarray, ...]
+
+
+def decode_rgb(image: Image.Image, name: str) -> Image.Image:
+    """Bring an opened image to 8-bit RGB, upright.
+
+    Grey is repeated over the colours, alpha is dropped, a palette and CMYK are
+    converted, 16-bit grey keeps its upper eight bits.
+
+    Raises:
+        InputError: the image has 32-bit or floating-point pixels.
+    """
+    image = ImageOps.exif_transpose(image) or image
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        raise InputError(
+            f"image {name} has {image.mode!r} pixels (32 bits each), expected 8 or"
+            " 16 bits a channel; convert it or remove it from the folder"
+        )
+    return image.convert("RGB")
+
+
+def make_pyramid(
+    image: Image.Image, scales: Sequence[int], patch_size: int, name: str
+) -> Pyramid:
+    """Reduce an RGB image by block averages, as far as a patch still fits.
+
+    Args:
+        image: 8-bit RGB.
+        scales: reduction factors, increasing, the first the finest.
+        patch_size: side of the patches to be cut, in pixels.
+        name: file name for messages.
+
+    Returns:
+        One uint8 array (H // s, W // s, 3) per scale s that holds a patch; at
+        least one.
+
+    Raises:
+        InputError: the image is smaller than a patch at the finest scale.
+    """
+    levels = []
+    for scale in scales:
+        width, height = image.width // scale, image.height // scale
+        if min(width, height) < patch_size:
+            break
+        # Cropping first keeps partial blocks out of the averages.
+        whole = image.crop((0, 0, width * scale, height * scale))
+        levels.append(np.asarray(whole.reduce(scale) if scale > 1 else whole))
+    if not levels:
+        raise InputError(
+            f"image {name} is {image.width}x{image.height}, smaller than"
+            f" data.patch_size={patch_size} at scale {scales[0]}; remove it or use"
+            " smaller patches"
+        )
+    return tuple(levels)
+
+
+class ImageFolder:
+    """Images of any sizes below a folder, in the order of their relative paths.
+
+    Args:
+        root: folder, searched with its subfolders; files of other kinds are
+            ignored.
+        patch_size: side of the patches to be cut, in pixels.
+        scales: reduction factors, increasing.
+        cache: decode everything now and keep it in memory (about 4 bytes a pixel
+            for scales 1, 2, 4), which also reports unusable files at the start.
+
+    Raises:
+        InputError: no such folder, no images in it, or an unusable image.
+    """
+
+    def __init__(
+        self, root: str, patch_size: int, scales: Sequence[int], cache: bool = True
+    ):
+        folder = Path(root)
+        if not folder.is_dir():
+            raise InputError(
+                f"data folder {str(root)!r} does not exist or is not a folder; set"
+                " --config.data.train (and --config.data.val) to a folder of images"
+            )
+        self.files = sorted(
+            path
+            for path in folder.rglob("*")
+            if path.suffix.lower() in IMAGE_SUFFIXES
+            and not path.name.startswith(".")
+            and path.is_file()
+        )
+        if not self.files:
+            raise InputError(
+                f"data folder {str(root)!r} holds no images; expected files ending in"
+                f" {', '.join(sorted(IMAGE_SUFFIXES))}"
+            )
+        self.root, self.patch_size, self.scales = folder, patch_size, tuple(scales)
+        self._cache: list[Pyramid] | None = None
+        if cache:
+            with ThreadPoolExecutor(2) as pool:
+                self._cache = list(pool.map(self._read, range(len(self.files))))
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Pyramid:
+        return self._read(index) if self._cache is None else self._cache[index]
+
+    def _read(self, index: int) -> Pyramid:
+        path = self.files[index]
+        try:
+            with Image.open(path) as image:
+                rgb = decode_rgb(image, str(path))
+        except InputError:
+            raise
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as e:
+            raise InputError(
+                f"image {path} cannot be read ({' '.join(str(e).split())}); repair it"
+                " or remove it from the folder"
+            ) from e
+        return make_pyramid(rgb, self.scales, self.patch_size, str(path))
+
+    def content_hash(self) -> str:
+        """Short hash of relative paths and file sizes, to recognise the same set."""
+        digest = hashlib.sha256()
+        for path in self.files:
+            entry = f"{path.relative_to(self.root).as_posix()} {path.stat().st_size}\n"
+            digest.update(entry.encode())
+        return digest.hexdigest()[:16]
+
+
+class TfdsImages:
+    """The "image" feature of a TensorFlow Datasets split, read without TensorFlow.
+
+    Args:
+        name: "dataset:split", e.g. "div2k/hr:train".
+        patch_size: side of the patches to be cut, in pixels.
+        scales: reduction factors, increasing.
+        data_dir: where the prepared sets lie; "" for the TFDS default.
+
+    Raises:
+        InputError: malformed name, unknown set or split, no "image" feature.
+    """
+
+    def __init__(
+        self, name: str, patch_size: int, scales: Sequence[int], data_dir: str = ""
+    ):
+        import tensorflow_datasets as tfds
+
+        dataset, _, split = name.partition(":")
+        if not dataset or not split:
+            raise InputError(
+                f"TFDS source {name!r} must read 'dataset:split', e.g. 'cifar10:train'"
+            )
+        try:
+            self.examples: Any = tfds.data_source(
+                dataset, split=split, data_dir=data_dir or None
+            )
+        except Exception as e:  # TFDS raises many kinds for a wrong name or split
+            raise InputError(
+                f"TFDS source {name!r} cannot be opened: {' '.join(str(e).split())}"
+            ) from e
+        self.name, self.patch_size, self.scales = name, patch_size, tuple(scales)
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, index: int) -> Pyramid:
+        name = f"{self.name}[{index}]"
+        try:
+            pixels = np.asarray(self.examples[index]["image"])
+        except KeyError as e:
+            raise InputError(f"TFDS source {self.name!r} has no 'image' feature") from e
+        if pixels.dtype != np.uint8:
+            raise InputError(f"{name} has {pixels.dtype} pixels, expected uint8")
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+        rgb = decode_rgb(image, name)
+        return make_pyramid(rgb, self.scales, self.patch_size, name)
+
+    def content_hash(self) -> str:
+        """Name, split and length, to recognise the same set."""
+        return f"{self.name} x{len(self)}"
+
+
+def open_source(data, split: str) -> ImageFolder | TfdsImages:
+    """Open ``data.train`` or ``data.val`` of a training config.
+
+    Args:
+        data: the `data` section of the config.
+        split: "train" or "val".
+    """
+    if data.kind == "tfds":
+        return TfdsImages(data[split], data.patch_size, data.scales, data.tfds_dir)
+    return ImageFolder(data[split], data.patch_size, data.scales, data.cache)

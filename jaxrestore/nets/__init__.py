@@ -1,0 +1,1 @@
+"""Layers and residual cells. The only package that imports ``flax.linen``."""

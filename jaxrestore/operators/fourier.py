@@ -1,0 +1,59 @@
+"""Periodic convolution by real FFTs over the two image axes."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxrestore.errors import InputError
+
+AXES = (0, 1)
+
+
+def rfft2(image: jax.Array) -> jax.Array:
+    """(H, W, C) -> (H, W // 2 + 1, C), complex."""
+    return jnp.fft.rfft2(image, axes=AXES)
+
+
+def irfft2(spectrum: jax.Array, size: tuple[int, ...]) -> jax.Array:
+    """Inverse of `rfft2` for an image of the given (H, W)."""
+    return jnp.fft.irfft2(spectrum, s=size, axes=AXES)
+
+
+def transfer_function(
+    kernel: jax.Array, size: tuple[int, ...], dtype=jnp.float32
+) -> jax.Array:
+    """Spectrum (H, W // 2 + 1, 1) of periodic convolution with a kernel.
+
+    Cheap (one channel), and XLA moves it out of loops whose kernel does not change,
+    so nothing is cached.
+
+    Args:
+      kernel: (kh, kw), its centre at shape // 2.
+      size: (H, W), at least the kernel's size.
+      dtype: of the image to be filtered.
+
+    Raises:
+      InputError: the kernel is not 2-D or larger than the image.
+    """
+    if jnp.ndim(kernel) != 2:
+        raise InputError(
+            f"kernel has shape {jnp.shape(kernel)}; expected (height, width), the same "
+            "for all channels; select one 2-D kernel"
+        )
+    kh, kw = kernel.shape
+    if kh > size[0] or kw > size[1]:
+        raise InputError(
+            f"kernel of {kh}x{kw} is larger than the image of {size[0]}x{size[1]}; "
+            "crop the kernel or use a larger image"
+        )
+    canvas = jnp.zeros((*size, 1), dtype).at[:kh, :kw, 0].set(kernel.astype(dtype))
+    return rfft2(jnp.roll(canvas, (-(kh // 2), -(kw // 2)), axis=AXES))
+
+
+def filter_image(image: jax.Array, transfer: jax.Array) -> jax.Array:
+    """Multiplies the spectrum of an (H, W, C) image by a transfer function."""
+    return irfft2(rfft2(image) * transfer, image.shape[:2])
+
+
+def power(transfer: jax.Array) -> jax.Array:
+    """|transfer|^2, real."""
+    return jnp.square(transfer.real) + jnp.square(transfer.imag)

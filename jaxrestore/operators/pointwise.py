@@ -1,0 +1,125 @@
+"""Operators that keep, scale or drop single pixels."""
+
+from dataclasses import dataclass, field
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrestore.errors import InputError
+from jaxrestore.operators.base import Diagonal
+from jaxrestore.operators.fill import smooth_fill
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class Identity(Diagonal):
+    """A x = x: denoising."""
+
+    def __call__(self, x):
+        return x
+
+    def adjoint(self, y):
+        return y
+
+    def initial_image(self, y):
+        return y
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class Mask(Diagonal):
+    """Pixelwise product: inpainting.
+
+    What a measurement holds where the mask is zero (even NaN) is never used.
+
+    Attributes:
+      mask: (H, W, 1) or (H, W, C), 1 where a pixel is observed and 0 where it is
+        missing; other finite values scale the pixel.
+    """
+
+    mask: jax.Array
+
+    def __call__(self, x):
+        self._check_size(x.shape)
+        return x * self.mask.astype(x.dtype)
+
+    def adjoint(self, y):
+        return self(self.clean(y))
+
+    def clean(self, y):
+        self._check_size(y.shape)
+        return jnp.where(self.mask != 0, y, 0)
+
+    def initial_image(self, y):
+        observed = self.mask != 0
+        values = self.clean(y) / jnp.where(observed, self.mask, 1).astype(y.dtype)
+        return smooth_fill(values, jnp.broadcast_to(observed, y.shape))
+
+    def validate(self):
+        mask = np.asarray(self.mask)
+        if not np.isfinite(mask).all():
+            raise InputError(
+                "mask holds NaN or infinite values; expected 1 (observed) and 0 "
+                "(missing); repair the mask"
+            )
+        if not mask.any():
+            raise InputError(
+                "mask is zero everywhere; expected at least one observed pixel (1); "
+                "check that it is not inverted"
+            )
+
+    def _check_size(self, shape):
+        mask_shape = jnp.shape(self.mask)
+        fits = len(mask_shape) == 3 and mask_shape[:2] == tuple(shape[:2])
+        if not fits or mask_shape[2] not in (1, shape[2]):
+            raise InputError(
+                f"mask has shape {mask_shape} but the image {tuple(shape)}; expected "
+                "(H, W, 1) or (H, W, C) of the image's size; resize the mask with "
+                "nearest-neighbour interpolation"
+            )
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class Crop(Diagonal):
+    """Keeps the inner part of a canvas and drops its margins.
+
+    Attributes:
+      margins: (top, bottom, left, right), in pixels, >= 0.
+    """
+
+    margins: tuple[int, int, int, int] = field(metadata={"static": True})
+
+    def __call__(self, x):
+        top, bottom, left, right = self.margins
+        height, width = x.shape[0] - bottom, x.shape[1] - right
+        if height <= top or width <= left:
+            raise InputError(
+                f"margins {self.margins} leave nothing of a canvas of "
+                f"{x.shape[0]}x{x.shape[1]}; expected a larger canvas or smaller "
+                "margins (top, bottom, left, right)"
+            )
+        return x[top:height, left:width]
+
+    def adjoint(self, y):
+        return jnp.pad(y, self._padding())
+
+    def input_shape(self, measurement_shape):
+        top, bottom, left, right = self.margins
+        height, width, channels = measurement_shape
+        return height + top + bottom, width + left + right, channels
+
+    def initial_image(self, y):
+        return jnp.pad(y, self._padding(), mode="edge")
+
+    def validate(self):
+        if len(self.margins) != 4 or min(self.margins) < 0:
+            raise InputError(
+                f"margins={self.margins}; expected four numbers >= 0 "
+                "(top, bottom, left, right)"
+            )
+
+    def _padding(self):
+        top, bottom, left, right = self.margins
+        return (top, bottom), (left, right), (0, 0)

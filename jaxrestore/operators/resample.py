@@ -1,0 +1,113 @@
+"""Blur followed by decimation: super-resolution."""
+
+from dataclasses import dataclass, field
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrestore.errors import InputError
+from jaxrestore.operators.base import Operator, is_uniform
+from jaxrestore.operators.blur import Blur
+from jaxrestore.operators.fourier import (
+    filter_image,
+    irfft2,
+    power,
+    rfft2,
+    transfer_function,
+)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class Downsample(Operator):
+    """Periodic convolution, then every factor-th row and column from pixel 0 on.
+
+    AA' is itself a periodic convolution of the small image, with the kernel's
+    autocorrelation decimated (its spectrum averages |transfer|^2 over the factor^2
+    aliases of a frequency), hence the closed forms.
+
+    Attributes:
+      kernel: (kh, kw), centre at shape // 2, sum 1.
+      factor: s >= 1, divides height and width of the image.
+    """
+
+    kernel: jax.Array
+    factor: int = field(metadata={"static": True})
+    closed_form = True
+
+    @classmethod
+    def block_average(cls, factor: int) -> "Downsample":
+        """The mean over each factor x factor block."""
+        _check_factor(factor)
+        kernel = np.zeros((2 * factor - 1, 2 * factor - 1), np.float32)
+        kernel[:factor, :factor] = 1 / factor**2
+        return cls(jnp.asarray(kernel), factor)
+
+    def __call__(self, x):
+        s = self.factor
+        if x.shape[0] % s or x.shape[1] % s:
+            raise InputError(
+                f"factor={s} does not divide the image of {x.shape[0]}x{x.shape[1]}; "
+                f"expected multiples of {s}; crop the image to "
+                f"{x.shape[0] // s * s}x{x.shape[1] // s * s}"
+            )
+        return Blur(self.kernel)(x)[::s, ::s]
+
+    def adjoint(self, y):
+        s = self.factor
+        zero_filled = jnp.zeros(self.input_shape(y.shape), y.dtype).at[::s, ::s].set(y)
+        return Blur(self.kernel).adjoint(zero_filled)
+
+    def input_shape(self, measurement_shape):
+        height, width, channels = measurement_shape
+        return height * self.factor, width * self.factor, channels
+
+    def solve_normal(self, rhs, weight, start=None):
+        if not is_uniform(weight):
+            return super().solve_normal(rhs, weight, start)
+        return (rhs - self.adjoint(self.solve_gram(self(rhs), weight))) / weight
+
+    def solve_gram(self, residual, weight):
+        s = self.factor
+        size = self.input_shape(residual.shape)[:2]
+        transfer = transfer_function(self.kernel, size, residual.dtype)
+        autocorrelation = irfft2(power(transfer), size)[::s, ::s]
+        # The exact spectrum is not negative; rounding must not make it so.
+        gram = jnp.maximum(rfft2(autocorrelation).real, 0)
+        return filter_image(residual, 1 / (gram + weight))
+
+    def initial_image(self, y):
+        """Bicubic upsampling onto the grid of x (kernel centroid included)."""
+        s = self.factor
+        pad = 2 + max(self.kernel.shape) // s
+        padded = jnp.pad(y, ((pad, pad), (pad, pad), (0, 0)), mode="edge")
+        # Small pixel i shows the image at s * i - centroid, not at its block's centre.
+        shift = -(s - 1) / 2 - _centroid(self.kernel) - s * pad
+        return jax.image.scale_and_translate(
+            padded,
+            self.input_shape(y.shape),
+            spatial_dims=(0, 1),
+            scale=jnp.full(2, s, y.dtype),
+            translation=shift.astype(y.dtype),
+            method="cubic",
+            antialias=False,
+        )
+
+    def validate(self):
+        _check_factor(self.factor)
+        Blur(self.kernel).validate()
+
+
+def _centroid(kernel: jax.Array) -> jax.Array:
+    """Centre of mass (row, column) relative to the kernel's centre, in pixels."""
+    kh, kw = kernel.shape
+    rows = jnp.arange(kh) - kh // 2
+    columns = jnp.arange(kw) - kw // 2
+    moments = jnp.stack([rows @ kernel.sum(1), columns @ kernel.sum(0)])
+    return moments / kernel.sum()
+
+
+def _check_factor(factor) -> None:
+    if not isinstance(factor, int | np.integer) or factor < 1:
+        raise InputError(f"factor={factor!r}; expected a whole number >= 1")

@@ -1,0 +1,16 @@
+"""Densities, encoders and decoders of images: the priors."""
+
+from jaxrestore.priors.base import HierarchicalPrior, Reconstruction
+from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
+from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE
+from jaxrestore.priors.weights import load_prior, read_metadata, save_prior
+
+__all__ = [
+    "HierarchicalPrior",
+    "PatchVDVAE",
+    "PatchVDVAEConfig",
+    "Reconstruction",
+    "load_prior",
+    "read_metadata",
+    "save_prior",
+]

@@ -1,0 +1,57 @@
+"""What a solver may ask of a prior."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jax
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Reconstruction:
+    """The tempered reconstruction of one image (Algorithm 3, then the decoder).
+
+    Attributes:
+        mean: (H, W, C) decoder mean mu(z), in [0, 1] units, not clipped.
+        std: (H, W, C) standard deviation of p(x | z) that the decoder predicts,
+            in [0, 1] units, positive.
+        latents: one array per latent group, the coarsest first.
+        log_prior: (L,) log p(z_l | z_<l) of each group in nats, untempered, summed
+            over the group's elements.
+    """
+
+    mean: jax.Array
+    std: jax.Array
+    latents: tuple[jax.Array, ...]
+    log_prior: jax.Array
+
+
+class HierarchicalPrior(Protocol):
+    """A hierarchical latent-variable model of images; a pytree with static config.
+
+    The solvers need `num_groups` and `reconstruct` alone.
+    """
+
+    @property
+    def num_groups(self) -> int:
+        """L, the number of latent groups."""
+        ...
+
+    @property
+    def stride(self) -> int:
+        """Images are padded to a multiple of this inside; callers need not care."""
+        ...
+
+    def reconstruct(
+        self, image: jax.Array, temperature: Any, encoder_noise: Any = None
+    ) -> Reconstruction:
+        """Decode z = E_tau(image), Algorithm 3.
+
+        Args:
+            image: (H, W, C), [0, 1] units, any size.
+            temperature: tau in (0, 1], a scalar or (L,), the coarsest group first.
+                1 gives the encoder's mean, towards 0 the prior's mean.
+            encoder_noise: noise level, [0, 1] units, that the encoder is told its
+                input has; priors without such an input ignore it.
+        """
+        ...

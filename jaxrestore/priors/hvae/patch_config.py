@@ -1,0 +1,127 @@
+"""The shapes of a PatchVDVAE, and the published ones."""
+
+from dataclasses import asdict, dataclass, fields
+
+from jaxrestore.errors import InputError
+
+
+@dataclass(frozen=True)
+class PatchVDVAEConfig:
+    """Architecture of a PatchVDVAE; every tuple runs over levels, coarsest first.
+
+    Attributes:
+        strides: how many times finer a level is than the one before (the first is 1).
+        groups: latent groups of each level.
+        cells: residual cells of each level of the bottom-up path.
+        top_down_filters, bottom_up_filters: channels of the two streams.
+        kernel_sizes: sides of the kernels of each level, odd.
+        latent_channels: channels of every latent.
+        skip_filters: channels handed from the bottom-up to the top-down path.
+        bottleneck_ratio: inner over outer channels of a residual cell.
+        posterior_ratio: inner over incoming channels of a posterior cell (twice that
+            for the very first, which sees the skip alone).
+        posterior_shortcut: add a linear map of the skip to the posterior's statistics
+            (not in the published network): pixels reach the latents from the first
+            step on, which shortens the training of a small network.
+        patch: side of the pixel blocks gathered into channels before the network and
+            spread again behind it; 1 is the published network, 2 makes the finest
+            level half resolution and a step four times cheaper.
+        image_channels: 3 for colour, 1 for grey.
+        decoder_std: None if the decoder predicts a standard deviation per pixel and
+            channel, else the fixed one ([0, 1] units).
+        noise_input: the encoder also sees a constant map of its input's noise level
+            (a network trained for denoising at known level).
+        compute_dtype: "float32" or "bfloat16"; parameters and statistics stay float32.
+        unroll: run equal blocks without a loop (training on a CPU).
+    """
+
+    strides: tuple[int, ...] = (1, 4, 2, 2, 2, 2)
+    groups: tuple[int, ...] = (6, 6, 6, 6, 6, 6)
+    cells: tuple[int, ...] = (5, 5, 5, 5, 5, 5)
+    top_down_filters: tuple[int, ...] = (256, 256, 256, 256, 256, 256)
+    bottom_up_filters: tuple[int, ...] = (256, 256, 256, 256, 256, 128)
+    kernel_sizes: tuple[int, ...] = (1, 3, 3, 3, 3, 3)
+    latent_channels: int = 16
+    skip_filters: int = 64
+    bottleneck_ratio: float = 0.25
+    posterior_ratio: float = 0.125
+    posterior_shortcut: bool = False
+    patch: int = 1
+    image_channels: int = 3
+    decoder_std: float | None = None
+    noise_input: bool = False
+    compute_dtype: str = "float32"
+    unroll: bool = False
+
+    def __post_init__(self):
+        levels = len(self.strides)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type == tuple[int, ...]:
+                value = tuple(int(v) for v in value)
+                object.__setattr__(self, field.name, value)
+                if len(value) != levels or min(value) < 1:
+                    raise InputError(
+                        f"model.{field.name}={value}: expected {levels} positive "
+                        "integers, one per level as in model.strides"
+                    )
+        if any(size % 2 == 0 for size in self.kernel_sizes):
+            raise InputError(
+                f"model.kernel_sizes={self.kernel_sizes}: expected odd sizes"
+            )
+        if self.strides[0] != 1:
+            raise InputError(
+                f"model.strides={self.strides}: expected 1 first (the coarsest level)"
+            )
+        if self.compute_dtype not in ("float32", "bfloat16"):
+            raise InputError(
+                f"model.compute_dtype={self.compute_dtype!r}: expected 'float32' or "
+                "'bfloat16'"
+            )
+
+    @classmethod
+    def from_dict(cls, values) -> "PatchVDVAEConfig":
+        """From a mapping (a config file, a weights header); unknown names refused."""
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise InputError(
+                f"model.{unknown[0]}: unknown setting; expected one of "
+                f"{', '.join(sorted(known))}"
+            )
+        return cls(**dict(values))
+
+    def to_dict(self) -> dict:
+        """Plain values; :meth:`from_dict` reads them back."""
+        return asdict(self)
+
+    @property
+    def num_groups(self) -> int:
+        """L, the number of latent groups."""
+        return sum(self.groups)
+
+    @property
+    def factors(self) -> tuple[int, ...]:
+        """Image pixels per latent pixel, along one side, of each level."""
+        factors, factor = [], self.patch
+        for stride in reversed(self.strides):
+            factors.append(factor)
+            factor *= stride
+        return tuple(reversed(factors))
+
+    @property
+    def stride(self) -> int:
+        """Image sides are padded to a multiple of this."""
+        return self.factors[0]
+
+
+def published() -> PatchVDVAEConfig:
+    """The released network: 36 groups, 16 latents, 14,770,942 parameters."""
+    return PatchVDVAEConfig()
+
+
+def thesis() -> PatchVDVAEConfig:
+    """The network of the thesis' appendix A.2.1: 30 groups of 12 latents."""
+    return PatchVDVAEConfig(
+        groups=(5,) * 6, bottom_up_filters=(256,) * 6, latent_channels=12
+    )

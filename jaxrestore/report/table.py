@@ -1,0 +1,52 @@
+"""Scores of a run as text."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def score_table(records: Sequence[Mapping[str, Any]]) -> str:
+    """A table with one row per image, and their means below several.
+
+    Args:
+        records: As in summary.json. Scores that are None everywhere get no column.
+    """
+    columns = {
+        "PSNR before": ("psnr_observed", "{:.2f}"),
+        "after": ("psnr", "{:.2f}"),
+        "SSIM before": ("ssim_observed", "{:.3f}"),
+        "after ": ("ssim", "{:.3f}"),
+        "noise": ("noise_std", "{:.3f}"),
+        "steps": ("steps", "{:.0f}"),
+        "seconds": ("seconds", "{:.1f}"),
+        "status": ("status", "{}"),
+    }
+    known = {
+        title: column
+        for title, column in columns.items()
+        if any(record.get(column[0]) is not None for record in records)
+    }
+    rows = [["image", *(title.strip() for title in known)]]
+    rows += [
+        [r["name"], *(_cell(r.get(k), f) for k, f in known.values())] for r in records
+    ]
+    if len(records) > 1:
+        rows.append(["mean", *(_mean(records, k, f) for k, f in known.values())])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if index in (0, len(row) - 1) else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _cell(value: Any, form: str) -> str:
+    return "-" if value is None else form.format(value)
+
+
+def _mean(records: Sequence[Mapping[str, Any]], key: str, form: str) -> str:
+    values = [record[key] for record in records if record.get(key) is not None]
+    if not values or isinstance(values[0], str):
+        return ""
+    return form.format(sum(values) / len(values))

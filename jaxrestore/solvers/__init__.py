@@ -1,0 +1,16 @@
+"""Solvers: pure functions that bring a prior and an observation together."""
+
+from jaxrestore.solvers import temperature
+from jaxrestore.solvers.driver import Status, status_name
+from jaxrestore.solvers.pnp_hvae import pnp_hvae
+from jaxrestore.solvers.restoration import Restoration
+from jaxrestore.solvers.tv import total_variation
+
+__all__ = [
+    "Restoration",
+    "Status",
+    "pnp_hvae",
+    "status_name",
+    "temperature",
+    "total_variation",
+]

@@ -1,0 +1,44 @@
+"""What every solver returns."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from jaxrestore.solvers.driver import Run
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Restoration:
+    """A restored image and how the solver got there.
+
+    Attributes:
+        image: (H, W, C) the last iterate x_K, the result of the last data step. Not
+            clipped.
+        mean: (H, W, C) the decoder mean mu_K = HVAE(x_K), which the published
+            PnP-HVAE experiments score. Solvers without a decoder put `image` here.
+        latents: the latent groups of `mean`, the coarsest first; () without a decoder.
+        steps: () int32, the number K of steps taken.
+        residual: () ||x_K - x_{K-1}|| / ||x_{K-1}||; infinite without a step.
+        status: () int32 code, see `Status` and `status_name`.
+        history: "residual", "objective" and "contraction", each (max_steps,), NaN
+            after the last step; None if it was not asked for.
+    """
+
+    image: jax.Array
+    mean: jax.Array
+    latents: tuple[jax.Array, ...]
+    steps: jax.Array
+    residual: jax.Array
+    status: jax.Array
+    history: dict[str, jax.Array] | None
+
+    @classmethod
+    def of(
+        cls, run: Run, image: Any, mean: Any, latents: tuple[Any, ...] = ()
+    ) -> "Restoration":
+        """Join the driver's account of a run with the solver's results."""
+        return cls(
+            image, mean, latents, run.steps, run.residual, run.status, run.history
+        )

@@ -1,0 +1,1 @@
+"""One training loop for every prior; see `loop.train` and `recipe.Recipe`."""

@@ -1,0 +1,99 @@
+"""From a checkpoint to a weights file that others can use."""
+
+import importlib.metadata
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import jax
+from ml_collections import ConfigDict
+
+from jaxrestore.errors import InputError
+from jaxrestore.training import sharding
+from jaxrestore.training.checkpoints import Checkpoints
+from jaxrestore.training.config import Config, fingerprint
+from jaxrestore.training.recipe import create_recipe
+from jaxrestore.training.state import plan_state
+
+
+def export(config: Config, workdir: str | Path, path: str | Path) -> None:
+    """Write the EMA weights of the newest checkpoint as safetensors.
+
+    The metadata hold config (JSON), recipe, data, step, seed, commit and licence.
+
+    Args:
+        config: of the run, validated.
+        workdir: of the run.
+        path: file to write; replaced only once the new one is whole.
+
+    Raises:
+        InputError: no checkpoint, a checkpoint of another config, or a path that
+            cannot be written.
+    """
+    path = Path(path)
+    if not (Path(workdir) / "checkpoints").is_dir():
+        raise InputError(
+            f"--workdir={str(workdir)!r} holds no checkpoints; train there first"
+        )
+    recipe, mesh = create_recipe(config), sharding.make_mesh()
+    optimizer = recipe.optimizer(config)
+    plan = plan_state(recipe, optimizer, mesh, config.sharding)
+    identity = fingerprint(config, None)
+    checkpoints = Checkpoints(workdir, config.keep, identity, read_only=True)
+    state = checkpoints.restore(plan, None)
+    checkpoints.close()
+    if state is None:
+        raise InputError(
+            f"--workdir={str(workdir)!r} holds no checkpoint yet; train there first"
+        )
+    ema = sharding.to_host(state.ema)
+    if jax.process_index() == 0:
+        _write(recipe, ema, path, _metadata(config, int(state.step)))
+
+
+def _metadata(config: Config, step: int) -> dict[str, str]:
+    whole = ConfigDict(config).to_dict()
+    for field in ("train", "val", "tfds_dir"):  # weights travel, folders do not
+        whole["data"][field] = Path(whole["data"][field]).name
+    return {
+        "recipe": config.recipe,
+        "config": json.dumps(whole, sort_keys=True, default=str),
+        "data": config.description or Path(config.data.train).name,
+        "step": str(step),
+        "seed": str(config.seed),
+        "commit": git_commit(),
+        "licence": config.licence,
+        "jaxrestore": importlib.metadata.version("jaxrestore"),
+    }
+
+
+def git_commit() -> str:
+    """Commit of the source that runs, "-dirty" if changed; "unknown" outside git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        result = subprocess.run(
+            command,
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return result.stdout.strip()
+
+
+def _write(recipe, params, path: Path, metadata: dict[str, str]) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        recipe.export(params, str(temporary), metadata)
+        os.replace(temporary, path)
+    except OSError as e:
+        temporary.unlink(missing_ok=True)
+        raise InputError(
+            f"--export={str(path)!r} cannot be written ({e.strerror}); choose another"
+            " path or make room"
+        ) from e

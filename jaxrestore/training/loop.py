@@ -1,0 +1,203 @@
+"""The training loop of every prior: from a config and a workdir to checkpoints."""
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxrestore.data.pipeline import training_batches, validation_batches
+from jaxrestore.data.sources import open_source
+from jaxrestore.errors import InputError
+from jaxrestore.training import sharding
+from jaxrestore.training.checkpoints import Checkpoints
+from jaxrestore.training.config import Config, fingerprint
+from jaxrestore.training.progress import Progress, mean_of
+from jaxrestore.training.recipe import Recipe, create_recipe
+from jaxrestore.training.records import Records
+from jaxrestore.training.state import (
+    TrainState,
+    create_state,
+    evaluation_key,
+    make_train_step,
+    plan_state,
+)
+from jaxrestore.training.stopping import StopRequest
+
+
+class Trainer:
+    """A run that is ready to go on: state, data and records of a workdir.
+
+    Args:
+        config: validated, see `training.config`.
+        workdir: folder of the run; the newest checkpoint in it is resumed.
+        devices: to train on, all of all processes by default.
+
+    Raises:
+        InputError: unusable data, workdir or checkpoint.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        workdir: str | Path,
+        devices: Sequence[Any] | None = None,
+    ):
+        self.config = config
+        self.recipe: Recipe = create_recipe(config)
+        self.mesh = sharding.make_mesh(devices)
+        sharding.check_batch_size(config.batch_size, self.mesh)
+        self.is_first = jax.process_index() == 0
+        make_workdir(workdir)
+        source = open_source(config.data, "train")
+        self.val_batches = self._validation_batches()
+        self.batches = training_batches(
+            source, config.data, config.batch_size, config.seed, **_process()
+        )
+        optimizer = self.recipe.optimizer(config)
+        plan = plan_state(self.recipe, optimizer, self.mesh, config.sharding)
+        identity = fingerprint(config, source.content_hash())
+        self.checkpoints = Checkpoints(workdir, config.keep, identity)
+        restored = self.checkpoints.restore(plan, self.batches)
+        self.state: TrainState = restored or create_state(
+            self.recipe, optimizer, config.seed, plan
+        )
+        self.step = int(self.state.step)
+        self.records = Records(workdir, self.step) if self.is_first else None
+        if self.records:
+            self.records.save_config(config.to_dict())
+        self._train_step = make_train_step(
+            self.recipe,
+            optimizer,
+            ema_decay=config.ema_decay,
+            skip_gradient_norm=config.skip_gradient_norm,
+            plan=plan,
+        )
+        whole = sharding.replicated(self.mesh)
+        self._evaluate = jax.jit(self.recipe.evaluate, out_shardings=whole)
+
+    def _validation_batches(self) -> list[dict[str, np.ndarray]]:
+        config = self.config
+        if not config.data.val:
+            return []
+        source = open_source(config.data, "val")
+        count = config.eval_batches
+        return validation_batches(
+            source, config.data, config.batch_size, count, **_process()
+        )
+
+    def run(self) -> str:
+        """Train until the last step, a signal or the end of the time.
+
+        Returns:
+            Why it stopped: "total_steps", "max_minutes" or the signal's name. A
+            checkpoint of the last step is written in each case.
+        """
+        config = self.config
+        with StopRequest(config.max_minutes) as stop, self._progress(stop) as progress:
+            reason = None
+            while self.step < config.total_steps and reason is None:
+                batch = sharding.put_batch(next(self.batches), self.mesh)
+                self.state, metrics = self._train_step(self.state, batch)
+                self.step += 1
+                progress.add(metrics)
+                if self._due(config.eval_every) or self.step == config.total_steps:
+                    progress.flush()
+                    self.evaluate()
+                    progress.restart_clock()
+                if self._due(config.checkpoint_every):
+                    progress.flush()
+                    self.checkpoints.save(self.state, self.batches)
+                    progress.restart_clock()
+                # Processes must agree, which costs a round trip: not at every step.
+                if jax.process_count() == 1 or self._due(config.log_every):
+                    reason = stop.agreed_reason()
+            progress.flush()
+            self.checkpoints.save(self.state, self.batches)
+        return reason or "total_steps"
+
+    def _due(self, every: int) -> bool:
+        return self.step % every == 0
+
+    def _progress(self, stop: StopRequest) -> Progress:
+        config = self.config
+        return Progress(
+            self.step,
+            config.total_steps,
+            config.log_every,
+            config.batch_size,
+            self.records,
+            stop,
+        )
+
+    def evaluate(self) -> None:
+        """Score the EMA weights on the validation batches and draw the sheets."""
+        if not self.val_batches:
+            return
+        key = evaluation_key(self.config.seed)
+        scores = []
+        for i, batch in enumerate(self.val_batches):
+            placed = sharding.put_batch(batch, self.mesh)
+            scores.append(
+                self._evaluate(self.state.ema, placed, jax.random.fold_in(key, i))
+            )
+        means = mean_of(jax.device_get(scores))
+        ema = sharding.to_host(self.state.ema)
+        if self.records:
+            self.records.write(self.step, {f"val_{k}": v for k, v in means.items()})
+            sheets = self.recipe.sheets(ema, self.val_batches[0], key)
+            self.records.save_sheets(self.step, sheets)
+
+    def close(self) -> None:
+        """Release loader threads, Orbax and TensorBoard; errors are of no use now."""
+        self.batches.close()
+        for part in (self.checkpoints, self.records):
+            with contextlib.suppress(OSError):
+                if part is not None:
+                    part.close()
+
+
+def _process() -> dict[str, int]:
+    return {
+        "process_index": jax.process_index(),
+        "process_count": jax.process_count(),
+    }
+
+
+def make_workdir(workdir: str | Path) -> None:
+    """Create the folder and make sure that it can be written.
+
+    Raises:
+        InputError: it cannot.
+    """
+    folder = Path(workdir)
+    probe = folder / f".write_test_{jax.process_index()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as e:
+        raise InputError(
+            f"--workdir={str(workdir)!r} cannot be written ({e.strerror}); choose a"
+            " folder that you may write to"
+        ) from e
+
+
+def train(config: Config, workdir: str | Path) -> TrainState:
+    """Train, or go on training, and leave a checkpoint.
+
+    Args:
+        config: validated, see `training.config`.
+        workdir: folder of the run.
+
+    Returns:
+        The last state.
+    """
+    trainer = Trainer(config, workdir)
+    with contextlib.closing(trainer):
+        reason = trainer.run()
+    if trainer.is_first:
+        print(f"step {trainer.step}: stopped by {reason}, checkpoint in {workdir}")
+    return trainer.state

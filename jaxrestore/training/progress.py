@@ -1,0 +1,126 @@
+"""Progress bar and training metrics, fetched without making the device wait."""
+
+import collections
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from jaxrestore.training.records import Records
+from jaxrestore.training.stopping import StopRequest
+
+# Steps dispatched ahead of the device: enough to hide the host, few enough that the
+# progress bar and the clock tell the truth.
+_STEPS_AHEAD = 2
+
+
+class Progress:
+    """Averages the metrics of every `log_every` steps and shows where training is.
+
+    Args:
+        start: step that training goes on from.
+        total: the last step.
+        log_every: steps in a window.
+        batch_size: images in a step.
+        records: where the averages go; None on all processes but the first, which
+            then show no bar either.
+        stop: tells the time left.
+    """
+
+    def __init__(
+        self,
+        start: int,
+        total: int,
+        log_every: int,
+        batch_size: int,
+        records: Records | None,
+        stop: StopRequest,
+    ):
+        self._step, self._every, self._batch_size = start, log_every, batch_size
+        self._records, self._stop = records, stop
+        self._bar = tqdm(
+            total=total,
+            initial=start,
+            disable=records is None,
+            unit="step",
+            dynamic_ncols=True,
+            mininterval=0.5 if sys.stderr.isatty() else 30,
+        )
+        self._window: list[dict[str, jax.Array]] = []
+        self._finished: tuple[int, list[dict[str, jax.Array]], float] | None = None
+        self._ahead: collections.deque[jax.Array] = collections.deque()
+        self.restart_clock()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._bar.close()
+
+    def restart_clock(self) -> None:
+        """Leave the time since the last step out of the images per second."""
+        self._started, self._timed_steps = time.monotonic(), 0
+
+    def add(self, metrics: dict[str, jax.Array]) -> None:
+        """Take the metrics of one more step, still being computed perhaps."""
+        self._step += 1
+        self._timed_steps += 1
+        self._window.append(metrics)
+        self._ahead.append(metrics["loss"])
+        if len(self._ahead) > _STEPS_AHEAD:
+            jax.block_until_ready(self._ahead.popleft())
+        self._bar.update()
+        # The window that ended one step ago: the device is busy with the next step
+        # while its values are fetched.
+        self.flush()
+        if self._step % self._every == 0:
+            seconds = max(time.monotonic() - self._started, 1e-9)
+            rate = self._timed_steps * self._batch_size / seconds
+            self._finished = (self._step, self._window, rate)
+            self._window = []
+            self.restart_clock()
+
+    def flush(self) -> None:
+        """Record a finished window now, before a checkpoint claims its step."""
+        if self._finished is None:
+            return
+        step, window, rate = self._finished
+        self._finished = None
+        rows = jax.device_get(window)
+        applied = [row for row in rows if row["applied"]]
+        values = mean_of(applied or rows)
+        del values["applied"]
+        values |= {
+            "skipped_updates": int(rows[-1]["skipped_updates"]),
+            "images_per_second": rate,
+        }
+        if self._records is not None:
+            self._records.write(step, values)
+        self._show(step, values, none_applied=not applied)
+
+    def _show(self, step: int, values: Mapping[str, float], none_applied: bool) -> None:
+        shown = {
+            "loss": f"{values['loss']:.4g}",
+            "img/s": f"{values['images_per_second']:.1f}",
+        }
+        if values["skipped_updates"]:
+            shown["skipped"] = str(values["skipped_updates"])
+        if np.isfinite(self._stop.seconds_left()):
+            shown["stop_in"] = f"{max(self._stop.seconds_left(), 0) / 60:.0f} min"
+        self._bar.set_postfix(shown, refresh=False)
+        if none_applied:
+            self._bar.write(
+                f"step {step}: every update since the last line of metrics.csv was"
+                f" skipped (loss {values['loss']:.3g}, gradient norm"
+                f" {values['gradient_norm']:.3g}); see config.skip_gradient_norm",
+                file=sys.stderr,
+            )
+
+
+def mean_of(rows: list[Mapping[str, Any]]) -> dict[str, float]:
+    """Average scalars by name; all rows have the same names."""
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}

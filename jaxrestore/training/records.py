@@ -1,0 +1,129 @@
+"""What a run leaves to look at: metrics.csv, TensorBoard, sheets, config.json."""
+
+import csv
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+
+class Records:
+    """Writes the records of one workdir; only the first process should.
+
+    Args:
+        workdir: existing folder.
+        step: the step that training goes on from; rows of later steps, left by a
+            run that was killed, are removed.
+    """
+
+    def __init__(self, workdir: str | Path, step: int):
+        self.workdir = Path(workdir)
+        self._csv = self.workdir / "metrics.csv"
+        rows = [row for row in _read_rows(self._csv) if int(row["step"]) <= step]
+        self._columns = list(rows[0]) if rows else ["step"]
+        self._rewrite(rows)
+        self._board = _open_board(self.workdir / "tensorboard", step)
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Append one row to metrics.csv, and the same scalars to TensorBoard."""
+        row = {"step": step, **{k: f"{v:.7g}" for k, v in values.items()}}
+        new = [name for name in row if name not in self._columns]
+        if new:
+            self._columns += new
+            self._rewrite(_read_rows(self._csv))
+        with self._csv.open("a", newline="") as file:
+            csv.DictWriter(file, self._columns, lineterminator="\n").writerow(row)
+        if self._board is not None:
+            self._board.write(step, values)
+
+    def save_sheets(self, step: int, sheets: Mapping[str, np.ndarray]) -> None:
+        """Write pictures (H, W, 3) in [0, 1] as sheets/step_XXXXXXX_name.png."""
+        folder = self.workdir / "sheets"
+        folder.mkdir(exist_ok=True)
+        for name, picture in sheets.items():
+            pixels = np.rint(np.clip(np.asarray(picture), 0, 1) * 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"step_{step:07d}_{name}.png")
+
+    def save_config(self, config: Mapping[str, Any]) -> None:
+        """Write config.json, for people; resuming does not read it."""
+        text = json.dumps(config, indent=2, sort_keys=True, default=str)
+        write_atomically(self.workdir / "config.json", text + "\n")
+
+    def close(self) -> None:
+        """Close the TensorBoard file."""
+        if self._board is not None:
+            self._board.close()
+
+    def _rewrite(self, rows: list[dict[str, str]]) -> None:
+        cells = [[row.get(name) or "" for name in self._columns] for row in rows]
+        lines = [",".join(row) + "\n" for row in [self._columns, *cells]]
+        write_atomically(self._csv, "".join(lines))
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file at once: readers and kills see the old or the new one."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        temporary.write_text(text)
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _read_rows(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    # A kill in the middle of a write can leave half a last line.
+    return [r for r in rows if (r["step"] or "").isdigit() and None not in r.values()]
+
+
+def _open_board(folder: Path, step: int) -> "_Board | None":
+    try:
+        import tensorboardX  # noqa: F401
+    except ImportError:
+        return None
+    return _Board(folder, step)
+
+
+class _Board:
+    """Scalars for TensorBoard, written at once.
+
+    Not tensorboardX's own SummaryWriter: that one writes from a thread, where a full
+    disk ends in tracebacks nobody can catch.
+    """
+
+    def __init__(self, folder: Path, step: int):
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto import event_pb2, summary_pb2
+
+        folder.mkdir(exist_ok=True)
+        # Made from protocol buffers at import, unknown to type checkers.
+        events: Any = event_pb2
+        summaries: Any = summary_pb2
+        self._event, self._summary = events.Event, summaries.Summary
+        self._writer = EventsWriter(str(folder / "events"))
+        # Tells TensorBoard to forget what a killed run wrote after this step.
+        start = events.SessionLog(status=events.SessionLog.START)
+        self._write(step=step + 1, session_log=start)
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        scalars = [
+            self._summary.Value(tag=name, simple_value=value)
+            for name, value in values.items()
+        ]
+        self._write(step=step, summary=self._summary(value=scalars))
+
+    def _write(self, **fields: Any) -> None:
+        self._writer.write_event(self._event(wall_time=time.time(), **fields))
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()

@@ -1,0 +1,56 @@
+"""Numbers as written by users, and the settings behind "auto"."""
+
+import pytest
+
+from jaxrestore.cli import solve_config
+from jaxrestore.cli.levels import parse_level, parse_temperature
+from jaxrestore.cli.settings import TABLES, TASKS, interpolate
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("8/255", 8 / 255), ("2.55/255", 0.01), ("0.03", 0.03), (0.5, 0.5), (1, 1)],
+)
+def test_levels(text, value):
+    assert parse_level(text, "--noise_std") == pytest.approx(value)
+
+
+def test_temperatures():
+    assert parse_temperature("0.8", "t") == 0.8
+    assert parse_temperature("0.8:0.6", "t") == "0.8:0.6"
+    assert parse_temperature("0.9,0.5", "t") == [0.9, 0.5]
+    assert parse_temperature((0.9, 0.5), "t") == [0.9, 0.5]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_table_is_met_and_kept_outside(task):
+    table = TABLES.get(task, TABLES["blur"])
+    for level, setting in table.items():
+        assert interpolate(task, level) == pytest.approx(setting)
+    assert interpolate(task, 1e-6) == pytest.approx(table[min(table)])
+    assert interpolate(task, 1.0) == pytest.approx(table[max(table)])
+
+
+def test_between_two_levels():
+    low, high, *_ = sorted(TABLES["blur"])
+    middle = interpolate("blur", (low + high) / 2)
+    ends = TABLES["blur"][low], TABLES["blur"][high]
+    assert middle == pytest.approx([sum(pair) / 2 for pair in zip(*ends, strict=True)])
+
+
+def test_configs_are_frozen_after_validation():
+    config = solve_config.validate(solve_config.default_config())
+    with pytest.raises(AttributeError):
+        config.seed = 1
+
+
+def test_unknown_and_missing_keys():
+    config = solve_config.default_config()
+    with config.unlocked():
+        config.speed = 3
+    with pytest.raises(ValueError, match=r"config\.speed: unknown"):
+        solve_config.validate(config)
+    config = solve_config.default_config()
+    del config.solver["tolerance"]
+    with pytest.raises(ValueError, match=r"config\.solver\.tolerance: missing"):
+        solve_config.validate(config)

@@ -1,0 +1,230 @@
+"""What solve.py writes, skips and reports."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import jaxrestore.cli.restorer
+from jaxrestore.cli.solve import sample_image
+
+ROOT = Path(__file__).parents[2]
+FILES = {"observed.png", "restored.png", "comparison.png", "convergence.png"}
+
+
+def _summary(folder):
+    return json.loads((folder / "summary.json").read_text())
+
+
+def _size(path):
+    return Image.open(path).size
+
+
+def test_simulated_image_is_scored(run, photo, tmp_path):
+    code, out, err = run("--simulate", f"--input={photo()}")
+    assert code == 0, err
+    assert {f.name for f in (tmp_path / "out" / "photo").iterdir()} == FILES
+    assert _size(tmp_path / "out/photo/restored.png") == (40, 32)
+    summary = _summary(tmp_path / "out")
+    (record,) = summary["images"]
+    assert record["name"] == "photo" and record["steps"] == 2
+    assert record["status"] == "max_steps" and record["seconds"] > 0
+    for key in ("psnr_observed", "psnr", "ssim"):
+        assert np.isfinite(record[key]) and summary["mean"][key] == record[key]
+    assert np.isfinite(record["residual"])
+    assert len(summary["prior"]["sha256"]) == 64
+    assert summary["config"]["solver"]["max_steps"] == 2
+    assert "jax" in summary["versions"] and summary["device"]
+    assert f"{record['psnr']:.2f}" in out and "restored.png" in out
+
+
+@pytest.mark.parametrize(
+    ("config", "observed"),
+    [
+        ("gaussian_deblur", (40, 32)),
+        ("sr_x2", (20, 16)),
+        ("sr_x4", (10, 8)),
+        ("inpaint", (40, 32)),
+        ("denoise", (40, 32)),
+    ],
+)
+def test_every_config_simulates(run, photo, tmp_path, config, observed):
+    code, _, err = run(f"--config={config}", "--simulate", f"--input={photo()}")
+    assert code == 0, err
+    folder = tmp_path / "out" / "photo"
+    assert _size(folder / "observed.png") == observed
+    assert _size(folder / "restored.png") == (40, 32)
+
+
+@pytest.mark.parametrize(
+    ("config", "size"),
+    [("gaussian_deblur", (41, 33)), ("sr_x2", (82, 66)), ("denoise", (41, 33))],
+)
+def test_observation_of_any_size_with_estimated_noise(
+    run, photo, tmp_path, config, size
+):
+    source = photo(shape=(33, 41, 3))
+    code, out, err = run(f"--config={config}", f"--input={source}")
+    assert code == 0, err
+    assert "estimated" in err and "PSNR" not in out
+    folder = tmp_path / "out" / "photo"
+    assert _size(folder / "restored.png") == size
+    np.testing.assert_array_equal(
+        Image.open(folder / "observed.png"), Image.open(source)
+    )
+    (record,) = _summary(tmp_path / "out")["images"]
+    assert record["psnr"] is None and record["noise_std"] > 0
+
+
+@pytest.mark.parametrize(("config", "size"), [("gaussian_deblur", 36), ("sr_x2", 36)])
+def test_simulation_without_wrapping(run, photo, tmp_path, config, size):
+    """Border pixels that the blur would have wrapped around are not shown."""
+    source = photo(shape=(40, 40, 3))
+    arguments = ("--simulate", "--config.boundary=unknown", f"--config={config}")
+    code, _, err = run(*arguments, f"--input={source}")
+    assert code == 0, err
+    assert _size(tmp_path / "out/photo/restored.png") == (size, size)
+    (record,) = _summary(tmp_path / "out")["images"]
+    assert record["psnr"] > 15
+
+
+def test_inpainting_with_a_mask_file(run, photo, tmp_path):
+    seen = np.ones((32, 40), np.uint8)
+    seen[10:14, 5:30] = 0
+    Image.fromarray(seen * 255).save(tmp_path / "mask.png")
+    np.save(tmp_path / "mask.npy", seen)
+    results = []
+    for name in ("mask.png", "mask.npy"):
+        code, _, err = run(
+            "--config=inpaint", f"--input={photo()}", f"--mask={tmp_path / name}"
+        )
+        assert code == 0, err
+        results.append((tmp_path / "out/photo/restored.png").read_bytes())
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_grey_comes_back_grey(run, photo, tmp_path, deep):
+    source = photo(shape=(32, 40))
+    if deep:
+        pixels = np.asarray(Image.open(source)).astype(np.uint16) * 257
+        source = tmp_path / "deep.png"
+        Image.fromarray(pixels).save(source)
+    code, _, err = run("--config=denoise", f"--input={source}")
+    assert code == 0, err
+    restored = Image.open(tmp_path / "out" / source.stem / "restored.png")
+    assert restored.mode == ("I;16" if deep else "L")
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P", "CMYK"])
+def test_other_image_modes(run, photo, tmp_path, mode):
+    source = tmp_path / ("photo.tif" if mode == "CMYK" else "other.png")
+    Image.open(photo()).convert(mode).save(source)
+    code, _, err = run("--config=denoise", f"--input={source}")
+    assert code == 0, err
+
+
+def test_image_smaller_than_the_stride(run, photo):
+    source = photo(shape=(3, 3, 3))
+    code, _, err = run("--config=denoise", f"--input={source}", "--noise_std=0.1")
+    assert code == 0, err
+
+
+def test_folder_is_resumed_and_compiled_once(run, photo, tmp_path, monkeypatch):
+    for seed in range(3):
+        photo(f"in/{seed}.png", seed=seed)
+    (tmp_path / "in" / "broken.png").write_text("no picture")
+    calls = []
+    original = jaxrestore.cli.restorer.pnp_hvae
+
+    def counted(*arguments, **settings):
+        calls.append(1)
+        return original(*arguments, **settings)
+
+    monkeypatch.setattr(jaxrestore.cli.restorer, "pnp_hvae", counted)
+    arguments = ("--config=denoise", "--simulate", f"--input={tmp_path / 'in'}")
+    code, out, err = run(*arguments)
+    assert code == 1
+    assert err.count("error:") == 1 and "broken.png" in err
+    assert "mean" in out and len(calls) == 1
+    summary = _summary(tmp_path / "out")
+    assert [record["name"] for record in summary["images"]] == ["0", "1", "2"]
+    assert summary["failed"][0]["name"] == "broken"
+    assert not (tmp_path / "out" / "broken").exists()
+
+    (tmp_path / "in" / "broken.png").unlink()
+    calls.clear()
+    code, out, err = run(*arguments)
+    assert code == 0 and not calls and "3 of 3" in err and "mean" in out
+
+    (tmp_path / "out" / "1" / "restored.png").unlink()
+    photo("in/2.png", seed=7)
+    before = (tmp_path / "out" / "0" / "restored.png").stat().st_mtime_ns
+    code, _, err = run(*arguments)
+    assert code == 0 and "1 of 3" in err
+    assert (tmp_path / "out" / "0" / "restored.png").stat().st_mtime_ns == before
+
+    code, _, err = run(*arguments, "--seed=1")
+    assert code == 0 and "skipped" not in err
+    code, _, err = run(*arguments, "--seed=1", "--overwrite")
+    assert code == 0 and "skipped" not in err
+
+
+def test_same_seed_same_files(run, photo, tmp_path):
+    source = photo()
+    for name in ("a", "b", "c"):
+        seed = 1 if name == "c" else 0
+        arguments = ("--simulate", f"--input={source}", f"--seed={seed}")
+        code, _, err = run(*arguments, output=tmp_path / name)
+        assert code == 0, err
+    a, b, c = ((tmp_path / n / "photo/observed.png").read_bytes() for n in "abc")
+    assert a == b != c
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("solver.temperature=0.8:0.6", "solver.decoder_std=predicted"),
+        ("solver.temperature=0.9,0.8,0.7", "solver.cg_steps=1"),
+        ("solver.encoder_noise=none", "solver.patience=3", "output_image=image"),
+    ],
+)
+def test_overrides(run, photo, overrides):
+    arguments = [f"--config.{override}" for override in overrides]
+    code, _, err = run("--simulate", f"--input={photo()}", *arguments)
+    assert code == 0, err
+
+
+def test_help_shows_our_flags_alone(capsys):
+    from jaxrestore.cli.solve import main
+
+    assert main(["solve.py", "--help"]) == 0
+    text = capsys.readouterr().out
+    for flag in ("--config ", "--noise_std", "--simulate", "--config.solver.max_steps"):
+        assert flag in text
+    assert len(text.splitlines()) < 60
+
+
+def test_sample_is_a_photograph():
+    sample = sample_image()
+    assert sample.pixels.shape == (256, 256, 3)
+
+
+def test_as_a_program(weights, photo, tmp_path):
+    """With a network, from another folder, the default config and output."""
+    command = [
+        sys.executable,
+        str(ROOT / "solve.py"),
+        "--simulate",
+        f"--input={photo()}",
+        f"--prior={weights}",
+        "--config.solver.max_steps=1",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr and "PSNR" in done.stdout
+    assert (tmp_path / "restored" / "photo" / "restored.png").is_file()

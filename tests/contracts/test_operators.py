@@ -1,0 +1,392 @@
+"""Laws that every operator obeys, over random sizes, kernels and factors."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from jaxrestore.errors import InputError
+from jaxrestore.operators import (
+    Blur,
+    Compose,
+    Crop,
+    Downsample,
+    Identity,
+    Mask,
+    Matrix,
+    Operator,
+    conjugate_gradient,
+    fast_fft_size,
+    kernels,
+    unknown_boundary,
+    visible_part,
+)
+
+# Each draw has a new shape and compiles anew: few examples of each operator.
+laws = settings(
+    max_examples=2,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+SEEDS = st.integers(0, 10**6)
+
+# One FFT pair keeps about 1e-7 of the norm in float32; the adjoint bound leaves a
+# factor of 30. Solves divide by eigenvalues down to the weight (0.05 here), and
+# conjugate gradients stop at 1e-5. float64 shows that only rounding makes the adjoint
+# errors of float32 (the kernels are float32 numbers in both).
+ADJOINT_ERROR = {"float32": 1e-5, "float64": 1e-13}
+SOLVE_ERROR = 1e-4
+
+CLOSED = "blur", "downsample", "mask", "crop", "matrix"
+COMPOSED = "crop @ blur", "crop @ downsample", "mask @ blur", "blur @ blur"
+ALL = ("identity", *CLOSED, *COMPOSED)
+
+
+def relative(value, expected):
+    expected = np.asarray(expected, np.float64)
+    scale = max(np.linalg.norm(expected), 1e-30)
+    return np.linalg.norm(np.asarray(value, np.float64) - expected) / scale
+
+
+def normal(seed, shape, dtype=jnp.float32):
+    return jax.random.normal(jax.random.key(seed), shape).astype(dtype)
+
+
+def random_kernel(seed, height, width):
+    rng = np.random.default_rng(seed)
+    return jnp.asarray(kernels.normalise(rng.uniform(size=(height, width))))
+
+
+def problem(name, seed):
+    """(operator, image shape): sizes and kernels of any parity, drawn by seed."""
+    rng = np.random.default_rng(seed)
+    factor = int(rng.integers(2, 5)) if "downsample" in name else 1
+    low = -(-7 // factor)
+    size = tuple(factor * int(rng.integers(low, low + 6 // factor + 1)) for _ in "HW")
+    channels = int(rng.choice([1, 3]))
+    sides = [int(rng.integers(1, 7)) for _ in "HW"]
+    kernel = random_kernel(seed, *sides)
+    drawn_mask = rng.uniform(size=(*size, 1)) < 0.5
+    drawn_mask[0, 0] = True
+    pieces = {
+        "blur": lambda: Blur(kernel),
+        "downsample": lambda: Downsample(kernel, factor),
+        "mask": lambda: Mask(jnp.asarray(drawn_mask, jnp.float32)),
+        "crop": lambda: Crop((0, 1, 1, 0)),
+        "identity": Identity,
+        "matrix": lambda: Matrix(
+            normal(seed, (20, size[0] * size[1] * channels)) / 10,
+            (*size, channels),
+        ),
+    }
+    *outer, inner = [pieces[part]() for part in name.split(" @ ")]
+    if outer and isinstance(outer[0], Blur):
+        outer = [Blur(random_kernel(seed + 1, *sides))]
+    return Compose((*outer, inner)) if outer else inner, (*size, channels)
+
+
+def dense(operator, shape):
+    """The matrix of an operator in float64."""
+    basis = jnp.eye(int(np.prod(shape))).reshape(-1, *shape)
+    columns = jax.jit(jax.vmap(operator))(basis)
+    return np.asarray(columns, np.float64).reshape(len(basis), -1).T
+
+
+@pytest.mark.parametrize("name", ALL)
+@laws
+@example(seed=1)
+@given(seed=SEEDS)
+def test_linear_with_its_transpose_as_adjoint(name, seed):
+    # Odd seeds in double precision.
+    dtype = ("float32", "float64")[seed % 2]
+    operator, shape = problem(name, seed)
+    bound = ADJOINT_ERROR[dtype]
+
+    @jax.jit
+    def evaluate(u, v):
+        measured, combined = operator(u), operator(2 * u - 3 * v)
+        y = jnp.flip(combined, 0) + 1
+        (transpose,) = jax.linear_transpose(operator, u)(y)
+        return y, measured, operator(v), combined, operator.adjoint(y), transpose
+
+    with jax.enable_x64(dtype == "float64"):
+        u, v = normal(seed, shape, dtype), normal(seed + 1, shape, dtype)
+        y, first, second, combined, adjoint, transpose = evaluate(u, v)
+        assert adjoint.dtype == first.dtype == dtype
+        assert operator.input_shape(y.shape) == adjoint.shape == shape
+        assert relative(combined, 2 * first - 3 * second) < bound
+        assert relative(adjoint, transpose) < bound
+        gap = abs(jnp.vdot(first, y) - jnp.vdot(u, adjoint))
+        assert gap < bound * jnp.linalg.norm(first) * jnp.linalg.norm(y)
+
+
+@pytest.mark.parametrize("name", ALL)
+@laws
+@example(seed=1)
+@given(seed=SEEDS)
+def test_solves_against_dense_algebra(name, seed):
+    operator, shape = problem(name, seed)
+    matrix = dense(operator, shape)
+    rhs, centre = normal(seed, shape), normal(seed + 1, shape)
+    y = jax.jit(operator)(normal(seed + 2, shape)) + 1
+    pixels = jax.random.uniform(jax.random.key(seed), shape, minval=0.05)
+
+    @jax.jit
+    def solve(weight):
+        step = operator.tikhonov(y, centre, weight)
+        return operator.solve_normal(rhs, weight), step
+
+    # Odd seeds with a weight for each pixel.
+    weight = (0.05, pixels)[seed % 2]
+    solution, step = solve(weight)
+    diagonal = np.broadcast_to(np.asarray(weight, np.float64), shape).ravel()
+    system = matrix.T @ matrix + np.diag(diagonal)
+    full = matrix.T @ np.asarray(operator.clean(y), np.float64).ravel()
+    full += diagonal * np.asarray(centre, np.float64).ravel()
+    expected = np.linalg.solve(system, np.ravel(rhs))
+    assert relative(solution.ravel(), expected) < SOLVE_ERROR
+    assert relative(step.ravel(), np.linalg.solve(system, full)) < SOLVE_ERROR
+
+
+@pytest.mark.parametrize("name", CLOSED)
+@laws
+@given(seed=SEEDS)
+def test_closed_form_equals_conjugate_gradients(name, seed):
+    operator, shape = problem(name, seed)
+    rhs, start = normal(seed, shape), normal(seed + 1, shape)
+    y = operator.clean(normal(seed + 2, operator(rhs).shape))
+    plain = _Uncertified(operator)
+
+    @jax.jit
+    def both():
+        closed = operator.solve_normal(rhs, 0.1), operator.solve_gram(y, 0.1)
+        return *closed, plain.solve_normal(rhs, 0.1, start), plain.solve_gram(y, 0.1)
+
+    normal_closed, gram_closed, normal_iterative, gram_iterative = both()
+    assert relative(normal_closed, normal_iterative) < SOLVE_ERROR
+    assert relative(gram_closed, gram_iterative) < SOLVE_ERROR
+
+
+class _Uncertified(Operator):
+    """An operator of which only A is known."""
+
+    def __init__(self, operator):
+        self.operator = operator
+        self.input_shape = operator.input_shape
+
+    def __call__(self, x):
+        return self.operator(x)
+
+
+@pytest.mark.parametrize("name", ["mask", "blur", "crop @ blur"])
+def test_jit_and_vmap_change_nothing(name, seed=7):
+    operator, shape = problem(name, seed)
+    x = normal(seed, (2, *shape))
+    y = jax.vmap(operator)(x)
+
+    def everything(a, x, y):
+        return a(x), a.adjoint(y), a.tikhonov(y, x, 0.1), a.tikhonov(y, x, 0.1 + x**2)
+
+    batch = jax.jit(jax.vmap(everything, (None, 0, 0)))(operator, x, y)
+    compiled = jax.jit(everything)
+    for index in range(len(x)):
+        eager = everything(operator, x[index], y[index])
+        jitted = compiled(operator, x[index], y[index])
+        for b, e, c in zip(batch, eager, jitted, strict=True):
+            assert relative(b[index], e) < 2e-5
+            assert relative(c, e) < 2e-5
+
+
+@pytest.mark.parametrize("name", ["blur", "downsample"])
+@settings(laws, max_examples=10)
+@given(seed=SEEDS)
+def test_convolution_is_true_and_periodic(name, seed):
+    operator, shape = problem(name, seed)
+    x = np.asarray(normal(seed, shape), np.float64)
+    kernel = np.asarray(operator.kernel, np.float64)
+    centre = kernel.shape[0] // 2, kernel.shape[1] // 2
+    expected = sum(
+        value * np.roll(x, (row - centre[0], column - centre[1]), (0, 1))
+        for (row, column), value in np.ndenumerate(kernel)
+    )
+    if isinstance(operator, Downsample):
+        expected = expected[:: operator.factor, :: operator.factor]
+    assert relative(jax.jit(operator)(x.astype(np.float32)), expected) < 1e-6
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 5])
+def test_block_average_is_the_mean_of_blocks(factor):
+    x = normal(0, (4 * factor, 3 * factor, 2))
+    expected = x.reshape(4, factor, 3, factor, 2).mean((1, 3))
+    assert relative(Downsample.block_average(factor)(x), expected) < 1e-6
+
+
+def test_composition_order_and_flattening():
+    x = normal(0, (12, 10, 3))
+    blur, crop = Blur(random_kernel(0, 3, 4)), Crop((1, 2, 3, 0))
+    mask = Mask(jnp.ones((9, 7, 1)).at[3].set(0))
+    product = mask @ crop @ blur
+    assert len(product.operators) == 3
+    np.testing.assert_allclose(product(x), mask(crop(blur(x))))
+    y = normal(1, (9, 7, 3))
+    expected = blur.adjoint(crop.adjoint(mask.adjoint(y)))
+    np.testing.assert_allclose(product.adjoint(y), expected)
+    assert (mask @ (crop @ blur)).operators == product.operators
+
+
+def test_tiny_weights_stay_accurate():
+    """The data step does not lose digits where the normal equations would."""
+    shape = 12, 12, 1
+    for operator in Downsample(random_kernel(3, 3, 3), 3), Crop((1, 1, 2, 2)):
+        matrix = dense(operator, shape)
+        centre = normal(1, shape)
+        y = operator(normal(2, shape))
+        gap = np.asarray(y, np.float64).ravel() - matrix @ np.float64(centre).ravel()
+        for weight in 1e-4, 1e-6:
+            gram = matrix @ matrix.T + weight * np.eye(len(matrix))
+            change = matrix.T @ np.linalg.solve(gram, gap)
+            step = jax.jit(operator.tikhonov)(y, centre, weight) - centre
+            assert relative(step.ravel(), change) < 1e-4
+
+
+def test_another_kernel_compiles_nothing():
+    traces = []
+
+    @jax.jit
+    def step(operator, y, centre, weight):
+        traces.append(1)
+        return operator.tikhonov(y, centre, weight)
+
+    x = normal(0, (12, 12, 3))
+    for seed in range(3):
+        step(Blur(random_kernel(seed, 5, 4)), x, x, 0.1 * (seed + 1))
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize("operator", [Blur(np.ones((3, 3)) / 9), Identity()])
+def test_gradient_through_the_data_step(operator):
+    """Reverse mode works through closed forms and conjugate gradients."""
+    shape = 9, 8, 1
+    operator = Crop((1, 1, 1, 1)) @ operator
+    y, centre, probe = normal(0, (7, 6, 1)), normal(1, shape), normal(2, shape)
+
+    def loss(centre):
+        return jnp.vdot(probe, operator.tikhonov(y, centre, 0.3))
+
+    matrix = dense(operator, shape)
+    system = matrix.T @ matrix + 0.3 * np.eye(matrix.shape[1])
+    expected = 0.3 * np.linalg.solve(system, np.ravel(probe))
+    assert relative(jax.grad(loss)(centre).ravel(), expected) < 1e-4
+
+
+def test_conjugate_gradient_is_relative_capped_and_safe():
+    matrix = jnp.diag(jnp.linspace(1.0, 50.0, 40))
+    rhs = normal(0, (40,))
+    expected = np.linalg.solve(matrix, rhs)
+    for scale in 1e-6, 1.0, 1e6:
+        solution = conjugate_gradient(matrix.dot, scale * rhs)
+        assert relative(solution, scale * expected) < 1e-4
+    rough = conjugate_gradient(matrix.dot, rhs, max_steps=3)
+    assert 1e-3 < relative(rough, expected) < 1
+    assert not conjugate_gradient(matrix.dot, jnp.zeros(40)).any()
+    broken = conjugate_gradient(lambda x: x * jnp.nan, rhs)
+    assert jnp.isnan(broken).all()
+    batch = jnp.stack([rhs, rhs * jnp.nan, jnp.zeros(40)])
+    solutions = jax.vmap(lambda b: conjugate_gradient(matrix.dot, b))(batch)
+    assert relative(solutions[0], expected) < 1e-4
+    assert jnp.isnan(solutions[1]).all() and not solutions[2].any()
+
+
+@settings(laws, max_examples=4)
+@given(
+    sides=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    observed=st.tuples(st.integers(9, 14), st.integers(9, 14)),
+    factor=st.integers(1, 4),
+    multiple_of=st.sampled_from([1, 4, 6]),
+)
+def test_unknown_boundary_sees_no_wrap(sides, observed, factor, multiple_of):
+    """What is observed never depends on how the canvas continues periodically."""
+    inner = Downsample(random_kernel(0, *sides), factor)
+    shape = (*observed, 1)
+    operator = unknown_boundary(inner, shape, multiple_of)
+    canvas = operator.input_shape(shape)
+    operator.validate()
+    assert all(side % multiple_of == 0 == side % factor for side in canvas[:2])
+    wide = [(factor * 8, factor * 8), (factor * 8, factor * 8), (0, 0)]
+    image = normal(1, canvas)
+    periodic_elsewhere = inner(jnp.pad(image, wide))[8:-8, 8:-8]
+    crop = operator.operators[0]
+    assert relative(operator(image), crop(periodic_elsewhere)) < 1e-5
+    assert visible_part(operator, image).shape[:2] == tuple(
+        factor * side for side in observed
+    )
+
+
+def test_unknown_boundary_of_other_operators():
+    blur, mask = Blur(random_kernel(0, 5, 5)), Mask(jnp.ones((20, 20, 1)))
+    operator = unknown_boundary(mask @ blur, (20, 20, 3))
+    kinds = [type(part) for part in operator.operators]
+    assert kinds == [Mask, Crop, Blur]
+    assert unknown_boundary(mask, (20, 20, 3)) is mask
+    with pytest.raises(InputError, match="Matrix has no unknown-boundary"):
+        unknown_boundary(Matrix(jnp.ones((2, 4)), (2, 2, 1)), (2,))
+    with pytest.raises(InputError, match="kernel of 5 pixels along axis 0"):
+        unknown_boundary(blur, (4, 20, 3))
+
+
+@pytest.mark.parametrize(
+    ("minimum", "multiple_of", "expected"),
+    [
+        (1, 1, 1),
+        (11, 1, 12),
+        (280, 1, 280),
+        (281, 1, 288),
+        (300, 64, 320),
+        (13, 11, 22),
+    ],
+)
+def test_fast_fft_size(minimum, multiple_of, expected):
+    assert fast_fft_size(minimum, multiple_of) == expected
+
+
+@pytest.mark.parametrize(
+    ("operator", "shape", "message"),
+    [
+        (Blur(np.ones((9, 3)) / 27), (8, 8, 3), "larger than the image of 8x8"),
+        (Blur(np.ones((3, 3, 3))), (8, 8, 3), "kernel has shape"),
+        (Downsample(np.ones((1, 1)), 3), (9, 8, 3), "factor=3 does not divide"),
+        (Mask(np.ones((8, 9, 1))), (8, 8, 3), "mask has shape"),
+        (Mask(np.ones((8, 8))), (8, 8, 3), "mask has shape"),
+        (Crop((4, 4, 0, 0)), (8, 8, 3), "leave nothing"),
+        (Matrix(np.ones((2, 12)), (2, 2, 3)), (2, 3, 2), "image has shape"),
+    ],
+)
+def test_sizes_that_do_not_fit(operator, shape, message):
+    with pytest.raises(InputError, match=message) as failure:
+        jax.jit(lambda a, x: a(x))(operator, jnp.zeros(shape))
+    assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("operator", "message"),
+    [
+        (Blur(np.zeros((3, 3))), "kernel sums to 0"),
+        (Blur(np.full((3, 3), np.nan)), "kernel holds NaN"),
+        (Mask(np.zeros((4, 4, 1))), "mask is zero everywhere"),
+        (Mask(np.full((4, 4, 1), np.inf)), "mask holds NaN"),
+        (Downsample(np.ones((1, 1)), 0), "factor=0"),
+        (Crop((1, -1, 0, 0)), "margins=.*expected four numbers"),
+        (Matrix(np.ones((2, 5)), (2, 2, 1)), "matrix has shape"),
+        (Matrix(np.full((2, 4), np.nan), (2, 2, 1)), "matrix holds NaN"),
+        (Identity() @ Blur(np.zeros((3, 3))), "kernel sums to 0"),
+    ],
+)
+def test_validate_refuses_unusable_values(operator, message):
+    with pytest.raises(InputError, match=message):
+        operator.validate()
+    with pytest.raises(InputError, match="factor=2.5"):
+        Downsample.block_average(2.5)

@@ -1,0 +1,88 @@
+"""Figures, tables and summaries of a run."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxrestore.errors import InputError
+from jaxrestore.report import figures
+from jaxrestore.report.summary import Summary
+from jaxrestore.report.table import score_table
+
+_RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("shape", [(64, 96, 3), (96, 40, 1), (5, 7, 3), (1, 1, 1)])
+def test_comparison_of_any_shape(tmp_path, shape):
+    clean = _RNG.random(shape)
+    small = clean[::2, ::2]
+    panels = [
+        figures.Panel("observed", small, "20.00 dB, SSIM 0.500"),
+        figures.Panel("restored", clean + 2, "30.00 dB"),
+        figures.Panel("clean", clean),
+    ]
+    figures.comparison(tmp_path / "comparison.png", panels)
+    width, height = Image.open(tmp_path / "comparison.png").size
+    assert width == 1080 and height > 400
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_detail_looks_where_something_is():
+    image = np.zeros((100, 200, 3))
+    image[60:80, 120:150] = _RNG.random((20, 30, 3))
+    top, left, side = figures._detail(image)
+    assert top <= 65 and top + side >= 75 and left <= 130 and left + side >= 140
+
+
+def test_convergence(tmp_path):
+    steps = np.full(20, np.nan)
+    steps[:8] = 0.5 ** np.arange(8)
+    history = {"residual": steps, "objective": -1e5 * steps, "contraction": steps}
+    figures.convergence(tmp_path / "convergence.png", history, 1e-4)
+    assert Image.open(tmp_path / "convergence.png").size[0] == 1050
+
+
+def test_convergence_of_a_fixed_point(tmp_path):
+    history = dict.fromkeys(("residual", "objective", "contraction"), np.zeros(3))
+    figures.convergence(tmp_path / "convergence.png", history, 0)
+    assert (tmp_path / "convergence.png").is_file()
+
+
+def test_summary_is_resumed_with_equal_settings_alone(tmp_path):
+    path = tmp_path / "summary.json"
+    summary = Summary.resume(path, {"device": "x"}, {"a": 1})
+    record = {"name": "one", "input_sha256": "s", "psnr": np.float32(30), "ssim": None}
+    summary.add({**record, "residual": np.inf, "temperature": np.ones(2)})
+    summary.fail("two", "broken")
+    content = json.loads(path.read_text())
+    assert content["images"][0]["residual"] is None
+    assert content["images"][0]["temperature"] == [1, 1]
+    assert content["mean"] == {"psnr": 30}
+    assert content["failed"] == [{"name": "two", "error": "broken"}]
+
+    again = Summary.resume(path, {"device": "y"}, {"a": 1})
+    assert again.is_done("one", "s", [path])
+    assert not again.is_done("one", "other content", [path])
+    assert not again.is_done("one", "s", [tmp_path / "lost.png"])
+    assert not again.is_done("two", "s", [path])
+    assert not Summary.resume(path, {}, {"a": 2}).records
+
+
+def test_foreign_summary(tmp_path):
+    for text in ("{}", "no json", "[1]"):
+        (tmp_path / "summary.json").write_text(text)
+        with pytest.raises(InputError, match="choose another"):
+            Summary.resume(tmp_path / "summary.json", {}, {})
+
+
+def test_table_has_the_columns_that_are_known():
+    record = {"name": "a", "steps": 5, "seconds": 1.25, "status": "converged"}
+    assert score_table([record]).splitlines() == [
+        "image  steps  seconds  status",
+        "a          5      1.2  converged",
+    ]
+    scored = [{**record, "name": n, "psnr": p} for n, p in (("a", 20.0), ("b", 30.0))]
+    lines = score_table(scored).splitlines()
+    assert "25.00" in lines[-1] and lines[-1].startswith("mean") and len(lines) == 4

@@ -1,0 +1,126 @@
+"""The driver's rules on iterations that can be followed by hand."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxrestore.solvers import Status, status_name
+from jaxrestore.solvers.driver import Stopping, run
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """x <- factor * x + offset, from ones (2, 2, 1)."""
+
+    factor: Any
+    offset: Any = 0.0
+    first: Any = 1.0
+
+    def init(self):
+        return {"x": jnp.full((2, 2, 1), self.first, jnp.float32)}
+
+    def step(self, state):
+        return {"x": self.factor * state["x"] + self.offset}
+
+    def image(self, state):
+        return state["x"]
+
+    def objective(self, state):
+        return jnp.sum(state["x"] ** 2)
+
+
+def go(method, max_steps=20, watch="change", history=True, **rules):
+    stopping = Stopping(**{"tolerance": 0.0, **rules})
+    return run(method, stopping, max_steps=max_steps, history=history, watch=watch)
+
+
+def test_converges_when_the_relative_change_is_small_enough():
+    # x_k = 1 + 2^-k: relative change 2^-k / (1 + 2^-(k-1)), below 0.02 at k = 6.
+    result = go(Scaling(0.5, 0.5, 2.0), tolerance=0.02)
+    assert result.status == Status.CONVERGED
+    assert status_name(result.status) == "converged"
+    assert result.steps == 6
+    np.testing.assert_allclose(result.residual, 2**-6 / (1 + 2**-5), rtol=1e-6)
+
+
+def test_history_holds_the_values_and_then_nan():
+    result = go(Scaling(0.5, 0.5, 2.0), tolerance=0.02)
+    assert result.history is not None
+    k = np.arange(1, 7)
+    x = 1 + 0.5**k
+    np.testing.assert_allclose(
+        result.history["residual"][:6], 0.5**k / (1 + 0.5 ** (k - 1)), rtol=1e-6
+    )
+    np.testing.assert_allclose(result.history["objective"][:6], 4 * x**2, rtol=1e-6)
+    np.testing.assert_allclose(result.history["contraction"][1:6], 0.5, rtol=1e-5)
+    assert np.isnan(result.history["contraction"][0])
+    for values in result.history.values():
+        assert values.shape == (20,)
+        assert np.isnan(values[6:]).all()
+
+
+def test_a_fixed_start_converges_even_with_tolerance_zero():
+    result = go(Scaling(1.0))
+    assert (int(result.status), int(result.steps)) == (Status.CONVERGED, 1)
+    zero = go(Scaling(1.0, 0.0, 0.0))
+    assert (int(zero.status), float(zero.residual)) == (Status.CONVERGED, 0.0)
+
+
+def test_cap():
+    result = go(Scaling(0.9), history=False)
+    assert (int(result.status), int(result.steps)) == (Status.MAX_STEPS, 20)
+    assert result.history is None
+    np.testing.assert_allclose(result.state["x"], 0.9**20, rtol=1e-5)
+
+
+def test_plateau_follows_the_published_rule():
+    # Squared changes grow: the first is the best, then nothing improves.
+    result = go(Scaling(1.01), patience=4)
+    assert (int(result.status), int(result.steps)) == (Status.PLATEAU, 6)
+    # They shrink by 0.9^2 a step: an improvement at 1e-3, none at 0.5 ...
+    assert go(Scaling(0.9), patience=4).status == Status.MAX_STEPS
+    assert go(Scaling(0.9), patience=0, improvement=0.5).status == Status.PLATEAU
+    # ... where every fourth step is one against the best so far: patience 3 lasts.
+    assert go(Scaling(0.9), patience=3, improvement=0.5).status == Status.MAX_STEPS
+
+
+def test_plateau_of_the_objective():
+    result = go(Scaling(-1.0), watch="objective", patience=2)
+    assert (int(result.status), int(result.steps)) == (Status.PLATEAU, 4)
+
+
+@pytest.mark.parametrize("factor", [1e8, -1e12, jnp.nan, jnp.inf])
+def test_divergence_keeps_the_last_finite_state(factor):
+    result = go(Scaling(factor))
+    assert result.status == Status.DIVERGED
+    assert np.isfinite(result.state["x"]).all()
+    taken = int(result.steps)
+    assert np.isnan(result.history["residual"][taken:]).all()
+    if not np.isfinite(factor):
+        assert taken == 0
+        np.testing.assert_array_equal(result.state["x"], 1.0)
+
+
+def test_a_start_that_is_not_finite_diverges_without_a_step():
+    result = go(Scaling(0.5, first=jnp.nan))
+    assert (int(result.status), int(result.steps)) == (Status.DIVERGED, 0)
+
+
+def test_every_element_of_a_batch_stops_alone():
+    factors = jnp.array([0.1, 0.5, 0.99, jnp.nan, 1e20])
+
+    def one(factor):
+        return go(Scaling(factor, 1.0), tolerance=1e-3, max_steps=30)
+
+    together = jax.vmap(one)(factors)
+    for i, factor in enumerate(factors):
+        alone = one(factor)
+        jax.tree.map(
+            lambda a, b, i=i: np.testing.assert_allclose(a[i], b, 1e-5), together, alone
+        )
+    assert list(together.status) == [1, 1, 2, 4, 4]
+    assert together.steps[0] < together.steps[1] < together.steps[2]

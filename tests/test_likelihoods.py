@@ -1,0 +1,317 @@
+"""Observation: prox, exact sampling, starting images, bad input."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxrestore.errors import InputError
+from jaxrestore.likelihoods import Observation
+from jaxrestore.operators import (
+    Blur,
+    Crop,
+    Downsample,
+    Identity,
+    Mask,
+    Matrix,
+    kernels,
+    unknown_boundary,
+)
+
+DATA = Path(__file__).parent / "data"
+SHAPE = (8, 6, 1)
+KERNEL = jnp.asarray(kernels.normalise(np.random.default_rng(0).uniform(size=(3, 4))))
+HOLES = jnp.asarray(np.random.default_rng(1).uniform(size=SHAPE) < 0.5, jnp.float32)
+OPERATORS = {
+    "identity": Identity(),
+    "mask": Mask(HOLES),
+    "blur": Blur(KERNEL),
+    "downsample": Downsample(KERNEL, 2),
+    "matrix": Matrix(jax.random.normal(jax.random.key(0), (20, 48)) / 5, SHAPE),
+    "crop @ blur": Crop((1, 2, 2, 1)) @ Blur(KERNEL),
+    "mask @ blur": Mask(HOLES) @ Blur(KERNEL),
+}
+STEPS = {"scalar": 0.04**2, "per pixel": 0.02**2 * (1 + 10 * jnp.linspace(0, 1, 6))}
+
+each_operator = pytest.mark.parametrize("name", OPERATORS)
+each_step = pytest.mark.parametrize("kind", STEPS)
+
+
+def observe(name, noise_std=0.05, seed=3):
+    operator = OPERATORS[name]
+    keys = jax.random.split(jax.random.key(seed), 2)
+    y = operator(jax.random.uniform(keys[0], SHAPE))
+    y += noise_std * jax.random.normal(keys[1], y.shape)
+    return Observation.create(y, operator, noise_std)
+
+
+def step_of(kind):
+    step = STEPS[kind]
+    return jnp.broadcast_to(step[:, None], SHAPE) if kind == "per pixel" else step
+
+
+def dense(operator):
+    columns = jax.vmap(operator)(jnp.eye(48).reshape(-1, *SHAPE))
+    return np.asarray(columns, np.float64).reshape(48, -1).T
+
+
+@each_operator
+def test_gradient_is_the_derivative(name):
+    observation = observe(name)
+    x = jax.random.uniform(jax.random.key(0), SHAPE)
+    expected = jax.grad(observation.neg_log_likelihood)(x)
+    np.testing.assert_allclose(observation.gradient(x), expected, rtol=1e-4, atol=1e-3)
+    residual = OPERATORS[name](x) - observation.operator.clean(observation.y)
+    value = np.sum(np.square(residual, dtype=np.float64)) / (2 * 0.05**2)
+    np.testing.assert_allclose(observation.neg_log_likelihood(x), value, rtol=1e-5)
+
+
+@each_operator
+@each_step
+@settings(max_examples=4, deadline=None, derandomize=True)
+@given(noise_std=st.floats(0.01, 0.3), seed=st.integers(0, 1000))
+def test_documented_objective_is_stationary_at_the_prox(name, kind, noise_std, seed):
+    observation, step = observe(name, noise_std, seed), step_of(kind)
+    v = jax.random.uniform(jax.random.key(seed), SHAPE)
+
+    at_prox, at_centre = _objective_gradients(observation, v, step)
+    # In units of the gradient at v, where the data term alone pulls.
+    assert at_prox < 3e-4 * at_centre
+
+
+@jax.jit
+def _objective_gradients(observation, v, step):
+    def objective(x):
+        quadratic = jnp.sum((x - v) ** 2 / (2 * step))
+        return observation.neg_log_likelihood(x) + quadratic
+
+    gradient = jax.grad(objective)
+    x = observation.prox(v, step)
+    return jnp.linalg.norm(gradient(x)), jnp.linalg.norm(gradient(v))
+
+
+@pytest.mark.parametrize("name", ["mask", "downsample", "crop @ blur"])
+@each_step
+@pytest.mark.parametrize("cg_steps", [1, 3])
+def test_fixed_number_of_cg_steps(name, kind, cg_steps):
+    """One step is the formula of the released code; more follow the textbook."""
+    observation = observe(name)
+    operator, weight = observation.operator, 0.05**2 / step_of(kind)
+    mu = jax.random.uniform(jax.random.key(0), SHAPE)
+
+    @jax.jit
+    def system(x):
+        return operator.adjoint(operator(x)) + weight * x
+
+    x = mu
+    residual = operator.adjoint(observation.y) + weight * mu - system(mu)
+    direction = residual
+    for _ in range(cg_steps):
+        square = jnp.vdot(residual, residual)
+        length = square / jnp.vdot(direction, system(direction))
+        x = x + length * direction
+        residual = residual - length * system(direction)
+        direction = residual + jnp.vdot(residual, residual) / square * direction
+    prox = jax.jit(Observation.prox, static_argnames="cg_steps")
+    result = prox(observation, mu, step_of(kind), cg_steps=cg_steps)
+    np.testing.assert_allclose(result, x, atol=3e-6)
+
+
+@pytest.mark.parametrize("name", ["blur", "downsample", "matrix", "crop @ blur"])
+def test_many_cg_steps_reach_the_exact_prox(name):
+    observation = observe(name)
+    v = jax.random.uniform(jax.random.key(0), SHAPE)
+    exact = observation.prox(v, 0.01)
+    np.testing.assert_allclose(observation.prox(v, 0.01, cg_steps=48), exact, atol=1e-4)
+    assert jnp.abs(observation.prox(v, 0.01, cg_steps=1) - exact).max() > 1e-3
+
+
+@each_operator
+@each_step
+def test_samples_have_the_exact_posterior(name, kind):
+    """Whitened by dense algebra, the draws are standard normal."""
+    observation, count = observe(name), 4000
+    std = jnp.sqrt(jnp.asarray(step_of(kind)))
+    mean = jax.random.uniform(jax.random.key(0), SHAPE)
+    keys = jax.random.split(jax.random.key(1), count)
+    draw = jax.jit(jax.vmap(observation.sample, (0, None, None)))
+    samples = np.asarray(draw(keys, mean, std), np.float64).reshape(count, -1)
+
+    matrix = dense(observation.operator)
+    precision_x = 1 / np.broadcast_to(np.asarray(std, np.float64) ** 2, SHAPE).ravel()
+    precision = matrix.T @ matrix / 0.05**2 + np.diag(precision_x)
+    pull = matrix.T @ np.ravel(observation.y) / 0.05**2 + precision_x * np.ravel(mean)
+    centred = samples - np.linalg.solve(precision, pull)
+    white = centred @ np.linalg.cholesky(precision)
+    # 48 means and 48 * 49 / 2 products, each within 4.5 standard errors.
+    means = white.mean(0) * np.sqrt(count)
+    products = (white.T @ white / count - np.eye(48)) * np.sqrt(count)
+    products[np.diag_indices(48)] /= np.sqrt(2)
+    assert np.abs(means).max() < 4.5
+    assert np.abs(products).max() < 4.5
+
+
+@each_operator
+def test_batches_equal_loops(name):
+    observations = [observe(name, noise_std, 5) for noise_std in (0.02, 0.1, 0.3)]
+    batch = jax.tree.map(lambda *leaves: jnp.stack(leaves), *observations)
+    v = jax.random.uniform(jax.random.key(0), (3, *SHAPE))
+    keys = jax.random.split(jax.random.key(1), 3)
+
+    def everything(observation, v, key):
+        return (
+            observation.neg_log_likelihood(v),
+            observation.gradient(v),
+            observation.prox(v, 0.01),
+            observation.sample(key, v, 0.1),
+            observation.initial_image(),
+        )
+
+    together = jax.jit(jax.vmap(everything))(batch, v, keys)
+    compiled = jax.jit(everything)
+    for index, observation in enumerate(observations):
+        alone = compiled(observation, v[index], keys[index])
+        for one, many in zip(alone, together, strict=True):
+            np.testing.assert_allclose(many[index], one, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["mask", "mask @ blur"])
+def test_holes_never_leak(name):
+    clean = observe(name)
+    v = jax.random.uniform(jax.random.key(0), SHAPE)
+
+    @jax.jit
+    def everything(observation):
+        return (
+            observation.neg_log_likelihood(v),
+            jax.grad(observation.neg_log_likelihood)(v),
+            observation.gradient(v),
+            observation.prox(v, 0.01),
+            observation.prox(v, 0.01 * (1 + v)),
+            observation.prox(v, 0.01, cg_steps=2),
+            observation.sample(jax.random.key(2), v, 0.1),
+            observation.initial_image(),
+        )
+
+    expected = everything(clean)
+    for content in jnp.nan, jnp.inf, 1e6:
+        y = jnp.where(HOLES == 1, clean.y, content)
+        dirty = Observation.create(y, clean.operator, 0.05)
+        for one, other in zip(everything(dirty), expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["blur", "down", "mask"])
+def test_parity_with_the_published_iteration(name):
+    """x_1 of the authors' operators, solved there in double precision."""
+    file = "prox_blur.npz" if name == "blur" else "prox_down_mask.npz"
+    with np.load(DATA / file) as arrays:
+        data = {key.removeprefix(f"{name}_"): arrays[key] for key in arrays}
+    sigma, decoder_std = map(float, data["stds"])
+    operator = {
+        "blur": lambda: Blur(data["kernel"]),
+        "down": lambda: Downsample(data["kernel"], 4),
+        "mask": lambda: Mask(data["mask"][..., None]),
+    }[name]()
+    observation = Observation.create(data["y"][..., None], operator, sigma)
+    x = observation.prox(jnp.asarray(data["centre"])[..., None], decoder_std**2)
+    every = 1 if name == "mask" else 4
+    np.testing.assert_allclose(x[::every, ::every, 0], data["x"], atol=2e-6)
+    if name == "down":
+        start = observation.initial_image()[::4, ::4, 0]
+        assert np.abs(start - data["start"]).mean() < 0.02
+
+
+def waves(height, width):
+    """A smooth image whose every shift is visible."""
+    rows, columns = jnp.mgrid[:height, :width]
+    grey = 0.5 + 0.2 * jnp.sin(rows / 5.0) + 0.2 * jnp.cos(columns / 7.0 + rows / 11.0)
+    return jnp.stack([grey, grey**2], -1)
+
+
+@pytest.mark.parametrize(
+    ("operator", "centred"),
+    [
+        (Downsample(kernels.gaussian(9, 1.2), 2), Blur(kernels.gaussian(9, 1.2))),
+        (Downsample(kernels.gaussian(8, 0.8), 3), Blur(kernels.gaussian(9, 0.8))),
+        (Downsample(kernels.gaussian(9, 1.6), 4), Blur(kernels.gaussian(9, 1.6))),
+        (Downsample(jnp.zeros((7, 7)).at[1, 5].set(1.0), 4), Identity()),
+        # An odd box is centred where the block's own centre is, between pixels.
+        (Downsample.block_average(4), Blur(np.full((5, 5), 1 / 25))),
+    ],
+)
+def test_upsampling_undoes_every_shift(operator, centred):
+    """The start is the blurred image in place, not moved by a fraction of a pixel."""
+    image = waves(48, 60)
+    expected = centred(image)
+    start = Observation(operator(image), operator, 0.01).initial_image()
+    inner = np.s_[8:-8, 8:-8]
+    error = jnp.abs(start - expected)[inner].mean()
+    by_one_pixel = jnp.abs(jnp.roll(expected, 1, axis=1) - expected)[inner].mean()
+    assert error < 0.15 * by_one_pixel
+    # No dark rim where a bicubic kernel runs out of pixels.
+    assert jnp.abs(start - image).max() < 0.3
+
+
+def test_start_of_inpainting_keeps_pixels_and_fills_smoothly():
+    image = waves(40, 50)
+    mask = (jax.random.uniform(jax.random.key(0), (40, 50, 1)) < 0.4).astype(float)
+    mask = mask.at[10:22, 10:30].set(0)
+    start = Observation(mask * image, Mask(mask), 0.01).initial_image()
+    np.testing.assert_array_equal(start * mask, image * mask)
+    assert jnp.abs(start - image).mean() < 0.02
+    assert image.min() <= start.min() and start.max() <= image.max()
+    # A constant stays constant, borders included; halves do not become darker.
+    flat = Observation(0.5 * mask, Mask(0.5 * mask), 0.01).initial_image()
+    np.testing.assert_allclose(flat, 1.0, atol=1e-4)
+
+
+def test_start_of_other_operators():
+    image = waves(20, 24)
+    blur = Blur(KERNEL)
+    np.testing.assert_array_equal(Observation(image, blur, 0.01).initial_image(), image)
+    canvas = unknown_boundary(blur, image.shape)
+    start = Observation(image, canvas, 0.01).initial_image()
+    assert start.shape == canvas.input_shape(image.shape)
+    assert canvas.operators[0](start).tolist() == image.tolist()
+    assert start.min() == image.min()
+    sensing = observe("matrix", 0.001)
+    explained = sensing.operator(sensing.initial_image()) - sensing.y
+    assert jnp.linalg.norm(explained) < 0.02 * jnp.linalg.norm(sensing.y)
+
+
+IMAGE = np.zeros((8, 8, 3), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("y", "operator", "noise_std", "message"),
+    [
+        (IMAGE, Identity(), -0.1, "noise_std=-0.1; expected in"),
+        (IMAGE, Identity(), 25, "noise_std=25.*divide levels"),
+        (IMAGE, Identity(), float("nan"), "noise_std=nan"),
+        (IMAGE, Identity(), 0, "noise_std=0; expected > 0"),
+        (IMAGE, Identity(), "loud", "noise_std='loud'"),
+        (IMAGE.astype(np.uint8), Identity(), 0.1, "y has dtype uint8"),
+        (IMAGE[..., 0], Identity(), 0.1, "add a channel axis"),
+        (IMAGE[..., 0], Crop((1, 1, 1, 1)), 0.1, "add a channel axis"),
+        (IMAGE * np.nan, Identity(), 0.1, "y holds NaN"),
+        (IMAGE, Mask(np.ones((8, 9, 1))), 0.1, "mask has shape"),
+        (IMAGE, Mask(np.zeros((8, 8, 1))), 0.1, "mask is zero everywhere"),
+        (IMAGE, Blur(np.zeros((3, 3))), 0.1, "kernel sums to 0"),
+        (IMAGE, Blur(np.ones((9, 9))), 0.1, "larger than the image of 8x8"),
+        (IMAGE[:5], Matrix(np.ones((2, 12)), (2, 2, 3)), 0.1, "measures"),
+    ],
+)
+def test_create_refuses(y, operator, noise_std, message):
+    with pytest.raises(InputError, match=message) as failure:
+        Observation.create(y, operator, noise_std)
+    assert "\n" not in str(failure.value)
+
+
+def test_prox_refuses_no_steps():
+    with pytest.raises(InputError, match="cg_steps=0"):
+        observe("blur").prox(jnp.zeros(SHAPE), 0.1, cg_steps=0)

@@ -1,0 +1,50 @@
+"""A folder of small photographs-to-be and the toy config that trains on it."""
+
+import jax
+import numpy as np
+import pytest
+from jax.experimental.compilation_cache import compilation_cache
+from PIL import Image
+
+from jaxrestore.training.config import validate
+from tests.training import toy_config
+
+
+@pytest.fixture(scope="package", autouse=True)
+def compiled_programs(tmp_path_factory):
+    """Folder that keeps compiled programs: each of these tests compiles the same."""
+    folder = str(tmp_path_factory.mktemp("xla"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", folder)
+        compilation_cache.reset_cache()
+        jax.config.update("jax_compilation_cache_dir", folder)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+        yield folder
+    jax.config.update("jax_compilation_cache_dir", None)
+    compilation_cache.reset_cache()
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory):
+    """Six smooth colour images of different sizes."""
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        coarse = rng.integers(0, 256, (4, 5 + i, 3), dtype=np.uint8)
+        size = (40 + 7 * i, 36 + 5 * i)
+        image = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+        image.save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture
+def make_config(image_folder):
+    """Toy config with overrides, e.g. make_config(total_steps=5)."""
+
+    def make(**overrides):
+        config = toy_config.get_config()
+        config.data.train = str(image_folder)
+        config.update_from_flattened_dict(overrides)
+        return validate(config)
+
+    return make
