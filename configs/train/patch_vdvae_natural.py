@@ -27,14 +27,14 @@ def get_config():
     config.model.patch = 2
     config.model.noise_input = True
     config.loss.min_noise_std = 0.0
-    config.loss.max_noise_std = 30 / 255
+    config.loss.max_noise_std = 50 / 255
     # At weight 1 a nat of latent information buys just a nat of reconstruction, and
     # a short training stays blurred (20 dB); 0.1 makes detail worth its price.
     config.loss.kl_weight = 0.1
     config.loss.warmup_start = 21
     config.loss.warmup_steps = 300
     config.loss.balance_steps = 300
-    config.loss.eval_noise_levels = (0.0, 5.0, 15.0, 25.0)
+    config.loss.eval_noise_levels = (0.0, 5.0, 15.0, 25.0, 40.0)
     config.optimizer.name = "adam"
     config.optimizer.learning_rate = 1e-3
     config.optimizer.final_learning_rate = 1e-5

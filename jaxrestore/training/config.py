@@ -27,6 +27,7 @@ def base_config() -> ConfigDict:
     config.loss = ConfigDict()
     config.optimizer = ConfigDict()
     config.data = data_config()
+    config.init_from = ""  # weights to start from: bundled name or .safetensors file
     config.ema_decay = 0.9999
     config.skip_gradient_norm = math.inf  # an update with a larger norm is skipped
     config.total_steps = 100_000

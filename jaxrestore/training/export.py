@@ -56,6 +56,7 @@ def _metadata(config: Config, step: int) -> dict[str, str]:
     whole = ConfigDict(config).to_dict()
     for field in ("train", "val", "tfds_dir"):  # weights travel, folders do not
         whole["data"][field] = Path(whole["data"][field]).name
+    whole["init_from"] = Path(whole["init_from"]).name
     return {
         "recipe": config.recipe,
         "config": json.dumps(whole, sort_keys=True, default=str),

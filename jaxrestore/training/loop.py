@@ -11,6 +11,7 @@ import numpy as np
 from jaxrestore.data.pipeline import training_batches, validation_batches
 from jaxrestore.data.sources import open_source
 from jaxrestore.errors import InputError
+from jaxrestore.priors.weights import load_prior
 from jaxrestore.training import sharding
 from jaxrestore.training.checkpoints import Checkpoints
 from jaxrestore.training.config import Config, fingerprint
@@ -23,6 +24,7 @@ from jaxrestore.training.state import (
     evaluation_key,
     make_train_step,
     plan_state,
+    start_from,
 )
 from jaxrestore.training.stopping import StopRequest
 
@@ -61,9 +63,7 @@ class Trainer:
         identity = fingerprint(config, source.content_hash())
         self.checkpoints = Checkpoints(workdir, config.keep, identity)
         restored = self.checkpoints.restore(plan, self.batches)
-        self.state: TrainState = restored or create_state(
-            self.recipe, optimizer, config.seed, plan
-        )
+        self.state: TrainState = restored or self._first_state(optimizer, plan)
         self.step = int(self.state.step)
         self.records = Records(workdir, self.step) if self.is_first else None
         if self.records:
@@ -77,6 +77,13 @@ class Trainer:
         )
         whole = sharding.replicated(self.mesh)
         self._evaluate = jax.jit(self.recipe.evaluate, out_shardings=whole)
+
+    def _first_state(self, optimizer, plan: TrainState) -> TrainState:
+        config = self.config
+        state = create_state(self.recipe, optimizer, config.seed, plan)
+        if config.init_from:
+            state = start_from(state, load_prior(config.init_from).params, plan)
+        return state
 
     def _validation_batches(self) -> list[dict[str, np.ndarray]]:
         config = self.config

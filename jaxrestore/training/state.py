@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
+from jaxrestore.errors import InputError
 from jaxrestore.training import sharding
 from jaxrestore.training.recipe import Recipe
 
@@ -90,6 +91,37 @@ def create_state(
     """
     init = partial(_initial, recipe, optimizer)
     return jax.jit(init, out_shardings=_places(plan))(jax.random.key(seed))
+
+
+def start_from(state: TrainState, params: Any, plan: TrainState) -> TrainState:
+    """Replace the parameters, and their average, of a fresh state.
+
+    Args:
+        state: from `create_state`; its optimiser state is kept, so that of a fresh one.
+        params: host or device arrays of the same structure and shapes.
+        plan: from `plan_state`.
+
+    Raises:
+        InputError: `params` belong to another network.
+    """
+
+    def shapes(tree):
+        return jax.tree.map(lambda leaf: tuple(leaf.shape), tree)
+
+    if shapes(params) != shapes(plan.params):
+        raise InputError(
+            "config.init_from: the weights belong to another network than config.model;"
+            " take the model section of the config in their header"
+        )
+
+    def put(array, place):
+        return jax.device_put(array.astype(place.dtype), place.sharding)
+
+    return dataclasses.replace(
+        state,
+        params=jax.tree.map(put, params, plan.params),
+        ema=jax.tree.map(put, params, plan.ema),
+    )
 
 
 def _initial(recipe: Recipe, optimizer, root: jax.Array) -> TrainState:
