@@ -31,16 +31,23 @@ def conjugate_gradient(
       rhs: right-hand side, any shape.
       start: first guess, zeros by default.
       precondition: symmetric positive definite approximation of M^-1.
-      tolerance: stops at ||rhs - M x|| <= tolerance * ||rhs||; 0 asks for
-        `max_steps` steps.
+      tolerance: stops at ||rhs - M x|| <= tolerance * ||rhs||; never below rounding,
+        where a step would divide 0 by 0. So 0 asks for `max_steps` steps as long as
+        they change anything.
       max_steps: cap on the number of products with M.
 
     Returns:
       x, of rhs's shape; NaN where rhs, start or M are not finite.
     """
     start = jnp.zeros_like(rhs) if start is None else start
+    rounding = float(jnp.finfo(rhs.dtype).eps)
     solution, _ = cg(
-        matvec, rhs, x0=start, tol=tolerance, maxiter=max_steps, M=precondition
+        matvec,
+        rhs,
+        x0=start,
+        tol=max(tolerance, rounding),
+        maxiter=max_steps,
+        M=precondition,
     )
     # The library's loop takes a NaN residual for convergence and returns its start.
     usable = jnp.isfinite(rhs - matvec(start)).all()

@@ -2,13 +2,13 @@
 
 import importlib.metadata
 import json
-import os
 import subprocess
 from pathlib import Path
 
 import jax
 from ml_collections import ConfigDict
 
+from jaxrestore.data.files import make_folder
 from jaxrestore.errors import InputError
 from jaxrestore.training import sharding
 from jaxrestore.training.checkpoints import Checkpoints
@@ -49,7 +49,8 @@ def export(config: Config, workdir: str | Path, path: str | Path) -> None:
         )
     ema = sharding.to_host(state.ema)
     if jax.process_index() == 0:
-        _write(recipe, ema, path, _metadata(config, int(state.step)))
+        make_folder(path.parent, "--export")
+        recipe.export(ema, str(path), _metadata(config, int(state.step)))
 
 
 def _metadata(config: Config, step: int) -> dict[str, str]:
@@ -84,17 +85,3 @@ def git_commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return result.stdout.strip()
-
-
-def _write(recipe, params, path: Path, metadata: dict[str, str]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        recipe.export(params, str(temporary), metadata)
-        os.replace(temporary, path)
-    except OSError as e:
-        temporary.unlink(missing_ok=True)
-        raise InputError(
-            f"--export={str(path)!r} cannot be written ({e.strerror}); choose another"
-            " path or make room"
-        ) from e

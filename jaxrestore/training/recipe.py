@@ -62,7 +62,7 @@ class Recipe(Protocol):
         ...
 
     def export(self, params: Params, path: str, metadata: dict[str, str]) -> None:
-        """Write host `params` as safetensors with `metadata`."""
+        """Write host `params` as safetensors with `metadata`, whole or not at all."""
         ...
 
 

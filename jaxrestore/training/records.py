@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from jaxrestore.data.files import atomic_path
 
 
 class Records:
@@ -52,7 +53,7 @@ class Records:
     def save_config(self, config: Mapping[str, Any]) -> None:
         """Write config.json, for people; resuming does not read it."""
         text = json.dumps(config, indent=2, sort_keys=True, default=str)
-        write_atomically(self.workdir / "config.json", text + "\n")
+        _replace(self.workdir / "config.json", text + "\n")
 
     def close(self) -> None:
         """Close the TensorBoard file."""
@@ -62,18 +63,12 @@ class Records:
     def _rewrite(self, rows: list[dict[str, str]]) -> None:
         cells = [[row.get(name) or "" for name in self._columns] for row in rows]
         lines = [",".join(row) + "\n" for row in [self._columns, *cells]]
-        write_atomically(self._csv, "".join(lines))
+        _replace(self._csv, "".join(lines))
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file at once: readers and kills see the old or the new one."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
+def _replace(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
         temporary.write_text(text)
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _read_rows(path: Path) -> list[dict[str, str]]:

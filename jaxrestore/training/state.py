@@ -114,8 +114,8 @@ def start_from(state: TrainState, params: Any, plan: TrainState) -> TrainState:
             " take the model section of the config in their header"
         )
 
-    def put(array, place):
-        return jax.device_put(array.astype(place.dtype), place.sharding)
+    def put(array, place):  # a copy: the state is donated, `params` and EMA are two
+        return jax.device_put(jnp.array(array, place.dtype), place.sharding)
 
     return dataclasses.replace(
         state,

@@ -1,12 +1,14 @@
 """The loop in one process: devices, resume, skipped updates, records."""
 
 import csv
+from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
 
 from jaxrestore.errors import InputError
+from jaxrestore.training import loop
 from jaxrestore.training.loop import Trainer
 
 
@@ -172,3 +174,22 @@ def test_other_training_images(make_config, tmp_path):
 def test_batch_must_split_over_devices(make_config, tmp_path):
     with pytest.raises(InputError, match="batch_size=9"):
         Trainer(make_config(batch_size=9), tmp_path)
+
+
+def test_training_starts_from_given_weights(make_config, tmp_path, monkeypatch):
+    first = run(make_config(total_steps=5), tmp_path / "first")
+    weights = jax.device_get(first.state.ema)
+    given = SimpleNamespace(params=weights)
+    monkeypatch.setattr(loop, "load_prior", lambda name: {"mine": given}[name])
+    config = make_config(init_from="mine", total_steps=7)
+    second = Trainer(config, tmp_path / "second", jax.devices()[:1])
+    assert second.step == 0
+    assert_same_bits((second.state.params, second.state.ema), (weights, weights))
+    second.run()
+    second.close()
+    resumed = Trainer(config, tmp_path / "second", jax.devices()[:1])
+    assert_same_bits(resumed.state.params, second.state.params)
+    resumed.close()
+    other = make_config(init_from="mine", **{"model.width": 5})
+    with pytest.raises(InputError, match="init_from.*another network"):
+        Trainer(other, tmp_path / "third")
