@@ -7,8 +7,6 @@ DIR: folders of photographs of any sizes (ours: BSDS500). The same command resum
 Time and scores: docs/patch-vdvae-natural.md.
 """
 
-from ml_collections import ConfigDict
-
 from jaxrestore.training.config import base_config
 
 
@@ -24,19 +22,13 @@ def get_config():
     config.model.kernel_sizes = (3, 3, 3, 3)
     config.model.latent_channels = 16
     config.model.skip_filters = 64
-    config.model.posterior_ratio = 0.2
+    config.model.bottleneck_ratio = 0.5
+    config.model.posterior_ratio = 0.4
     config.model.posterior_shortcut = True
     config.model.patch = 2
     config.model.noise_input = True
-    config.loss.corruptions = ConfigDict()
     config.loss.min_noise_std = 0.0
     config.loss.max_noise_std = 50 / 255
-    # White noise alone leaves deblurring and inpainting behind total variation: their
-    # data steps hand over something else (docs/patch-vdvae-natural.md).
-    config.loss.corruptions.white = 0.4
-    config.loss.corruptions.deblurred = 0.4
-    config.loss.corruptions.filled = 0.2
-    config.loss.margin = 12
     # At weight 1 a nat of latent information buys just a nat of reconstruction, and
     # a short training stays blurred (20 dB); 0.1 makes detail worth its price.
     config.loss.kl_weight = 0.1
@@ -49,7 +41,7 @@ def get_config():
     config.optimizer.final_learning_rate = 1e-5
     config.optimizer.warmup = 300
     config.optimizer.decay_start = 1_000
-    config.data.patch_size = 72  # 48 inside the margins
+    config.data.patch_size = 48
     config.ema_decay = 0.998
     config.skip_gradient_norm = 100.0
     config.total_steps = 5_500

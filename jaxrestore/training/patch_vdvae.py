@@ -12,7 +12,6 @@ from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_network import init_params
 from jaxrestore.priors.hvae.patch_vdvae import Elbo, PatchVDVAE, to_network
 from jaxrestore.priors.weights import save_prior
-from jaxrestore.training.corruptions import Shares, corrupt
 from jaxrestore.training.losses import balanced_kl, kl_weight, reconstruction_kl
 
 SAMPLE_TEMPERATURES = (0.6, 0.8, 1.0)
@@ -30,10 +29,8 @@ class PatchVDVAERecipe:
     normaliser, a batch of 128 x 128 x 3 images, is the images' own size here.
 
     Denoising training (``config.loss.max_noise_std`` > 0): the encoder sees
-    x + s n, s uniform in [min_noise_std, max_noise_std] per image, n white, or, as
-    often as ``config.loss.corruptions`` says, what a data step leaves of x
-    (`corruptions`); the target stays x. The loss is still a bound on log p(x).
-    ``config.loss.margin`` pixels of each side of a patch only feed the corruption.
+    x + s n, s uniform in [min_noise_std, max_noise_std] per image, n white; the
+    target stays x. The loss is still a bound on log p(x).
 
     Args:
         config: the frozen training configuration; uses ``model``, ``loss``,
@@ -75,7 +72,8 @@ class PatchVDVAERecipe:
 
     def loss(self, params, batch, key, step):
         settings = self.config.loss
-        images, terms = self._elbo(params, batch["image"], key, self._training_model)
+        images = batch["image"]
+        terms, noise_std = self._elbo(params, images, key, self._training_model)
         pixels = images[0].size
         target = jax.vmap(to_network)(images)
         rec = reconstruction_kl(target, terms.decoder) / images.size
@@ -96,26 +94,21 @@ class PatchVDVAERecipe:
         }
         return loss, metrics
 
-    def _elbo(self, params, images, key, model) -> tuple[jax.Array, Elbo]:
-        """Targets, which lack the patches' margins, and their ELBO terms."""
+    def _elbo(self, params, images, key, model) -> tuple[Elbo, jax.Array]:
         settings, count = self.config.loss, images.shape[0]
-        margin = settings.get("margin", 0)
-        shares = Shares(**settings.get("corruptions", {"white": 1.0}))
+        level_key, noise_key, latent_key = jax.random.split(key, 3)
         low, high = settings.min_noise_std, settings.max_noise_std
-        corrupt_key, latent_key = jax.random.split(key)
-        noisy, level = jax.vmap(
-            lambda key, image: corrupt(key, image, shares, low, high)
-        )(jax.random.split(corrupt_key, count), images)
-        inside = slice(margin, images.shape[1] - margin)
-        images, noisy = images[:, inside, inside], noisy[:, inside, inside]
+        noise_std = jax.random.uniform(level_key, (count,), minval=low, maxval=high)
+        noise = jax.random.normal(noise_key, images.shape)
+        noisy = images + noise_std[:, None, None, None] * noise
         prior = PatchVDVAE(params, model)
         keys = jax.random.split(latent_key, count)
-        return images, jax.vmap(prior.elbo)(images, keys, noisy, level)
+        return jax.vmap(prior.elbo)(images, keys, noisy, noise_std), noise_std
 
     def evaluate(self, params, batch, key):
         """ELBO terms, and PSNR of reconstructions (tau = 1) at several noise levels."""
-        images, terms = self._elbo(params, batch["image"], key, self.model)
-        prior = PatchVDVAE(params, self.model)
+        images, prior = batch["image"], PatchVDVAE(params, self.model)
+        terms, _ = self._elbo(params, images, key, self.model)
         metrics = {
             "bits_per_dim": terms.bits_per_dim.mean(),
             "kl": terms.kl.sum(1).mean() / images[0].size,

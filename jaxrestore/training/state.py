@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
-from jaxrestore.errors import InputError
 from jaxrestore.training import sharding
+from jaxrestore.training.grow import grow
 from jaxrestore.training.recipe import Recipe
 
 # Purposes that the seed is split into.
@@ -98,29 +98,21 @@ def start_from(state: TrainState, params: Any, plan: TrainState) -> TrainState:
 
     Args:
         state: from `create_state`; its optimiser state is kept, so that of a fresh one.
-        params: host or device arrays of the same structure and shapes.
+        params: arrays of this network or of a narrower one (`grow`).
         plan: from `plan_state`.
 
     Raises:
         InputError: `params` belong to another network.
     """
+    grown = grow(params, state.params)
 
-    def shapes(tree):
-        return jax.tree.map(lambda leaf: tuple(leaf.shape), tree)
-
-    if shapes(params) != shapes(plan.params):
-        raise InputError(
-            "config.init_from: the weights belong to another network than config.model;"
-            " take the model section of the config in their header"
-        )
-
-    def put(array, place):  # a copy: the state is donated, `params` and EMA are two
+    def put(array, place):  # a copy: the state is donated, parameters and EMA are two
         return jax.device_put(jnp.array(array, place.dtype), place.sharding)
 
     return dataclasses.replace(
         state,
-        params=jax.tree.map(put, params, plan.params),
-        ema=jax.tree.map(put, params, plan.ema),
+        params=jax.tree.map(put, grown, plan.params),
+        ema=jax.tree.map(put, grown, plan.ema),
     )
 
 

@@ -190,6 +190,13 @@ def test_training_starts_from_given_weights(make_config, tmp_path, monkeypatch):
     resumed = Trainer(config, tmp_path / "second", jax.devices()[:1])
     assert_same_bits(resumed.state.params, second.state.params)
     resumed.close()
-    other = make_config(init_from="mine", **{"model.width": 5})
-    with pytest.raises(InputError, match="init_from.*another network"):
-        Trainer(other, tmp_path / "third")
+    wider = Trainer(
+        make_config(init_from="mine", **{"model.width": 5}), tmp_path / "third"
+    )
+    kernel = wider.state.params["decoder"]["kernel"]
+    np.testing.assert_array_equal(kernel[:2], weights["decoder"]["kernel"])
+    assert not kernel[2:].any()
+    wider.close()
+    narrower = make_config(init_from="mine", **{"model.width": 1})
+    with pytest.raises(InputError, match="init_from.*kernel.*expects"):
+        Trainer(narrower, tmp_path / "fourth")
