@@ -1,1 +1,5 @@
-"""Published checkpoints to ours, one module a format."""
+"""Published checkpoints to ours and back, one module a format."""
+
+from jaxrestore.convert.formats import FORMATS, from_state_dict, to_state_dict
+
+__all__ = ["FORMATS", "from_state_dict", "to_state_dict"]

@@ -1,7 +1,8 @@
 """Random-access sources of training images: a folder, or a TFDS set.
 
-A source maps an index to an *image pyramid*: a tuple of uint8 arrays (H, W, 3),
-the image itself and one reduced copy (block averages) for each further scale.
+A source maps an index to an *image pyramid*: a tuple of uint8 arrays (H, W, C), C 3
+for colour and 1 for grey, the image itself and one reduced copy (block averages) for
+each further scale.
 """
 
 import hashlib
@@ -21,11 +22,11 @@ IMAGE_SUFFIXES = frozenset(
 Pyramid = tuple[np.ndarray, ...]
 
 
-def decode_rgb(image: Image.Image, name: str) -> Image.Image:
-    """Bring an opened image to 8-bit RGB, upright.
+def decode(image: Image.Image, channels: int, name: str) -> Image.Image:
+    """Bring an opened image to 8-bit RGB (3 channels) or grey (1), upright.
 
-    Grey is repeated over the colours, alpha is dropped, a palette and CMYK are
-    converted, 16-bit grey keeps its upper eight bits.
+    Grey is repeated over the colours, or colours are weighted to luma; alpha is
+    dropped, a palette and CMYK are converted, 16-bit grey keeps its upper eight bits.
 
     Raises:
         InputError: the image has 32-bit or floating-point pixels.
@@ -38,22 +39,23 @@ def decode_rgb(image: Image.Image, name: str) -> Image.Image:
             f"image {name} has {image.mode!r} pixels (32 bits each), expected 8 or"
             " 16 bits a channel; convert it or remove it from the folder"
         )
-    return image.convert("RGB")
+    colour = image.convert("RGB")
+    return colour if channels == 3 else colour.convert("L")
 
 
 def make_pyramid(
     image: Image.Image, scales: Sequence[int], patch_size: int, name: str
 ) -> Pyramid:
-    """Reduce an RGB image by block averages, as far as a patch still fits.
+    """Reduce an image by block averages, as far as a patch still fits.
 
     Args:
-        image: 8-bit RGB.
+        image: 8-bit RGB or grey.
         scales: reduction factors, increasing, the first the finest.
         patch_size: side of the patches to be cut, in pixels.
         name: file name for messages.
 
     Returns:
-        One uint8 array (H // s, W // s, 3) per scale s that holds a patch; at
+        One uint8 array (H // s, W // s, C) per scale s that holds a patch; at
         least one.
 
     Raises:
@@ -66,7 +68,8 @@ def make_pyramid(
             break
         # Cropping first keeps partial blocks out of the averages.
         whole = image.crop((0, 0, width * scale, height * scale))
-        levels.append(np.asarray(whole.reduce(scale) if scale > 1 else whole))
+        reduced = whole.reduce(scale) if scale > 1 else whole
+        levels.append(np.atleast_3d(np.asarray(reduced)))
     if not levels:
         raise InputError(
             f"image {name} is {image.width}x{image.height}, smaller than"
@@ -86,13 +89,19 @@ class ImageFolder:
         scales: reduction factors, increasing.
         cache: decode everything now and keep it in memory (about 4 bytes a pixel
             for scales 1, 2, 4), which also reports unusable files at the start.
+        channels: 3 for colour, 1 for grey.
 
     Raises:
         InputError: no such folder, no images in it, or an unusable image.
     """
 
     def __init__(
-        self, root: str, patch_size: int, scales: Sequence[int], cache: bool = True
+        self,
+        root: str,
+        patch_size: int,
+        scales: Sequence[int],
+        cache: bool = True,
+        channels: int = 3,
     ):
         folder = Path(root)
         if not folder.is_dir():
@@ -113,6 +122,7 @@ class ImageFolder:
                 f" {', '.join(sorted(IMAGE_SUFFIXES))}"
             )
         self.root, self.patch_size, self.scales = folder, patch_size, tuple(scales)
+        self.channels = channels
         self._cache: list[Pyramid] | None = None
         if cache:
             with ThreadPoolExecutor(2) as pool:
@@ -128,7 +138,7 @@ class ImageFolder:
         path = self.files[index]
         try:
             with Image.open(path) as image:
-                rgb = decode_rgb(image, str(path))
+                pixels = decode(image, self.channels, str(path))
         except InputError:
             raise
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as e:
@@ -136,7 +146,7 @@ class ImageFolder:
                 f"image {path} cannot be read ({' '.join(str(e).split())}); repair it"
                 " or remove it from the folder"
             ) from e
-        return make_pyramid(rgb, self.scales, self.patch_size, str(path))
+        return make_pyramid(pixels, self.scales, self.patch_size, str(path))
 
     def content_hash(self) -> str:
         """Short hash of relative paths and file sizes, to recognise the same set."""
@@ -155,13 +165,19 @@ class TfdsImages:
         patch_size: side of the patches to be cut, in pixels.
         scales: reduction factors, increasing.
         data_dir: where the prepared sets lie; "" for the TFDS default.
+        channels: 3 for colour, 1 for grey.
 
     Raises:
         InputError: malformed name, unknown set or split, no "image" feature.
     """
 
     def __init__(
-        self, name: str, patch_size: int, scales: Sequence[int], data_dir: str = ""
+        self,
+        name: str,
+        patch_size: int,
+        scales: Sequence[int],
+        data_dir: str = "",
+        channels: int = 3,
     ):
         import tensorflow_datasets as tfds
 
@@ -179,6 +195,7 @@ class TfdsImages:
                 f"TFDS source {name!r} cannot be opened: {' '.join(str(e).split())}"
             ) from e
         self.name, self.patch_size, self.scales = name, patch_size, tuple(scales)
+        self.channels = channels
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -192,8 +209,8 @@ class TfdsImages:
         if pixels.dtype != np.uint8:
             raise InputError(f"{name} has {pixels.dtype} pixels, expected uint8")
         image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-        rgb = decode_rgb(image, name)
-        return make_pyramid(rgb, self.scales, self.patch_size, name)
+        image = decode(image, self.channels, name)
+        return make_pyramid(image, self.scales, self.patch_size, name)
 
     def content_hash(self) -> str:
         """Name, split and length, to recognise the same set."""
@@ -207,6 +224,7 @@ def open_source(data, split: str) -> ImageFolder | TfdsImages:
         data: the `data` section of the config.
         split: "train" or "val".
     """
+    size, scales, channels = data.patch_size, data.scales, data.channels
     if data.kind == "tfds":
-        return TfdsImages(data[split], data.patch_size, data.scales, data.tfds_dir)
-    return ImageFolder(data[split], data.patch_size, data.scales, data.cache)
+        return TfdsImages(data[split], size, scales, data.tfds_dir, channels)
+    return ImageFolder(data[split], size, scales, data.cache, channels)

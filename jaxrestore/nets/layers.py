@@ -17,9 +17,9 @@ LEAKY_SLOPE = 0.1  # of the published PatchVDVAE; the JAX default is 0.01
 Initializer = Callable[..., jax.Array]
 
 
-def torch_uniform(fan_in: int) -> Initializer:
-    """Uniform on [-1/sqrt(fan_in), 1/sqrt(fan_in)], the default of torch layers."""
-    bound = fan_in**-0.5
+def torch_uniform(fan_in: int, scale: float = 1.0) -> Initializer:
+    """Uniform on [-b, b], b = scale / sqrt(fan_in); torch layers have scale 1."""
+    bound = scale * fan_in**-0.5
 
     def init(key, shape, dtype=jnp.float32):
         return jax.random.uniform(key, shape, dtype, -bound, bound)
@@ -120,6 +120,13 @@ def upsample_nearest(x: jax.Array, factor: int) -> jax.Array:
     height, width, channels = x.shape
     x = jnp.broadcast_to(x[:, None, :, None], (height, factor, width, factor, channels))
     return x.reshape(height * factor, width * factor, channels)
+
+
+def average_pool(x: jax.Array, factor: int) -> jax.Array:
+    """Mean of every factor x factor block: (H, W, C) -> (H/f, W/f, C)."""
+    height, width, channels = x.shape
+    blocks = (height // factor, factor, width // factor, factor, channels)
+    return x.reshape(blocks).mean((1, 3))
 
 
 class Pool(nn.Module):

@@ -3,6 +3,8 @@
 from jaxrestore.priors.base import HierarchicalPrior, Reconstruction
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE
+from jaxrestore.priors.hvae.vdvae import VDVAE
+from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 from jaxrestore.priors.weights import load_prior, read_metadata, save_prior
 
 __all__ = [
@@ -10,6 +12,8 @@ __all__ = [
     "PatchVDVAE",
     "PatchVDVAEConfig",
     "Reconstruction",
+    "VDVAE",
+    "VDVAEConfig",
     "load_prior",
     "read_metadata",
     "save_prior",

@@ -4,10 +4,13 @@ from typing import Any
 
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE
+from jaxrestore.priors.hvae.vdvae import VDVAE
+from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 
 # name in the header -> (prior, its config)
 ARCHITECTURES: dict[str, tuple[Any, Any]] = {
     "patch_vdvae": (PatchVDVAE, PatchVDVAEConfig),
+    "vdvae": (VDVAE, VDVAEConfig),
 }
 
 # name -> (file in jaxrestore/weights, SHA-256)

@@ -52,6 +52,7 @@ def data_config() -> ConfigDict:
     data.tfds_dir = ""
     data.patch_size = 64
     data.scales = (1, 2, 4)  # reduction factors, drawn uniformly
+    data.channels = 3  # 3: colour, 1: grey
     data.flip = True
     data.dequantise = True
     data.cache = True  # keep decoded images in memory
@@ -124,6 +125,7 @@ def _validate_data(data: Config) -> None:
         scales,
         "increasing whole reduction factors such as (1, 2, 4)",
     )
+    _check(data.channels in (1, 3), "data.channels", data.channels, "3 or 1 (grey)")
     _check(data.num_threads >= 0, "data.num_threads", data.num_threads, ">= 0")
     _check(data.num_workers >= 0, "data.num_workers", data.num_workers, ">= 0")
 

@@ -16,6 +16,7 @@ Batch = Mapping[str, Any]
 
 RECIPES: dict[str, str] = {
     "patch_vdvae": "jaxrestore.training.patch_vdvae:PatchVDVAERecipe",
+    "vdvae": "jaxrestore.training.vdvae:VDVAERecipe",
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxrestore.convert.patch_vdvae import from_state_dict
+from jaxrestore.convert import from_state_dict
 from jaxrestore.priors import PatchVDVAE, PatchVDVAEConfig
 
 DATA = Path(__file__).parent.parent / "data"
@@ -33,7 +33,7 @@ def weights() -> dict[str, np.ndarray]:
 
 
 def prior() -> PatchVDVAE:
-    return from_state_dict(weights(), CONFIG)
+    return from_state_dict(weights(), "patch_vdvae", CONFIG)
 
 
 def thin(array, like: np.ndarray) -> np.ndarray:

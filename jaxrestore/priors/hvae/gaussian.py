@@ -43,6 +43,12 @@ def from_raw(raw: jax.Array) -> Gaussian:
     return Gaussian(mean, scaled_softplus(raw_std))
 
 
+def from_log_std(raw: jax.Array) -> Gaussian:
+    """Split (..., 2Z) raw statistics into mean and log standard deviation, float32."""
+    mean, log_std = jnp.split(raw.astype(jnp.float32), 2, axis=-1)
+    return Gaussian(mean, jnp.exp(log_std))
+
+
 def blend(prior: Gaussian, posterior: Gaussian, temperature: jax.Array) -> jax.Array:
     """Maximise log q(z) + (1/tau^2 - 1) log p(z): one group of Algorithm 3.
 

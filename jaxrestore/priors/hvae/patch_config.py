@@ -1,12 +1,13 @@
 """The shapes of a PatchVDVAE, and the published ones."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 from jaxrestore.errors import InputError
+from jaxrestore.priors.hvae.config import NetworkConfig, check_compute_dtype
 
 
 @dataclass(frozen=True)
-class PatchVDVAEConfig:
+class PatchVDVAEConfig(NetworkConfig):
     """Architecture of a PatchVDVAE; every tuple runs over levels, coarsest first.
 
     Attributes:
@@ -73,27 +74,7 @@ class PatchVDVAEConfig:
             raise InputError(
                 f"model.strides={self.strides}: expected 1 first (the coarsest level)"
             )
-        if self.compute_dtype not in ("float32", "bfloat16"):
-            raise InputError(
-                f"model.compute_dtype={self.compute_dtype!r}: expected 'float32' or "
-                "'bfloat16'"
-            )
-
-    @classmethod
-    def from_dict(cls, values) -> "PatchVDVAEConfig":
-        """From a mapping (a config file, a weights header); unknown names refused."""
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise InputError(
-                f"model.{unknown[0]}: unknown setting; expected one of "
-                f"{', '.join(sorted(known))}"
-            )
-        return cls(**dict(values))
-
-    def to_dict(self) -> dict:
-        """Plain values; :meth:`from_dict` reads them back."""
-        return asdict(self)
+        check_compute_dtype(self.compute_dtype)
 
     @property
     def num_groups(self) -> int:

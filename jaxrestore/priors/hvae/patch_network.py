@@ -1,9 +1,8 @@
 """PatchVDVAE as functions of its parameters: initialisation and the two paths."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +19,13 @@ from jaxrestore.nets.layers import (
 from jaxrestore.nets.patch_blocks import TopDownBlock
 from jaxrestore.priors.hvae.gaussian import Gaussian, from_raw
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
+from jaxrestore.priors.hvae.stages import (
+    apply,
+    apply_stacked,
+    block_run,
+    init,
+    init_stacked,
+)
 from jaxrestore.priors.hvae.walk import Run
 
 NOISE_UNIT = 0.1  # the encoder's noise map is noise_std / NOISE_UNIT
@@ -80,19 +86,6 @@ class Modules:
         return Pointwise(outputs * self.config.image_channels * blocks)
 
 
-def _apply(module, params: dict, *inputs, method: str | None = None) -> Any:
-    return module.apply({"params": params}, *inputs, method=method)
-
-
-def _init(module, key, *inputs):
-    return module.init(key, *inputs)["params"]
-
-
-def _stacked(module, key, count, *inputs):
-    keys = jax.random.split(key, count)
-    return jax.vmap(lambda k: _init(module, k, *inputs))(keys)
-
-
 def init_params(config: PatchVDVAEConfig, key: jax.Array) -> dict:
     """Fresh parameters as nested dicts of float32 arrays.
 
@@ -103,12 +96,12 @@ def init_params(config: PatchVDVAEConfig, key: jax.Array) -> dict:
     keys = iter(jax.random.split(key, 8 * levels + 4))
     dot = lambda channels: jnp.zeros((1, 1, channels))  # noqa: E731
     pixels = config.patch**2 * config.image_channels + config.noise_input
-    bottom_up = {"stem": _init(modules.stem(), next(keys), dot(pixels))}
+    bottom_up = {"stem": init(modules.stem(), next(keys), dot(pixels))}
     top_down = {}
     for level in range(levels):
         bottom_up[f"level_{level}"] = _init_bottom_up(modules, level, keys, dot)
         top_down[f"level_{level}"] = _init_top_down(modules, level, keys, dot)
-    top_down["head"] = _init(
+    top_down["head"] = init(
         modules.head(), next(keys), dot(config.top_down_filters[-1])
     )
     return {"bottom_up": bottom_up, "top_down": top_down}
@@ -118,13 +111,15 @@ def _init_bottom_up(modules: Modules, level: int, keys: Iterator, dot) -> dict:
     config = modules.config
     stream = dot(config.bottom_up_filters[level])
     params = {
-        "cells": _stacked(modules.cell(level), next(keys), config.cells[level], stream),
-        "skip": _init(modules.skip(), next(keys), stream),
+        "cells": init_stacked(
+            modules.cell(level), next(keys), config.cells[level], stream
+        ),
+        "skip": init(modules.skip(), next(keys), stream),
     }
     if level > 0:
         stride = config.strides[level]
         block = jnp.zeros((stride, stride, stream.shape[-1]))
-        params["pool"] = _init(modules.pool(level), next(keys), block)
+        params["pool"] = init(modules.pool(level), next(keys), block)
     return params
 
 
@@ -135,17 +130,17 @@ def _init_top_down(modules: Modules, level: int, keys: Iterator, dot) -> dict:
     params, count = {}, config.groups[level]
     if level == 0:
         first = modules.block(0, first=True)
-        params["first"] = _stacked(first, next(keys), 1, None, skip, latent)
+        params["first"] = init_stacked(first, next(keys), 1, None, skip, latent)
         fixed = (1, config.latent_channels)
         params["first"]["prior_mean"] = jnp.zeros(fixed)
         params["first"]["prior_std"] = jnp.ones(fixed)
         count -= 1
     else:
         coarser = dot(config.top_down_filters[level - 1])
-        params["unpool"] = _init(modules.unpool(level), next(keys), coarser)
+        params["unpool"] = init(modules.unpool(level), next(keys), coarser)
     if count:
         block = modules.block(level)
-        params["blocks"] = _stacked(block, next(keys), count, stream, skip, latent)
+        params["blocks"] = init_stacked(block, next(keys), count, stream, skip, latent)
     return params
 
 
@@ -163,40 +158,26 @@ def bottom_up(config: PatchVDVAEConfig, params: dict, inputs: jax.Array) -> list
         x = x.reshape(*x.shape[:2], -1, channels + 1)
         level = x[:, :, 0, -1:]
         x = jnp.concatenate([x[..., :-1].reshape(*x.shape[:2], -1), level], -1)
-    x = _apply(modules.stem(), params["stem"], x.astype(config.compute_dtype))
+    x = apply(modules.stem(), params["stem"], x.astype(config.compute_dtype))
     skips = []
     for level in reversed(range(len(config.strides))):
         here = params[f"level_{level}"]
-        cell = modules.cell(level)
-        x, _ = lax.scan(
-            lambda h, p, cell=cell: (_apply(cell, p, h), None),
-            x,
-            here["cells"],
-            unroll=config.unroll,
-        )
-        skips.append(_apply(modules.skip(), here["skip"], x))
+        x = apply_stacked(modules.cell(level), here["cells"], x, config.unroll)
+        skips.append(apply(modules.skip(), here["skip"], x))
         if level > 0:
-            x = _apply(modules.pool(level), here["pool"], x)
+            x = apply(modules.pool(level), here["pool"], x)
     return skips[::-1]
 
 
-def _block_run(config, block: TopDownBlock, params, count, shape, skip, enter) -> Run:
-    call = partial(_apply, block)
+def _fixed_prior(run: Run) -> Run:
+    """The first group: its prior is N(0, I), its stream starts from the latent."""
 
     def prior(p, h):
-        if block.has_prior:
-            raw, residual = call(p, h, method="prior")
-            return from_raw(raw), h + residual
         fixed = lax.stop_gradient((p["prior_mean"], p["prior_std"]))
-        return Gaussian(*(jnp.broadcast_to(stat, shape) for stat in fixed)), None
+        stats = (jnp.broadcast_to(stat, run.latent_shape) for stat in fixed)
+        return Gaussian(*stats), None
 
-    def posterior(p, h):
-        return from_raw(call(p, h, skip, method="posterior"))
-
-    def merge(p, h, z):
-        return call(p, h, z.astype(config.compute_dtype), method="merge")
-
-    return Run(params, count, shape, enter, prior, posterior, merge)
+    return replace(run, prior=prior)
 
 
 def runs(
@@ -211,14 +192,21 @@ def runs(
         here = params[f"level_{level}"]
         skip = None if skips is None else skips[level]
         latent = (shape[0] // factor, shape[1] // factor, config.latent_channels)
-        make = partial(_block_run, config, shape=latent, skip=skip)
+        make = partial(
+            block_run,
+            latent_shape=latent,
+            skip=skip,
+            statistics=from_raw,
+            compute_dtype=config.compute_dtype,
+        )
         enter, count = _identity, config.groups[level]
         if level == 0:
             first = modules.block(0, first=True)
-            result.append(make(first, here["first"], 1, enter=enter))
+            run = make(first, here["first"], 1, enter=enter)
+            result.append(_fixed_prior(run))
             count -= 1
         else:
-            enter = partial(_apply, modules.unpool(level), here["unpool"])
+            enter = partial(apply, modules.unpool(level), here["unpool"])
         if count:
             block = modules.block(level)
             result.append(make(block, here["blocks"], count, enter=enter))
@@ -231,7 +219,7 @@ def _identity(stream):
 
 def decode_head(config: PatchVDVAEConfig, params: dict, stream: jax.Array):
     """p(x | z) in network units: a Gaussian on [-1, 1], (H, W, C)."""
-    raw = _apply(Modules(config).head(), params["head"], stream)
+    raw = apply(Modules(config).head(), params["head"], stream)
     raw = raw.astype(jnp.float32)
     spread = partial(depth_to_space, factor=config.patch)
     if config.decoder_std is not None:

@@ -1,0 +1,88 @@
+"""From the original tensors to a prior, and back."""
+
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrestore.convert import patch_vdvae, vdvae
+from jaxrestore.convert.tensors import Arrays, Shapes, read, write
+from jaxrestore.errors import InputError
+from jaxrestore.priors.registry import ARCHITECTURES
+from jaxrestore.priors.weights import flatten, unflatten
+
+# name, which is also the architecture's -> tensors, infer, without_buffers, CONFIGS
+FORMATS: dict[str, ModuleType] = {"patch_vdvae": patch_vdvae, "vdvae": vdvae}
+
+
+def from_state_dict(arrays: Arrays, format: str, config: Any = None) -> Any:
+    """Build a prior from the tensors of a published checkpoint.
+
+    Args:
+        arrays: original names (an optional ``module.`` in front) to arrays in the
+            original layout.
+        format: "vdvae" or "patch_vdvae".
+        config: the architecture, the name of a published one, or None to infer it
+            (PatchVDVAE: from the shapes; VDVAE: one of the published networks).
+
+    Raises:
+        InputError: a tensor is missing, left over or of another shape, or the
+            config cannot be inferred.
+    """
+    module = _module(format)
+    arrays = {k.removeprefix("module."): np.asarray(v) for k, v in arrays.items()}
+    config = _config(format, module, arrays, config)
+    arrays = module.without_buffers(arrays, config)
+    kind = ARCHITECTURES[format][0]
+    leaves = read(list(module.tensors(config)), arrays, _shapes(kind, config))
+    return kind(jax.tree.map(jnp.asarray, unflatten(leaves)), config)
+
+
+def to_state_dict(prior: Any) -> dict[str, np.ndarray]:
+    """The tensors of a prior under the names and in the layout of the original code.
+
+    Bit for bit the inverse of `from_state_dict`.
+
+    Raises:
+        InputError: the original code has no such network.
+    """
+    names = {kind: name for name, (kind, _) in ARCHITECTURES.items()}
+    table = list(_module(names[type(prior)]).tensors(prior.config))
+    leaves = flatten(jax.device_get(prior.params))
+    left = sorted(leaves.keys() - {tensor.path for tensor in table})
+    if left:
+        raise InputError(
+            f"prior: parameter {left[0]} has no counterpart in the original code; "
+            "only networks that it can build are written"
+        )
+    return write(table, leaves)
+
+
+def _module(format: str) -> ModuleType:
+    if format not in FORMATS:
+        raise InputError(f"format={format!r}: expected one of {', '.join(FORMATS)}")
+    return FORMATS[format]
+
+
+def _config(format: str, module: ModuleType, arrays: Arrays, config: Any) -> Any:
+    if isinstance(config, str):
+        if config not in module.CONFIGS:
+            raise InputError(
+                f"config={config!r}: expected one of {', '.join(module.CONFIGS)}"
+            )
+        return module.CONFIGS[config]
+    config = config or module.infer({name: a.shape for name, a in arrays.items()})
+    if config is None:
+        raise InputError(
+            f"config: the tensors of the source do not tell which {format} they belong "
+            f"to; pass one of {', '.join(module.CONFIGS)}, or a config of your own"
+        )
+    return config
+
+
+def _shapes(kind: Any, config: Any) -> Shapes:
+    key = jax.ShapeDtypeStruct((), jax.random.key(0).dtype)
+    params = jax.eval_shape(lambda k: kind.create(config, k), key).params
+    return {path: leaf.shape for path, leaf in flatten(params).items()}

@@ -1,0 +1,91 @@
+"""OpenAI's VDVAE ``state_dict``, and the copy of it in PnP-HVAE."""
+
+from collections.abc import Iterator
+
+from jaxrestore.convert.tensors import (
+    CHANNELS,
+    MAP,
+    Arrays,
+    Shapes,
+    Tensor,
+    convolution,
+    dense,
+)
+from jaxrestore.errors import InputError
+from jaxrestore.priors.hvae.vdvae_config import PUBLISHED, VDVAEConfig
+
+CONFIGS = PUBLISHED
+
+
+def tensors(config: VDVAEConfig) -> Iterator[Tensor]:
+    """The table of a network; see `tensors.Tensor`."""
+    yield from convolution("encoder.in_conv", "bottom_up/stem", None, 3)
+    number = 0
+    for i, stage in enumerate(config.encoder_stages):
+        for j in range(stage.count):
+            name = f"encoder.enc_blocks.{number}"
+            yield from _block(name, f"bottom_up/stage_{i}", j, stage.resolution)
+            number += 1
+    yield from _top_down(config)
+    yield Tensor("decoder.gain", "top_down/head/gain", CHANNELS)
+    yield Tensor("decoder.bias", "top_down/head/bias", CHANNELS)
+    yield from dense("decoder.out_net.out_conv", "top_down/head/out_conv")
+
+
+def _top_down(config: VDVAEConfig) -> Iterator[Tensor]:
+    number = 0
+    for i, stage in enumerate(config.decoder_stages):
+        side, here = stage.resolution, f"top_down/stage_{i}"
+        for j in range(stage.count):
+            name = f"decoder.dec_blocks.{number}"
+            yield from _block(f"{name}.enc", f"{here}/blocks/enc", j, side)
+            yield from _block(f"{name}.prior", f"{here}/blocks/prior_block", j, side)
+            yield from _block(f"{name}.resnet", f"{here}/blocks/resnet", j, side)
+            yield from dense(f"{name}.z_proj", f"{here}/blocks/z_proj", j)
+            number += 1
+        if side <= config.no_bias_above:
+            yield Tensor(f"decoder.bias_xs.{i}", f"{here}/bias", MAP)
+
+
+def _block(name: str, path: str, index: int, side: int) -> Iterator[Tensor]:
+    size = 3 if side > 2 else 1
+    yield from dense(f"{name}.c1", f"{path}/c1", index)
+    yield from convolution(f"{name}.c2", f"{path}/c2", index, size)
+    yield from convolution(f"{name}.c3", f"{path}/c3", index, size)
+    yield from dense(f"{name}.c4", f"{path}/c4", index)
+
+
+def without_buffers(arrays: Arrays, config: VDVAEConfig) -> dict:
+    """Drop the constants that PnP-HVAE's copy keeps beside the weights.
+
+    Raises:
+        InputError: the encoder of ``config`` scales its pixels otherwise.
+    """
+    rest = dict(arrays)
+    for name, value in (("shift", config.input_shift), ("scale", config.input_scale)):
+        stored = rest.pop(name, None)
+        if stored is not None and abs(float(stored.item()) / value - 1.0) > 1e-4:
+            raise InputError(
+                f"source: {name} is {float(stored.item()):g}, the config's "
+                f"input_{name} {value:g}; pass the config of the checkpoint"
+            )
+    return rest
+
+
+def infer(shapes: Shapes) -> VDVAEConfig | None:
+    """The published config with these shapes, or None.
+
+    The weights of a block do not tell at which side it works, so that only whole
+    networks can be recognised.
+    """
+    for config in PUBLISHED.values():
+        if _counts(config) == tuple(
+            len({name.split(".")[2] for name in shapes if name.startswith(prefix)})
+            for prefix in ("encoder.enc_blocks.", "decoder.dec_blocks.")
+        ):
+            return config
+    return None
+
+
+def _counts(config: VDVAEConfig) -> tuple[int, int]:
+    return sum(stage.count for stage in config.encoder_stages), config.num_groups

@@ -1,0 +1,205 @@
+"""What every hierarchical VAE does alike: one walk, many uses."""
+
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, ClassVar, NamedTuple, Self
+
+import jax
+import jax.numpy as jnp
+
+from jaxrestore.errors import InputError
+from jaxrestore.priors.base import Reconstruction
+from jaxrestore.priors.hvae.rules import (
+    Given,
+    LatentRule,
+    PosteriorSample,
+    PriorSample,
+    Tempered,
+)
+from jaxrestore.priors.hvae.walk import Collect, per_group, top_down
+
+
+class Elbo(NamedTuple):
+    """Terms of the evidence lower bound of one image.
+
+    Attributes:
+        decoder: p(x | z) at the drawn latents, in the network's units: a Gaussian or
+            a mixture, with the image's height and width in front.
+        kl: (L,) KL(q_l || p_l) of each group in nats, summed over its elements.
+        elements: (L,) number of latent elements of each group.
+        nats_per_dim: -log p(x | z) + sum_l KL_l, over H W C; a density of x on
+            [-1, 1] for PatchVDVAE, a probability of pixel values for VDVAE.
+        bits_per_dim: the same for pixel values (a density times the width 2/255 of
+            an 8-bit value), in bits.
+    """
+
+    decoder: Any
+    kl: jax.Array
+    elements: jax.Array
+    nats_per_dim: jax.Array
+    bits_per_dim: jax.Array
+
+
+@dataclass(frozen=True)
+class HierarchicalVAE:
+    """A hierarchical VAE with its parameters: a pytree, its config static.
+
+    All methods take one image (H, W, C), float32 in [0, 1]; ``jax.vmap`` makes
+    batches. A subclass says what its decoder's distribution means (`_target`,
+    `_to_unit`), which image sizes it takes (`_canvas`) and how the encoder sees an
+    image (`_inputs`).
+
+    Attributes:
+        params: nested dicts of arrays.
+        config: the architecture.
+        network: module with ``init_params``, ``bottom_up``, ``runs``, ``decode_head``.
+        log_bins: nats to add per dimension to turn -log p(x | z) into that of a
+            pixel value: -log of the bin width of a density, 0 for a probability.
+    """
+
+    params: dict
+    config: Any = field(metadata={"static": True})
+    network: ClassVar[ModuleType]
+    log_bins: ClassVar[float] = 0.0
+
+    @classmethod
+    def create(cls, config: Any, key: jax.Array) -> Self:
+        """A network with fresh random parameters."""
+        init = jax.jit(cls.network.init_params, static_argnums=0)
+        return cls(init(config, key), config)
+
+    @property
+    def num_groups(self) -> int:
+        """L, the number of latent groups."""
+        return self.config.num_groups
+
+    @property
+    def stride(self) -> int:
+        """Image pixels per pixel of the coarsest latent, along one side."""
+        return self.config.stride
+
+    def reconstruct(self, image, temperature, encoder_noise=None) -> Reconstruction:
+        """Encode by Algorithm 3 and decode: HVAE(x, tau) = mu_theta(E_tau(x)).
+
+        z_l maximises log q(z_l | z_<l, x) + (1/tau_l^2 - 1) log p(z_l | z_<l), the
+        groups in turn (thesis, Algorithm 3). As in the published code the decoder
+        mean is clipped to [0, 1].
+
+        Args:
+            image: (H, W, C), any range: the encoder clips it to [0, 1].
+            temperature: tau in [0, 1], scalar or (L,), top group first. 1 gives the
+                posterior means, 0 the prior means.
+            encoder_noise: noise level of ``image`` in [0, 1] units, told to networks
+                with ``config.noise_input`` (None: 0); other networks ignore it.
+        """
+
+        def collect(z, prior, posterior):
+            return z, prior.log_prob(z)
+
+        rule = Tempered(jnp.asarray(temperature, jnp.float32))
+        skips = self._skips(image, encoder_noise)
+        decoded, groups = self._walk(rule, skips, image.shape[:2], collect)
+        latents, log_prior = zip(*groups, strict=True)
+        mean, std = self._to_unit(decoded)
+        return Reconstruction(mean, std, latents, jnp.stack(log_prior))
+
+    def encode(self, image, key, encoder_noise=None) -> tuple[jax.Array, ...]:
+        """Draw z from q(z | x): one array (h_l, w_l, Z) per group, coarsest first."""
+        skips = self._skips(image, encoder_noise)
+        rule = PosteriorSample(key)
+        return self._walk(rule, skips, image.shape[:2], lambda z, *_: z)[1]
+
+    def decode(self, latents, shape: tuple[int, int]) -> tuple[jax.Array, jax.Array]:
+        """Mean and standard deviation of p(x | z), both (H, W, C), [0, 1] units.
+
+        Args:
+            latents: one array per group, as :meth:`encode` returns them.
+            shape: (H, W) of the image.
+        """
+        return self._to_unit(self.decoder(latents, shape))
+
+    def decoder(self, latents, shape: tuple[int, int]) -> Any:
+        """p(x | z) itself, in the network's units: ``log_prob`` and ``sample``.
+
+        Arguments as for :meth:`decode`.
+        """
+        if len(latents) != self.num_groups:
+            raise InputError(
+                f"latents: got {len(latents)} groups, expected {self.num_groups}; "
+                "pass what encode returns"
+            )
+        return self._walk(Given(tuple(latents)), None, shape, _nothing)[0]
+
+    def sample(self, key, shape: tuple[int, int], temperature=1.0) -> jax.Array:
+        """Draw z from the prior and return the decoder mean, (H, W, C) in [0, 1].
+
+        Args:
+            shape: (H, W) of the image.
+            temperature: scalar or (L,): p(z_l | z_<l) = N(mean, tau_l^2 std^2).
+        """
+        rule = PriorSample(key, jnp.asarray(temperature, jnp.float32))
+        decoded, _ = self._walk(rule, None, shape, _nothing)
+        return self._to_unit(decoded)[0]
+
+    def elbo(self, image, key, encoder_input=None, encoder_noise=None) -> Elbo:
+        """Evidence lower bound of one image, by one draw of z from q(z | x).
+
+        Args:
+            image: x, (H, W, C) in [0, 1].
+            encoder_input: what the encoder sees instead of x (denoising training);
+                the bound on log p(x) holds for any encoder.
+        """
+
+        def collect(z, prior, posterior):
+            return prior.kl_from(posterior), jnp.asarray(z.size, jnp.float32)
+
+        seen = image if encoder_input is None else encoder_input
+        skips = self._skips(seen, encoder_noise)
+        rule = PosteriorSample(key)
+        decoded, groups = self._walk(rule, skips, image.shape[:2], collect)
+        kl, elements = (jnp.stack(part) for part in zip(*groups, strict=True))
+        rate = -decoded.log_prob(self._target(image)) + kl.sum()
+        nats = rate / image.size
+        bits = (nats + self.log_bins) / jnp.log(2.0)
+        return Elbo(decoded, kl, elements, nats, bits)
+
+    def _skips(self, image, encoder_noise=None) -> Any:
+        self._check(image)
+        inputs = self._inputs(image, encoder_noise)
+        return self.network.bottom_up(self.config, self.params["bottom_up"], inputs)
+
+    def _check(self, image: jax.Array) -> None:
+        channels = self.config.image_channels
+        if image.ndim != 3 or image.shape[-1] != channels:
+            raise InputError(
+                f"image: shape {image.shape}, expected (H, W, {channels}); use "
+                "jax.vmap for batches"
+            )
+
+    def _walk(self, rule: LatentRule, skips, shape, collect: Collect):
+        params, network = self.params["top_down"], self.network
+        path = network.runs(self.config, params, skips, self._canvas(shape))
+        stream, kept = top_down(path, rule, collect, self.config.unroll)
+        decoded = network.decode_head(self.config, params, stream)
+        decoded = jax.tree.map(lambda stat: stat[: shape[0], : shape[1]], decoded)
+        return decoded, per_group(kept)
+
+    def _canvas(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """(H, W) that the network works on for an image of ``shape``."""
+        raise NotImplementedError
+
+    def _inputs(self, image: jax.Array, encoder_noise: Any) -> jax.Array:
+        """What the encoder sees of an image, on the canvas."""
+        raise NotImplementedError
+
+    def _target(self, image: jax.Array) -> jax.Array:
+        """The value, in the network's units, that p(x | z) scores for an image."""
+        raise NotImplementedError
+
+    def _to_unit(self, decoded: Any) -> tuple[jax.Array, jax.Array]:
+        """Mean and standard deviation of p(x | z) in [0, 1] units, (H, W, C)."""
+        raise NotImplementedError
+
+
+def _nothing(z, prior, posterior):
+    return ()

@@ -1,0 +1,34 @@
+"""What the configurations of hierarchical VAEs share."""
+
+from dataclasses import asdict, fields
+from typing import Any, Self
+
+from jaxrestore.errors import InputError
+
+
+class NetworkConfig:
+    """Base of the frozen dataclasses that describe a network."""
+
+    @classmethod
+    def from_dict(cls, values) -> Self:
+        """From a mapping (a config file, a weights header); unknown names refused."""
+        known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise InputError(
+                f"model.{unknown[0]}: unknown setting; expected one of "
+                f"{', '.join(sorted(known))}"
+            )
+        return cls(**dict(values))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; :meth:`from_dict` reads them back."""
+        return asdict(self)  # type: ignore[call-overload]
+
+
+def check_compute_dtype(value: str) -> None:
+    """Refuse what networks cannot compute in."""
+    if value not in ("float32", "bfloat16"):
+        raise InputError(
+            f"model.compute_dtype={value!r}: expected 'float32' or 'bfloat16'"
+        )
