@@ -13,7 +13,8 @@ from jaxrestore.errors import InputError
 from jaxrestore.priors.registry import ARCHITECTURES
 from jaxrestore.priors.weights import flatten, unflatten
 
-# name, which is also the architecture's -> tensors, infer, without_buffers, CONFIGS
+# name, which is also the architecture's -> module with tensors, without_buffers, infer,
+# CONFIGS (published ones by name) and SECTIONS (where the original code wants weights)
 FORMATS: dict[str, ModuleType] = {"patch_vdvae": patch_vdvae, "vdvae": vdvae}
 
 
@@ -48,8 +49,7 @@ def to_state_dict(prior: Any) -> dict[str, np.ndarray]:
     Raises:
         InputError: the original code has no such network.
     """
-    names = {kind: name for name, (kind, _) in ARCHITECTURES.items()}
-    table = list(_module(names[type(prior)]).tensors(prior.config))
+    table = list(FORMATS[format_of(prior)].tensors(prior.config))
     leaves = flatten(jax.device_get(prior.params))
     left = sorted(leaves.keys() - {tensor.path for tensor in table})
     if left:
@@ -58,6 +58,11 @@ def to_state_dict(prior: Any) -> dict[str, np.ndarray]:
             "only networks that it can build are written"
         )
     return write(table, leaves)
+
+
+def format_of(prior: Any) -> str:
+    """The name in `FORMATS` of a prior's format."""
+    return next(n for n, (kind, _) in ARCHITECTURES.items() if kind is type(prior))
 
 
 def _module(format: str) -> ModuleType:

@@ -14,6 +14,7 @@ from jaxrestore.convert.tensors import (
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig, published, thesis
 
 CONFIGS = {"published": published(), "thesis": thesis()}
+SECTIONS = ("model_state_dict", "ema_model_state_dict")
 
 _UP, _ENTRY = "bottom_up.levels_up_downsample", "top_down.levels_down_upsample"
 

@@ -15,6 +15,7 @@ from jaxrestore.errors import InputError
 from jaxrestore.priors.hvae.vdvae_config import PUBLISHED, VDVAEConfig
 
 CONFIGS = PUBLISHED
+SECTIONS = ()
 
 
 def tensors(config: VDVAEConfig) -> Iterator[Tensor]:

@@ -15,13 +15,15 @@ from tests.parity import golden
 
 
 def _operator(name, stored):
-    if name == "inpainting":
+    if "inpainting" in name:
         return Mask(jnp.asarray(stored["mask"], jnp.float32)[..., None])
     kernel = jnp.asarray(stored["kernel"])
     return Blur(kernel) if name == "deblurring" else Downsample(kernel, 4)
 
 
-@pytest.mark.parametrize("name", ["deblurring", "inpainting", "sr4"])
+@pytest.mark.parametrize(
+    "name", ["deblurring", "inpainting", "sr4", "vdvae_inpainting"]
+)
 def test_trajectory(name):
     stored = golden.load(f"pnp_{name}")
     observation = Observation(
@@ -29,7 +31,7 @@ def test_trajectory(name):
     )
     steps = len(stored["x"]) - 1
     ours = pnp_hvae(
-        golden.prior(),
+        golden.vdvae() if "vdvae" in name else golden.prior(),
         observation,
         temperature=stored["T"],
         decoder_std=float(stored["decoder_std"]),
@@ -45,7 +47,7 @@ def test_trajectory(name):
     np.testing.assert_allclose(golden.thin(ours.mean, mean), mean, atol=atol)
     assert ours.history is not None
     theirs = stored["objective"][1:]
-    if name == "inpainting":  # they also count the noise that y holds in its holes
+    if "inpainting" in name:  # they also count the noise that y holds in its holes
         holes = stored["y"][~stored["mask"]]
         theirs = theirs - np.sum(holes**2) / (2 * stored["sigma"] ** 2)
     np.testing.assert_allclose(ours.history["objective"], theirs, rtol=1e-4)

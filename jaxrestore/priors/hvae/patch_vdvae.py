@@ -26,7 +26,7 @@ class PatchVDVAE(HierarchicalVAE):
     network = patch_network
     log_bins = math.log(127.5)  # p(x | z) is a density on [-1, 1]
 
-    def _canvas(self, shape):
+    def _canvas(self, shape: tuple[int, ...]):
         height, width = (-(-side // self.stride) * self.stride for side in shape)
         return height, width
 

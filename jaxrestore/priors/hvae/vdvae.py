@@ -27,7 +27,7 @@ class VDVAE(HierarchicalVAE):
     config: VDVAEConfig = field(metadata={"static": True})
     network = vdvae_network
 
-    def _canvas(self, shape):
+    def _canvas(self, shape: tuple[int, ...]):
         size = self.config.image_size
         if tuple(shape) != (size, size):
             raise InputError(

@@ -52,6 +52,8 @@ class VDVAEConfig(NetworkConfig):
         variance_range: least and largest decoder variance, [0, 1] units, or None.
         coupled_mean: mean and variance of the mixture with the colours properly
             coupled; False as released, which takes an uncoupled green for blue.
+        exact_bins: bins of tiny probability are computed exactly instead of as density
+            times width (the released rule, which does not quite sum to 1).
         compute_dtype: "float32" or "bfloat16"; parameters and statistics stay float32.
         unroll: run equal blocks without a loop (training on a CPU).
     """
@@ -73,6 +75,7 @@ class VDVAEConfig(NetworkConfig):
     mean_shift: float = 0.0
     variance_range: tuple[float, float] | None = None
     coupled_mean: bool = False
+    exact_bins: bool = False
     compute_dtype: str = "float32"
     unroll: bool = False
 

@@ -88,10 +88,10 @@ def init_params(config: VDVAEConfig, key: jax.Array) -> dict:
             modules.decoder_block(stage),
             map(dot, (width, width, config.zdim)),
         )
-        here = {"blocks": init_stacked(block, next(keys), stage.count, *inputs)}
-        if side <= config.no_bias_above:
-            here["bias"] = jnp.zeros((side, side, width))
-        top_down[f"stage_{i}"] = here
+        blocks = init_stacked(block, next(keys), stage.count, *inputs)
+        bias = {"bias": jnp.zeros((side, side, width))}
+        has_bias = side <= config.no_bias_above
+        top_down[f"stage_{i}"] = {"blocks": blocks} | (bias if has_bias else {})
     last = dot(config.width_at(config.image_size))
     top_down["head"] = init(modules.head(), next(keys), last)
     return {"bottom_up": bottom_up, "top_down": top_down}
@@ -159,4 +159,5 @@ def _enter(config: VDVAEConfig, stage: Stage, bias, stream):
 def decode_head(config: VDVAEConfig, params: dict, stream: jax.Array):
     """p(x | z): a discretised mixture of logistics, (S, S, C)."""
     raw = apply(Modules(config).head(), params["head"], stream)
-    return dmol.from_raw(raw, config.image_channels, config.levels)
+    channels, levels = config.image_channels, config.levels
+    return dmol.from_raw(raw, channels, levels, config.exact_bins)
