@@ -112,6 +112,26 @@ def convergence(
         figure.savefig(temporary, format="png")
 
 
+def bars(
+    path: str | os.PathLike, values: np.ndarray, xlabel: str, ylabel: str, title: str
+) -> None:
+    """Draws one bar for each value, numbered from 0.
+
+    Args:
+        path: PNG file to write.
+        values: (n,).
+        xlabel, ylabel, title: what they are.
+    """
+    figure = Figure((7, 3), layout="constrained", dpi=_DPI)
+    ax = figure.subplots()
+    ax.bar(np.arange(len(values)), values, color=_BLUE)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.set_title(title, fontsize=10)
+    ax.spines[["top", "right"]].set_visible(False)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
 def _enlarged(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Nearest-neighbour resize; each small pixel becomes a block."""
     rows = np.arange(height) * image.shape[0] // height

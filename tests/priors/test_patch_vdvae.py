@@ -20,6 +20,7 @@ from jaxrestore.priors.hvae.rules import (
     PriorSample,
     Tempered,
 )
+from tests.priors.random_weights import random_prior
 
 CONFIG = PatchVDVAEConfig(
     strides=(1, 2, 2),
@@ -37,14 +38,7 @@ CONFIG = PatchVDVAEConfig(
 
 @pytest.fixture(scope="module")
 def prior():
-    fresh = PatchVDVAE.create(CONFIG, jax.random.key(0))
-    leaves, tree = jax.tree.flatten(fresh)
-    keys = jax.random.split(jax.random.key(1), len(leaves))
-    noisy = [
-        v + 0.1 * jax.random.normal(k, v.shape)
-        for v, k in zip(leaves, keys, strict=True)
-    ]
-    return jax.tree.unflatten(tree, noisy)
+    return random_prior(PatchVDVAE, CONFIG)
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +210,7 @@ def test_bfloat16_keeps_float32_statistics(prior, image):
 
 
 def test_fixed_decoder_deviation(image):
-    prior = PatchVDVAE.create(replace(CONFIG, decoder_std=0.04), jax.random.key(0))
+    prior = random_prior(PatchVDVAE, replace(CONFIG, decoder_std=0.04))
     np.testing.assert_allclose(prior.reconstruct(image, 1.0).std, 0.04, rtol=1e-6)
 
 

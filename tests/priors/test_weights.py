@@ -12,12 +12,13 @@ from jaxrestore.priors import (
     registry,
     save_prior,
 )
+from tests.priors.random_weights import random_prior
 from tests.priors.test_patch_vdvae import CONFIG
 
 
 @pytest.fixture(scope="module")
 def prior():
-    return PatchVDVAE.create(CONFIG, jax.random.key(0))
+    return random_prior(PatchVDVAE, CONFIG)
 
 
 def test_round_trip(prior, tmp_path):

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxrestore.errors import InputError
 from jaxrestore.priors.base import Reconstruction
 from jaxrestore.priors.hvae.rules import (
+    Below,
     Given,
     LatentRule,
     PosteriorSample,
@@ -123,11 +124,7 @@ class HierarchicalVAE:
 
         Arguments as for :meth:`decode`.
         """
-        if len(latents) != self.num_groups:
-            raise InputError(
-                f"latents: got {len(latents)} groups, expected {self.num_groups}; "
-                "pass what encode returns"
-            )
+        self._check_groups(latents, self.num_groups)
         return self._walk(Given(tuple(latents)), None, shape, _nothing)[0]
 
     def sample(self, key, shape: tuple[int, int], temperature=1.0) -> jax.Array:
@@ -140,6 +137,83 @@ class HierarchicalVAE:
         rule = PriorSample(key, jnp.asarray(temperature, jnp.float32))
         decoded, _ = self._walk(rule, None, shape, _nothing)
         return self._to_unit(decoded)[0]
+
+    def conditional(
+        self, latents, key, shape: tuple[int, int], temperature=1.0
+    ) -> jax.Array:
+        """Draw from p(x | z_<k): the decoder mean, (H, W, C) in [0, 1].
+
+        The groups from k on are drawn from the prior.
+
+        Args:
+            latents: the first k = len(latents) <= L groups, as `encode` returns them.
+            shape: (H, W) of the image.
+            temperature: scalar or (L,), of the groups from k on.
+        """
+        self._check_groups(latents, 0)
+        drawn = PriorSample(key, jnp.asarray(temperature, jnp.float32))
+        rule = Below(len(latents), Given(tuple(latents)), drawn)
+        return self._to_unit(self._walk(rule, None, shape, _nothing)[0])[0]
+
+    def interpolate(
+        self, first, second, key, groups: int, count: int, temperature=1.0
+    ) -> jax.Array:
+        """Images between two images (thesis, Algorithm 2): (count, H, W, C).
+
+        Draws z_<k of both from q(z | x), mixes them linearly with weights i / (n + 1),
+        i = 1 ... n, and draws each image from p(x | mixed z_<k).
+
+        Args:
+            first, second: (H, W, C) in [0, 1].
+            groups: k in 0 ... L.
+            count: n, how many images.
+            temperature: of the groups from k on.
+        """
+        first_key, second_key, tail_key = jax.random.split(key, 3)
+        ends = self.encode(first, first_key), self.encode(second, second_key)
+        shape = first.shape[:2]
+
+        def between(share):
+            mixed = jax.tree.map(lambda a, b: (1 - share) * a + share * b, *ends)
+            return self.conditional(mixed[:groups], tail_key, shape, temperature)
+
+        shares = jnp.arange(1, count + 1) / (count + 1)
+        return jax.lax.map(between, shares)
+
+    def log_prior(self, latents, shape: tuple[int, int]) -> jax.Array:
+        """log p(z_l | z_<l) of every group, (L,) nats, summed over its elements.
+
+        Arguments as for :meth:`decode`.
+        """
+        self._check_groups(latents, self.num_groups)
+        collected = self._walk(
+            Given(tuple(latents)), None, shape, lambda z, prior, _: prior.log_prob(z)
+        )
+        return jnp.stack(collected[1])
+
+    def importance_bound(self, image, key, samples: int) -> jax.Array:
+        """Importance-weighted bound on log p(x), nats per dimension (larger: better).
+
+        log (1/K) sum_k p(x | z_k) p(z_k) / q(z_k | x), z_k drawn from q(z | x), over
+        H W C; K = 1 is the evidence lower bound, and the bound rises with K to
+        log p(x) (Burda et al. 2016). Units of x as in `Elbo.nats_per_dim`.
+
+        Args:
+            image: x, (H, W, C) in [0, 1].
+            samples: K.
+        """
+        skips, target = self._skips(image), self._target(image)
+
+        def collect(z, prior, posterior):
+            return prior.log_prob(z) - posterior.log_prob(z)
+
+        def log_weight(key):
+            rule = PosteriorSample(key)
+            decoded, groups = self._walk(rule, skips, image.shape[:2], collect)
+            return decoded.log_prob(target) + jnp.stack(groups).sum()
+
+        weights = jax.lax.map(log_weight, jax.random.split(key, samples))
+        return (jax.nn.logsumexp(weights) - jnp.log(samples)) / image.size
 
     def elbo(self, image, key, encoder_input=None, encoder_noise=None) -> Elbo:
         """Evidence lower bound of one image, by one draw of z from q(z | x).
@@ -174,6 +248,14 @@ class HierarchicalVAE:
             raise InputError(
                 f"image: shape {image.shape}, expected (H, W, {channels}); use "
                 "jax.vmap for batches"
+            )
+
+    def _check_groups(self, latents, least: int) -> None:
+        if not least <= len(latents) <= self.num_groups:
+            raise InputError(
+                f"latents: got {len(latents)} groups, expected "
+                f"{f'{least} to ' if least < self.num_groups else ''}{self.num_groups}"
+                "; pass what encode returns"
             )
 
     def _walk(self, rule: LatentRule, skips, shape, collect: Collect):

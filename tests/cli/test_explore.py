@@ -1,0 +1,68 @@
+"""python -m jaxrestore.explore: a sheet for each question, clear errors."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxrestore.cli.entry import run_command
+from jaxrestore.cli.explore import main
+from jaxrestore.priors import VDVAE, save_prior
+from tests.priors.random_weights import random_prior
+from tests.priors.test_tools import GREY
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("explore")
+    save_prior(random_prior(VDVAE, GREY), folder / "w.safetensors", {})
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        pixels = rng.integers(0, 255, (20, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    return folder
+
+
+def run(folder, what, *flags):
+    prior, output = folder / "w.safetensors", folder / f"{what}_sheet.png"
+    arguments = ["explore", what, f"--prior={prior}", f"--output={output}", *flags]
+    return run_command(main, arguments), output
+
+
+@pytest.mark.parametrize(
+    "what, flags",
+    [
+        ("sample", ["--temperature=0.5,1"]),
+        ("reconstruct", ["--input={}"]),
+        ("conditional", ["--input={}/a.png", "--groups=0,1,3"]),
+        ("interpolate", ["--input={}/a.png", "--second={}/b.png"]),
+        ("kl", ["--input={}"]),
+    ],
+)
+def test_sheets(folder, tmp_path, what, flags):
+    flags = [flag.format(folder) for flag in flags]
+    output = tmp_path / "sheet.png"
+    code, _ = run(folder, what, "--count=2", *flags, f"--output={output}")
+    assert code == 0
+    picture = np.asarray(Image.open(output))
+    assert picture.std() > 1 and min(picture.shape[:2]) > 50
+    if what == "kl":
+        assert len(output.with_suffix(".csv").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    "what, flags, message",
+    [
+        ("sample", ["--temperature=2"], "--temperature=2: expected numbers"),
+        ("reconstruct", [], "--input: missing"),
+        ("interpolate", ["--input={}/a.png"], "--second: missing"),
+        ("conditional", ["--input={}/a.png", "--groups=9"], "--groups=9: expected"),
+        ("sample", ["--prior=nobody"], "neither a bundled prior"),
+        ("sample", ["--sed=1"], "--sed"),
+        ("dream", [], "invalid choice"),
+    ],
+)
+def test_bad_input(folder, capsys, what, flags, message):
+    code, output = run(folder, what, *[flag.format(folder) for flag in flags])
+    captured = capsys.readouterr()
+    assert code == 2 and message in captured.err and captured.err.count("\n") == 1
+    assert not output.exists()
