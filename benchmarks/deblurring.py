@@ -243,7 +243,7 @@ def parse_flags() -> argparse.Namespace:
     add("--noise", type=words, default=list(default_settings()), help="levels, of 255")
     add("--settings", help="JSON file; default: the table in this script")
     add("--steps", type=int, default=50, help="PnP-HVAE iterations")
-    add("--tolerance", type=float, default=1e-4)
+    add("--tolerance", type=float, default=2e-3, help="as in solve.py")
     add("--tv_steps", type=int, default=100)
     add("--batch", type=int, default=1, help="images solved together")
     add("--max_images", type=int, default=0, help="of --images; 0: all")

@@ -44,7 +44,7 @@ def get_config():
     config.data.patch_size = 48
     config.ema_decay = 0.998
     config.skip_gradient_norm = 100.0
-    config.total_steps = 5_500
+    config.total_steps = 20_000
     config.eval_every = 1_000
     config.checkpoint_every = 500
     config.licence = "MIT"

@@ -26,16 +26,16 @@ class Setting(NamedTuple):
 # without a table of its own uses that of "blur".
 TABLES: dict[str, dict[float, Setting]] = {
     "blur": {
-        2.55 / 255: Setting(0.95, 18 / 255, 10 / 255),
-        7.65 / 255: Setting(0.95, 20 / 255, 10 / 255),
-        12.75 / 255: Setting(0.95, 20 / 255, 9 / 255),
+        2.55 / 255: Setting(0.95, 14 / 255, 9 / 255),
+        7.65 / 255: Setting(0.95, 18 / 255, 9 / 255),
+        12.75 / 255: Setting(0.95, 20 / 255, 8 / 255),
     },
-    "mask": {3 / 255: Setting(0.95, 15 / 255, 15 / 255)},
+    "mask": {3 / 255: Setting(0.95, 20 / 255, 9 / 255)},
     # The encoder is told the noise level itself, and the wide p(x | z) leaves x at the
     # observation: the decoder mean is one pass of the denoiser.
     "identity": {
         1 / 255: Setting(1.0, 1.0, 1 / 255),
-        30 / 255: Setting(1.0, 1.0, 30 / 255),
+        50 / 255: Setting(1.0, 1.0, 50 / 255),
     },
 }
 

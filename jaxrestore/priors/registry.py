@@ -17,6 +17,6 @@ ARCHITECTURES: dict[str, tuple[Any, Any]] = {
 BUNDLED: dict[str, tuple[str, str]] = {
     "patch-vdvae-natural": (
         "patch-vdvae-natural.safetensors",
-        "751354806fd2c865a18f3da325f608a68c4d5f3d15a72eb057976e541ed23602",
+        "91ec0d9f9102229f493063f84e71a5dca3d2a4c7046245bc118af693e0a0328b",
     ),
 }
