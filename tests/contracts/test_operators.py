@@ -4,35 +4,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators import (
     Blur,
-    Compose,
     Crop,
     Downsample,
     Identity,
     Mask,
     Matrix,
     Operator,
-    conjugate_gradient,
-    fast_fft_size,
-    kernels,
-    unknown_boundary,
-    visible_part,
 )
-
-# Each draw has a new shape and compiles anew: few examples of each operator.
-laws = settings(
-    max_examples=2,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
+from tests.contracts.cases import (
+    SEEDS,
+    dense,
+    laws,
+    normal,
+    problem,
+    random_kernel,
+    relative,
 )
-
-SEEDS = st.integers(0, 10**6)
 
 # One FFT pair keeps about 1e-7 of the norm in float32; the adjoint bound leaves a
 # factor of 30. Solves divide by eigenvalues down to the weight (0.05 here), and
@@ -44,56 +36,6 @@ SOLVE_ERROR = 1e-4
 CLOSED = "blur", "downsample", "mask", "crop", "matrix"
 COMPOSED = "crop @ blur", "crop @ downsample", "mask @ blur", "blur @ blur"
 ALL = ("identity", *CLOSED, *COMPOSED)
-
-
-def relative(value, expected):
-    expected = np.asarray(expected, np.float64)
-    scale = max(np.linalg.norm(expected), 1e-30)
-    return np.linalg.norm(np.asarray(value, np.float64) - expected) / scale
-
-
-def normal(seed, shape, dtype=jnp.float32):
-    return jax.random.normal(jax.random.key(seed), shape).astype(dtype)
-
-
-def random_kernel(seed, height, width):
-    rng = np.random.default_rng(seed)
-    return jnp.asarray(kernels.normalise(rng.uniform(size=(height, width))))
-
-
-def problem(name, seed):
-    """(operator, image shape): sizes and kernels of any parity, drawn by seed."""
-    rng = np.random.default_rng(seed)
-    factor = int(rng.integers(2, 5)) if "downsample" in name else 1
-    low = -(-7 // factor)
-    size = tuple(factor * int(rng.integers(low, low + 6 // factor + 1)) for _ in "HW")
-    channels = int(rng.choice([1, 3]))
-    sides = [int(rng.integers(1, 7)) for _ in "HW"]
-    kernel = random_kernel(seed, *sides)
-    drawn_mask = rng.uniform(size=(*size, 1)) < 0.5
-    drawn_mask[0, 0] = True
-    pieces = {
-        "blur": lambda: Blur(kernel),
-        "downsample": lambda: Downsample(kernel, factor),
-        "mask": lambda: Mask(jnp.asarray(drawn_mask, jnp.float32)),
-        "crop": lambda: Crop((0, 1, 1, 0)),
-        "identity": Identity,
-        "matrix": lambda: Matrix(
-            normal(seed, (20, size[0] * size[1] * channels)) / 10,
-            (*size, channels),
-        ),
-    }
-    *outer, inner = [pieces[part]() for part in name.split(" @ ")]
-    if outer and isinstance(outer[0], Blur):
-        outer = [Blur(random_kernel(seed + 1, *sides))]
-    return Compose((*outer, inner)) if outer else inner, (*size, channels)
-
-
-def dense(operator, shape):
-    """The matrix of an operator in float64."""
-    basis = jnp.eye(int(np.prod(shape))).reshape(-1, *shape)
-    columns = jax.jit(jax.vmap(operator))(basis)
-    return np.asarray(columns, np.float64).reshape(len(basis), -1).T
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -281,76 +223,6 @@ def test_gradient_through_the_data_step(operator):
     system = matrix.T @ matrix + 0.3 * np.eye(matrix.shape[1])
     expected = 0.3 * np.linalg.solve(system, np.ravel(probe))
     assert relative(jax.grad(loss)(centre).ravel(), expected) < 1e-4
-
-
-def test_conjugate_gradient_is_relative_capped_and_safe():
-    matrix = jnp.diag(jnp.linspace(1.0, 50.0, 40))
-    rhs = normal(0, (40,))
-    expected = np.linalg.solve(matrix, rhs)
-    for scale in 1e-6, 1.0, 1e6:
-        solution = conjugate_gradient(matrix.dot, scale * rhs)
-        assert relative(solution, scale * expected) < 1e-4
-    rough = conjugate_gradient(matrix.dot, rhs, max_steps=3)
-    assert 1e-3 < relative(rough, expected) < 1
-    assert not conjugate_gradient(matrix.dot, jnp.zeros(40)).any()
-    broken = conjugate_gradient(lambda x: x * jnp.nan, rhs)
-    assert jnp.isnan(broken).all()
-    batch = jnp.stack([rhs, rhs * jnp.nan, jnp.zeros(40)])
-    solutions = jax.vmap(lambda b: conjugate_gradient(matrix.dot, b))(batch)
-    assert relative(solutions[0], expected) < 1e-4
-    assert jnp.isnan(solutions[1]).all() and not solutions[2].any()
-
-
-@settings(laws, max_examples=4)
-@given(
-    sides=st.tuples(st.integers(1, 9), st.integers(1, 9)),
-    observed=st.tuples(st.integers(9, 14), st.integers(9, 14)),
-    factor=st.integers(1, 4),
-    multiple_of=st.sampled_from([1, 4, 6]),
-)
-def test_unknown_boundary_sees_no_wrap(sides, observed, factor, multiple_of):
-    """What is observed never depends on how the canvas continues periodically."""
-    inner = Downsample(random_kernel(0, *sides), factor)
-    shape = (*observed, 1)
-    operator = unknown_boundary(inner, shape, multiple_of)
-    canvas = operator.input_shape(shape)
-    operator.validate()
-    assert all(side % multiple_of == 0 == side % factor for side in canvas[:2])
-    wide = [(factor * 8, factor * 8), (factor * 8, factor * 8), (0, 0)]
-    image = normal(1, canvas)
-    periodic_elsewhere = inner(jnp.pad(image, wide))[8:-8, 8:-8]
-    crop = operator.operators[0]
-    assert relative(operator(image), crop(periodic_elsewhere)) < 1e-5
-    assert visible_part(operator, image).shape[:2] == tuple(
-        factor * side for side in observed
-    )
-
-
-def test_unknown_boundary_of_other_operators():
-    blur, mask = Blur(random_kernel(0, 5, 5)), Mask(jnp.ones((20, 20, 1)))
-    operator = unknown_boundary(mask @ blur, (20, 20, 3))
-    kinds = [type(part) for part in operator.operators]
-    assert kinds == [Mask, Crop, Blur]
-    assert unknown_boundary(mask, (20, 20, 3)) is mask
-    with pytest.raises(InputError, match="Matrix has no unknown-boundary"):
-        unknown_boundary(Matrix(jnp.ones((2, 4)), (2, 2, 1)), (2,))
-    with pytest.raises(InputError, match="kernel of 5 pixels along axis 0"):
-        unknown_boundary(blur, (4, 20, 3))
-
-
-@pytest.mark.parametrize(
-    ("minimum", "multiple_of", "expected"),
-    [
-        (1, 1, 1),
-        (11, 1, 12),
-        (280, 1, 280),
-        (281, 1, 288),
-        (300, 64, 320),
-        (13, 11, 22),
-    ],
-)
-def test_fast_fft_size(minimum, multiple_of, expected):
-    assert fast_fft_size(minimum, multiple_of) == expected
 
 
 @pytest.mark.parametrize(
