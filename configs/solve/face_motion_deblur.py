@@ -1,0 +1,20 @@
+"""Faces of 256 x 256, motion blur, as in the PnP-HVAE article.
+
+python solve.py --simulate --config=configs/solve/face_motion_deblur.py \
+    --prior=ffhq256.safetensors --kernel=FILE --input=FOLDER
+
+ffhq256.safetensors: OpenAI's VDVAE, converted (docs/vdvae.md). The article's kernel is
+number 9 of its twelve; without --kernel a random motion is drawn.
+"""
+
+from configs.solve.motion_deblur import get_config as motion_deblur
+
+
+def get_config():
+    """Motion blur and noise 8/255."""
+    config = motion_deblur()
+    config.simulated_noise_std = "8/255"
+    config.solver.temperature = "0.99:0.8"
+    config.solver.decoder_std = "5/255"
+    config.solver.patience = 10
+    return config

@@ -1,0 +1,18 @@
+"""Faces of 256 x 256 enlarged four times, as in the PnP-HVAE article.
+
+python solve.py --simulate --config=configs/solve/face_sr_x4.py \
+    --prior=ffhq256.safetensors --input=FOLDER
+
+ffhq256.safetensors: OpenAI's VDVAE, converted (docs/vdvae.md).
+"""
+
+from configs.solve.sr_x4 import get_config as sr_x4
+
+
+def get_config():
+    """Gaussian blur of 2 pixels, every fourth pixel kept, noise 3/255."""
+    config = sr_x4()
+    config.solver.temperature = "0.8:0.5"
+    config.solver.decoder_std = "5/255"
+    config.solver.patience = 10
+    return config
