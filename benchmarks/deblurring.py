@@ -241,7 +241,7 @@ def parse_flags() -> argparse.Namespace:
     add("--prior", default="patch-vdvae-natural", help="name, path, or none")
     add("--ids", type=words, default=words("4,7,9,11"), help="kernel numbers")
     add("--noise", type=words, default=list(default_settings()), help="levels, of 255")
-    add("--settings", help="JSON file; default: the table in this script")
+    add("--settings", help="JSON file; default: what solve.py uses")
     add("--steps", type=int, default=50, help="PnP-HVAE iterations")
     add("--tolerance", type=float, default=2e-3, help="as in solve.py")
     add("--tv_steps", type=int, default=100)

@@ -16,6 +16,7 @@ def get_config():
     config.solver.temperature = "0.3:0.8"
     config.solver.decoder_std = "3/255"
     config.solver.max_steps = 100
-    config.solver.tolerance = 1e-5
+    config.solver.patience = 100
+    config.solver.tolerance = 0.0  # as in the article: all steps
     config.output_image = "mean"
     return config

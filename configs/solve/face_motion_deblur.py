@@ -17,4 +17,5 @@ def get_config():
     config.solver.temperature = "0.99:0.8"
     config.solver.decoder_std = "5/255"
     config.solver.patience = 10
+    config.solver.tolerance = 0.0  # the plateau rule alone stops
     return config

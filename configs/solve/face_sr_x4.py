@@ -15,5 +15,6 @@ def get_config():
     config.solver.temperature = "0.8:0.5"
     config.solver.decoder_std = "5/255"
     config.solver.patience = 10
+    config.solver.tolerance = 0.0  # the plateau rule alone stops
     config.output_image = "mean"
     return config

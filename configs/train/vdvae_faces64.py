@@ -1,4 +1,4 @@
-"""The bundled prior `vdvae-faces64`: a small VDVAE of grey 64x64 faces.
+"""A small VDVAE of grey 64x64 faces.
 
     python train.py --config=configs/train/vdvae_faces64.py \
         --config.data.train=DIR --config.data.val=DIR --workdir=runs/faces64

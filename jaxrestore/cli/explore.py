@@ -16,8 +16,8 @@ Pictures of what a hierarchical VAE knows.
 
   python -m jaxrestore.explore sample      --temperature=0.6,0.8,1
   python -m jaxrestore.explore reconstruct --input=FOLDER --temperature=0.6,0.8,1
-  python -m jaxrestore.explore conditional --input=FILE --groups=2,6,12
-  python -m jaxrestore.explore interpolate --input=FILE --second=FILE --groups=12
+  python -m jaxrestore.explore conditional --input=FILE --groups=2,4,8
+  python -m jaxrestore.explore interpolate --input=FILE --second=FILE --groups=6
   python -m jaxrestore.explore kl          --input=FOLDER
 
 sample: draws from the prior. reconstruct: input and decoder mean. conditional: draws of
@@ -67,13 +67,19 @@ def main(argv: Sequence[str]) -> int:
     flags = _parser().parse_args(list(argv[1:]))
     if flags.count < 1:
         raise InputError(f"--count={flags.count}: expected at least 1")
+    if flags.size < 1:
+        raise InputError(f"--size={flags.size}: expected at least 1")
+    if not 0 <= flags.seed < 2**31:
+        raise InputError(f"--seed={flags.seed}: expected a number in [0, 2^31)")
     import jax
 
     from jaxrestore.priors import load_prior
 
     keep_compiled_programs()
-    prior = load_prior(flags.prior)
     flags.output = Path(flags.output or f"{flags.what}.png")
+    if flags.output.suffix.lower() != ".png":
+        raise InputError(f"--output={flags.output}: expected a name ending in .png")
+    prior = load_prior(flags.prior)
     _COMMANDS[flags.what](prior, flags, jax.random.key(flags.seed))
     print(f"wrote {flags.output}")
     return 0
@@ -219,15 +225,23 @@ def _images(prior, flags, argument: str = "input") -> list[np.ndarray]:
         raise InputError(f"--{argument}: missing, expected an image; give a file")
     folder = Path(path).is_dir()
     files = list_images(path)[: flags.count] if folder else [Path(path)]
-    return [_fit(prior, read_image(file, f"--{argument}").pixels) for file in files]
+    images = [_fit(prior, read_image(file, f"--{argument}").pixels) for file in files]
+    for file, image in zip(files, images, strict=True):
+        if image.shape != images[0].shape:
+            raise InputError(
+                f"--{argument}={file}: {image.shape[0]}x{image.shape[1]} pixels,"
+                f" {files[0].name} has {images[0].shape[0]}x{images[0].shape[1]};"
+                " expected images of one size on a sheet"
+            )
+    return images
 
 
 def _fit(prior: Any, pixels: np.ndarray) -> np.ndarray:
     from PIL import Image
 
     channels = prior.config.image_channels
-    if channels == 1:
-        pixels = pixels.mean(-1, keepdims=True)
+    if channels == 1 and pixels.shape[-1] == 3:  # luma, what Pillow makes of training
+        pixels = pixels @ np.array([[0.299], [0.587], [0.114]], np.float32)
     pixels = np.broadcast_to(pixels, (*pixels.shape[:2], channels))
     side = getattr(prior.config, "image_size", None)
     if side is None or pixels.shape[:2] == (side, side):

@@ -17,6 +17,15 @@ from jaxrestore.priors.weights import flatten, unflatten
 # CONFIGS (published ones by name) and SECTIONS (where the original code wants weights)
 FORMATS: dict[str, ModuleType] = {"patch_vdvae": patch_vdvae, "vdvae": vdvae}
 
+# Settings of ours that the original code lacks, with the value that is its own.
+_FOREIGN = (
+    ("patch", 1),
+    ("noise_input", False),
+    ("posterior_shortcut", False),
+    ("decoder_std", None),
+    ("image_channels", 3),
+)
+
 
 def from_state_dict(arrays: Arrays, format: str, config: Any = None) -> Any:
     """Build a prior from the tensors of a published checkpoint.
@@ -49,6 +58,13 @@ def to_state_dict(prior: Any) -> dict[str, np.ndarray]:
     Raises:
         InputError: the original code has no such network.
     """
+    for name, usual in _FOREIGN:
+        value = getattr(prior.config, name, usual)
+        if value != usual:
+            raise InputError(
+                f"prior: its config has {name}={value!r}, which the original code"
+                " lacks; only networks that it can build are written"
+            )
     table = list(FORMATS[format_of(prior)].tensors(prior.config))
     leaves = flatten(jax.device_get(prior.params))
     left = sorted(leaves.keys() - {tensor.path for tensor in table})

@@ -116,6 +116,11 @@ def read(
                 f"source: tensor {name} has shape {arrays[name].shape}, expected "
                 f"{shape}; pass the config that the checkpoint was trained with"
             )
+        if not np.isfinite(arrays[name]).all():
+            raise InputError(
+                f"source: tensor {name} holds NaN or infinite values; take another"
+                " checkpoint"
+            )
     left = sorted(arrays.keys() - expected.keys())
     if left:
         others = f" and {len(left) - 1} others" if len(left) > 1 else ""

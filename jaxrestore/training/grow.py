@@ -18,18 +18,24 @@ def grow(narrow: Any, fresh: Any) -> Any:
 
     Args:
         narrow: nested dicts of arrays; kernels end in (inputs, outputs).
-        fresh: the same structure, every axis at least as long.
+        fresh: the same structure; the channels of kernels and biases, their last axes,
+            may be more.
 
     Returns:
         Arrays of the shapes and dtypes of `fresh`.
 
     Raises:
-        InputError: another structure, or an axis that would have to shrink.
+        InputError: another structure, or a shape that differs in another way.
     """
 
     def place(path, new, old):
-        fits = old.ndim == new.ndim and all(
-            a <= b for a, b in zip(old.shape, new.shape, strict=True)
+        name = getattr(path[-1], "key", "")
+        free = {"kernel": 2, "bias": 1}.get(name, 0)  # channels: the last axes
+        fixed = old.ndim - free
+        fits = (
+            old.ndim == new.ndim
+            and old.shape[:fixed] == new.shape[:fixed]
+            and all(a <= b for a, b in zip(old.shape, new.shape, strict=True))
         )
         if not fits:
             raise InputError(
@@ -37,7 +43,7 @@ def grow(narrow: Any, fresh: Any) -> Any:
                 f" {old.shape}, config.model expects {new.shape} or less; take weights"
                 " of the same or of a narrower network"
             )
-        if getattr(path[-1], "key", "") == "kernel":  # new inputs, old outputs
+        if name == "kernel":  # new inputs, old outputs
             new = new.at[..., old.shape[-2] :, : old.shape[-1]].set(0)
         corner = tuple(slice(size) for size in old.shape)
         return new.at[corner].set(old.astype(new.dtype))

@@ -6,9 +6,9 @@ from PIL import Image
 
 from jaxrestore.cli.entry import run_command
 from jaxrestore.cli.explore import main
-from jaxrestore.priors import VDVAE, save_prior
+from jaxrestore.priors import VDVAE, PatchVDVAE, save_prior
 from tests.priors.random_weights import random_prior
-from tests.priors.test_tools import GREY
+from tests.priors.test_tools import GREY, PATCH
 
 
 @pytest.fixture(scope="module")
@@ -65,4 +65,13 @@ def test_bad_input(folder, capsys, what, flags, message):
     code, output = run(folder, what, *[flag.format(folder) for flag in flags])
     captured = capsys.readouterr()
     assert code == 2 and message in captured.err and captured.err.count("\n") == 1
+    assert not output.exists()
+
+
+def test_sheets_hold_images_of_one_size(tmp_path, capsys):
+    save_prior(random_prior(PatchVDVAE, PATCH), tmp_path / "w.safetensors", {})
+    for name, width in (("a", 8), ("b", 9)):
+        Image.new("RGB", (width, 8)).save(tmp_path / f"{name}.png")
+    code, output = run(tmp_path, "reconstruct", f"--input={tmp_path}")
+    assert code == 2 and "images of one size" in capsys.readouterr().err
     assert not output.exists()

@@ -1,10 +1,15 @@
 """Numbers as written by users, and the settings behind "auto"."""
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 
 from jaxrestore.cli import solve_config
 from jaxrestore.cli.levels import parse_level, parse_temperature
 from jaxrestore.cli.settings import TABLES, TASKS, interpolate
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "solve"
 
 
 @pytest.mark.parametrize(
@@ -54,3 +59,23 @@ def test_unknown_and_missing_keys():
     del config.solver["tolerance"]
     with pytest.raises(ValueError, match=r"config\.solver\.tolerance: missing"):
         solve_config.validate(config)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.py")), ids=lambda p: p.stem)
+def test_configs_are_valid(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = solve_config.validate(module.get_config())
+    article = {
+        "face_sr_x4": ("0.8:0.5", "5/255", 50, 10),
+        "face_motion_deblur": ("0.99:0.8", "5/255", 50, 10),
+        "face_gaussian_deblur": ("0.99:0.8", "5/255", 50, 10),
+        "face_inpaint": ("0.3:0.8", "3/255", 100, 100),
+    }
+    if path.stem in article:
+        solver = config.solver
+        published = solver.temperature, solver.decoder_std, solver.max_steps
+        assert (*published, solver.patience) == article[path.stem]
+        assert solver.tolerance == 0

@@ -3,6 +3,7 @@
 import json
 import pickle
 import sys
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -16,6 +17,7 @@ from jaxrestore.convert.tensors import their_shapes
 from jaxrestore.errors import InputError
 from jaxrestore.priors import VDVAE, PatchVDVAE, load_prior, read_metadata
 from tests.parity import golden
+from tests.priors.random_weights import random_prior
 
 CONFIGS = {"vdvae": golden.VDVAE_CONFIG, "patch_vdvae": golden.CONFIG}
 BUFFERS = {"shift", "scale"}  # PnP-HVAE's copy of VDVAE keeps them with the weights
@@ -243,3 +245,9 @@ def test_torch_files_that_are_refused(torch, tmp_path, config_file, capsys):
     refused(message="a is a int")
     torch.save([1], source)
     refused(message="holds a list")
+
+
+def test_networks_that_the_original_code_lacks_are_not_written():
+    config = replace(golden.CONFIG, patch=2)
+    with pytest.raises(InputError, match="patch=2.*original code lacks"):
+        to_state_dict(random_prior(PatchVDVAE, config))

@@ -12,6 +12,8 @@ class NetworkConfig:
     @classmethod
     def from_dict(cls, values) -> Self:
         """From a mapping (a config file, a weights header); unknown names refused."""
+        if not hasattr(values, "keys"):
+            raise InputError(f"model={values!r}: expected a mapping of settings")
         known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
         unknown = sorted(set(values) - known)
         if unknown:
@@ -19,7 +21,13 @@ class NetworkConfig:
                 f"model.{unknown[0]}: unknown setting; expected one of "
                 f"{', '.join(sorted(known))}"
             )
-        return cls(**dict(values))
+        try:
+            return cls(**dict(values))
+        except (TypeError, ValueError, AttributeError) as error:
+            raise InputError(
+                f"model: a setting has the wrong type ({error}); expected values like"
+                f" those of {cls.__name__}'s defaults"
+            ) from error
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; :meth:`from_dict` reads them back."""

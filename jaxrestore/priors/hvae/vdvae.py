@@ -32,7 +32,8 @@ class VDVAE(HierarchicalVAE):
         if tuple(shape) != (size, size):
             raise InputError(
                 f"image: height and width {tuple(shape)}, this VDVAE takes "
-                f"{size} x {size} alone; resize or crop, or use a PatchVDVAE"
+                f"{size} x {size} alone; resize or crop, and on the command line set "
+                "--config.boundary=periodic, or use a PatchVDVAE"
             )
         return size, size
 
