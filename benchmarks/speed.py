@@ -166,9 +166,9 @@ def time_iteration(size: int, repeats: int) -> dict[str, float]:
 def _training_config() -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict({"total_steps": 100})
     config.loss = {"min_noise_std": 0.0, "max_noise_std": 0.0, "balance_steps": 10_000}
-    config.loss |= {"warmup_start": 21, "warmup_steps": 5000, "kl_weight": 1.0}
+    config.loss.update({"warmup_start": 21, "warmup_steps": 5000, "kl_weight": 1.0})
     config.optimizer = {"name": "adamax", "learning_rate": 1e-3, "warmup": 10}
-    config.optimizer |= {"decay_start": 50, "final_learning_rate": 1e-4}
+    config.optimizer.update({"decay_start": 50, "final_learning_rate": 1e-4})
     return config
 
 
@@ -177,7 +177,7 @@ def time_training(repeats: int) -> dict[str, float]:
     config = _training_config()
     config.model = published().to_dict()
     recipe = PatchVDVAERecipe(config)
-    params = recipe.init(jax.random.key(0))
+    params = jax.jit(recipe.init)(jax.random.key(0))
     optimizer = recipe.optimizer(config)
     batch = {"image": jax.random.uniform(jax.random.key(1), (2, 128, 128, 3))}
 
