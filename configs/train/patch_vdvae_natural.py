@@ -30,7 +30,7 @@ def get_config():
     config.loss.min_noise_std = 0.0
     config.loss.max_noise_std = 50 / 255
     # At weight 1 a nat of latent information buys just a nat of reconstruction, and
-    # a short training stays blurred (20 dB); 0.1 makes detail worth its price.
+    # a short training stays blurred; 0.1 makes detail worth its price.
     config.loss.kl_weight = 0.1
     config.loss.warmup_start = 21
     config.loss.warmup_steps = 300

@@ -49,7 +49,7 @@ def _top_down(config: VDVAEConfig) -> Iterator[Tensor]:
 
 
 def _block(name: str, path: str, index: int, side: int) -> Iterator[Tensor]:
-    size = 3 if side > 2 else 1
+    size = VDVAEConfig.kernel_at(side)
     yield from dense(f"{name}.c1", f"{path}/c1", index)
     yield from convolution(f"{name}.c2", f"{path}/c2", index, size)
     yield from convolution(f"{name}.c3", f"{path}/c3", index, size)

@@ -104,15 +104,12 @@ def start_from(state: TrainState, params: Any, plan: TrainState) -> TrainState:
     Raises:
         InputError: `params` belong to another network.
     """
-    grown = grow(params, state.params)
-
-    def put(array, place):  # a copy: the state is donated, parameters and EMA are two
-        return jax.device_put(jnp.array(array, place.dtype), place.sharding)
-
+    # Inside jit: the parameters may be sharded over processes, and what comes out are
+    # buffers of their own, which donation needs.
+    place = jax.jit(grow, out_shardings=_places(plan).params)
+    narrow = jax.device_get(params)
     return dataclasses.replace(
-        state,
-        params=jax.tree.map(put, grown, plan.params),
-        ema=jax.tree.map(put, grown, plan.ema),
+        state, params=place(narrow, state.params), ema=place(narrow, state.ema)
     )
 
 

@@ -145,6 +145,11 @@ class VDVAEConfig(NetworkConfig):
         """Inner channels of the blocks of a side."""
         return max(int(self.width_at(resolution) * self.bottleneck), 1)
 
+    @staticmethod
+    def kernel_at(resolution: int) -> int:
+        """Side of the kernels of a side's blocks."""
+        return 3 if resolution > 2 else 1
+
 
 def _error(config: VDVAEConfig, name: str, expected: str) -> InputError:
     value = getattr(config, name)

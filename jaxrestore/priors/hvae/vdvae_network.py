@@ -43,7 +43,7 @@ class Modules:
         return Block(
             config.width_at(side),
             config.inner_at(side),
-            _kernel_size(side),
+            config.kernel_at(side),
             residual=True,
             output_scale=blocks**-0.5,
         )
@@ -54,17 +54,13 @@ class Modules:
             config.width_at(side),
             config.zdim,
             config.inner_at(side),
-            _kernel_size(side),
+            config.kernel_at(side),
             output_scale=config.num_groups**-0.5,
         )
 
     def head(self) -> Head:
         per_mixture = 10 if self.config.image_channels == 3 else 3
         return Head(per_mixture * self.config.num_mixtures)
-
-
-def _kernel_size(side: int) -> int:
-    return 3 if side > 2 else 1
 
 
 def init_params(config: VDVAEConfig, key: jax.Array) -> dict:
