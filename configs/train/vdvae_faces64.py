@@ -40,5 +40,5 @@ def get_config():
     config.eval_every = 1_000
     config.checkpoint_every = 500
     config.licence = "MIT"
-    config.description = "grey 64x64 faces, 12,165 pictures (research use)"
+    config.description = "grey 64x64 faces, 12,000 pictures (research use)"
     return config
