@@ -122,8 +122,8 @@ def compare(prior, path: Path, kernel: Path, seed: int) -> dict[str, float]:
 def main(_: list[str]) -> None:
     out = Path(_OUT.value)
     out.mkdir(parents=True, exist_ok=True)
-    prior, report = load_prior(_PRIOR.value), {"band": _BAND.value}
-    report["device"] = jax.devices()[0].device_kind
+    prior, device = load_prior(_PRIOR.value), jax.devices()[0].device_kind
+    report = {"band": _BAND.value, "device": device, "kernels": {}}
     for kernel in map(Path, _KERNEL.value):
         rows = {
             path.name: compare(prior, path, kernel, seed)
@@ -134,7 +134,7 @@ def main(_: list[str]) -> None:
             for name in next(iter(rows.values()))
         }
         print(kernel.stem, "mean", {k: round(v, 2) for k, v in mean.items()})
-        report[kernel.stem] = {"mean": mean, "images": rows}
+        report["kernels"][kernel.stem] = {"mean": mean, "images": rows}
         (out / "gains.json").write_text(json.dumps(report, indent=1))
 
 
