@@ -6,6 +6,7 @@ from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE
 from jaxrestore.priors.hvae.vdvae import VDVAE
 from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
+from jaxrestore.priors.smoothed_tv import SmoothedTV
 from jaxrestore.priors.weights import load_prior, read_metadata, save_prior
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "PatchVDVAE",
     "PatchVDVAEConfig",
     "Reconstruction",
+    "SmoothedTV",
     "VDVAE",
     "VDVAEConfig",
     "load_prior",
