@@ -12,8 +12,6 @@ level, PnP-HVAE's settings are those of solve.py, of --settings, or from a grid 
 """
 
 import argparse
-import csv
-import io
 import itertools
 import json
 import sys
@@ -21,14 +19,14 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
-from methods import observe_all, scores, solve_pnp, solve_tv, timed
+from methods import best_of, observe, scores, solve_pnp, solve_tv, timed
+from tables import as_csv, markdown, read_images, write
 from tqdm import tqdm
 
 from jaxrestore import InputError, load_prior
 from jaxrestore.cli.settings import TABLES
-from jaxrestore.data.files import atomic_path, make_folder
-from jaxrestore.data.images import list_images, read_image
-from jaxrestore.metrics import psnr
+from jaxrestore.data.files import make_folder
+from jaxrestore.operators import Blur
 from jaxrestore.operators.kernels import load_kernel
 
 
@@ -68,102 +66,79 @@ def run(flags: argparse.Namespace) -> None:
     test = read_images(flags.images, "--images", flags.max_images, flags.crop)
     settings = read_settings(flags)
     for noise, chosen in settings.items():
+        cases = [
+            (blurred(val, kernel, float(noise)), val.values())
+            for kernel in kernels.values()
+        ]
         if "tv_weight" not in chosen:
-            chosen |= tune_tv(val, kernels, float(noise), flags)
+            chosen |= tune_tv(cases, float(noise), flags)
         if prior is not None and flags.tune:
-            chosen |= tune_pnp(prior, val, kernels, float(noise), flags)
+            chosen |= tune_pnp(prior, cases, float(noise), flags)
     write(out / "settings.json", json.dumps(settings, indent=2))
 
     rows = []
     cases = list(itertools.product(settings, kernels))
     for noise, kernel in tqdm(cases, desc="test", disable=None):
-        y = observe_all(test, kernels[kernel], float(noise))
-        scored = score_case(prior, test, y, kernels[kernel], noise, settings, flags)
+        observations = blurred(test, kernels[kernel], float(noise))
+        scored = score_case(prior, test, observations, settings[noise], flags)
         rows += [{"noise": noise, "kernel": kernel, **row} for row in scored]
         write(out / "deblurring.csv", as_csv(rows))  # of a stopped run, what is done
-    table = markdown(rows, flags, len(settings))
+    caption = f"{len(test)} images, kernels {', '.join(flags.ids)}, "
+    caption += f"prior {flags.prior}, {flags.steps} steps"
+    table = markdown(rows, caption, "noise", flags.noise, METHODS)
     print(table)
     write(out / "deblurring.md", table)
     summary = {"settings": settings, "flags": vars(flags), "rows": rows}
     write(out / "deblurring.json", json.dumps(summary, indent=2))
 
 
-def score_case(prior, images, ys, kernel, noise, settings, flags) -> list[dict]:
+def blurred(images, kernel, noise) -> list:
+    """Observations of all images behind one kernel, with noise of its own."""
+    blur, seed = Blur(jnp.asarray(kernel)), int(np.round(np.abs(kernel).max() * 1e6))
+    return observe(images.values(), [blur] * len(images), noise, seed)
+
+
+def score_case(prior, images, observations, chosen, flags) -> list[dict]:
     """All methods on all images for one kernel and one noise level."""
-    chosen, level = settings[noise], float(noise)
-    results: dict[str, tuple[list, list, float]] = {"observed": (ys, [], 0.0)}
-    tv, seconds = timed(solve_tv, ys, kernel, level, chosen["tv_weight"], flags)
+    results: dict[str, tuple[list, list, float]] = {
+        "observed": ([o.y for o in observations], [], 0.0)
+    }
+    tv, seconds = timed(solve_tv, observations, chosen["tv_weight"], flags)
     results["total variation"] = ([r.image for r in tv], tv, seconds)
     if prior is not None:
-        pnp, seconds = timed(solve_pnp, prior, ys, kernel, level, chosen, flags)
+        pnp, seconds = timed(solve_pnp, prior, observations, chosen, flags)
         results["PnP-HVAE (mean)"] = ([r.mean for r in pnp], pnp, seconds)
         results["PnP-HVAE (image)"] = ([r.image for r in pnp], pnp, seconds)
     rows = []
     for method, (restored, runs, seconds) in results.items():
         for i, (name, clean) in enumerate(images.items()):
-            values = scores(jnp.asarray(restored[i]), jnp.asarray(clean))
-            row = {"image": name, "method": method, **values}
+            row = {"image": name, "method": method, **scores(restored[i], clean)}
             if runs:
                 row |= {"steps": int(runs[i].steps), "status": int(runs[i].status)}
             rows.append(row | {"seconds": seconds / len(images)})
     return rows
 
 
-def tune_tv(images, kernels, noise, flags) -> dict:
+def tune_tv(cases, noise, flags) -> dict:
     """The weight of total variation with the best mean PSNR."""
     grid = [{"tv_weight": share / 100 / (noise / 255)} for share in TV_GRID]
 
-    def solve(ys, kernel, chosen):
-        runs = solve_tv(ys, kernel, noise, chosen["tv_weight"], flags)
-        return [run.image for run in runs]
+    def solve(observations, chosen):
+        return [r.image for r in solve_tv(observations, chosen["tv_weight"], flags)]
 
-    return best_of(grid, solve, images, kernels, noise, "total variation")
+    return best_of(grid, solve, cases, f"total variation, noise {noise}")
 
 
-def tune_pnp(prior, images, kernels, noise, flags) -> dict:
+def tune_pnp(prior, cases, noise, flags) -> dict:
     """PnP-HVAE's settings with the best mean PSNR of the decoder mean."""
     axes = flags.temperatures, flags.decoder_stds, flags.encoder_noises
     names = "temperature", "decoder_std", "encoder_noise"
     grid = [dict(zip(names, point, strict=True)) for point in itertools.product(*axes)]
 
-    def solve(ys, kernel, chosen):
-        return [r.mean for r in solve_pnp(prior, ys, kernel, noise, chosen, flags)]
+    def solve(observations, chosen):
+        return [r.mean for r in solve_pnp(prior, observations, chosen, flags)]
 
-    return best_of(grid, solve, images, kernels, noise, "PnP-HVAE")
-
-
-def best_of(grid, solve, images, kernels, noise, label) -> dict:
-    """The point of the grid with the best mean PSNR over images and kernels."""
-    observed = {k: observe_all(images, kernel, noise) for k, kernel in kernels.items()}
-    means = []
-    for chosen in tqdm(grid, desc=f"tune {label}, noise {noise}", disable=None):
-        values = [
-            float(psnr(jnp.asarray(x), jnp.asarray(clean)))
-            for k, kernel in kernels.items()
-            for x, clean in zip(
-                solve(observed[k], kernel, chosen), images.values(), strict=True
-            )
-        ]
-        means.append(float(np.mean(np.nan_to_num(values, nan=-np.inf))))
-        print(f"val, noise {noise}, {chosen}: {means[-1]:.3f} dB", file=sys.stderr)
-    return grid[int(np.argmax(means))]
-
-
-def read_images(folder, argument, limit, crop) -> dict[str, np.ndarray]:
-    """Colour images by name; `crop`: the central square of that size, 0: all."""
-    if not Path(folder).is_dir():
-        raise InputError(f"{argument}={folder}: no such folder; expected images in it")
-    images = {}
-    for path in list_images(folder, argument)[: limit or None]:
-        pixels = read_image(path, argument).pixels
-        pixels = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
-        if crop:
-            top, left = ((size - crop) // 2 for size in pixels.shape[:2])
-            if min(top, left) < 0:
-                raise InputError(f"{argument}={path}: smaller than the crop of {crop}")
-            pixels = pixels[top : top + crop, left : left + crop]
-        images[path.stem] = np.ascontiguousarray(pixels)
-    return images
+    return best_of(grid, solve, cases, f"PnP-HVAE, noise {noise}")
 
 
 def read_settings(flags) -> dict[str, dict]:
@@ -182,45 +157,6 @@ def read_settings(flags) -> dict[str, dict]:
     if missing:
         raise InputError(f"--noise={missing[0]}: no such level in the settings table")
     return {noise: dict(table[noise]) for noise in flags.noise}
-
-
-def markdown(rows, flags, levels) -> str:
-    """Mean PSNR / SSIM for every method (rows) and noise level (columns)."""
-    images = len({row["image"] for row in rows})
-    lines = [
-        f"{images} images, kernels {', '.join(flags.ids)}, prior {flags.prior}, "
-        f"{flags.steps} steps; mean PSNR (dB) / SSIM / seconds an image",
-        "",
-        "| method | " + " | ".join(f"noise {n}" for n in flags.noise) + " |",
-        "|---" * (levels + 1) + "|",
-    ]
-    for method in METHODS:
-        cells = []
-        for noise in flags.noise:
-            own = [r for r in rows if (r["method"], r["noise"]) == (method, noise)]
-            if own:
-                means = [np.mean([r[k] for r in own]) for k in ("psnr", "ssim")]
-                seconds = np.mean([r["seconds"] for r in own])
-                cells.append(f"{means[0]:.2f} / {means[1]:.3f} / {seconds:.1f}")
-        if cells:
-            lines.append(f"| {method} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def as_csv(rows) -> str:
-    """All rows, one per image, kernel, noise level and method."""
-    text = io.StringIO()
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file that is complete or not there."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text)
 
 
 def parse_flags() -> argparse.Namespace:

@@ -4,14 +4,22 @@
 
 Each clean image is blurred by a valid convolution (what was outside the frame has
 spilled into it) and gets white noise of --noise_std; the solver is told the kernel
-alone. Printed: the PSNR gain in a band along the border and in the centre, for the
-unknown-boundary model and, to see the difference, for a periodic one. The pictures show
-the observation, both restorations and the clean image.
+alone. Printed: the PSNR gain in a band along the border and in the centre, for
+
+    unknown    PnP-HVAE with the unknown-boundary model
+    tv         total variation with the same model
+    periodic   PnP-HVAE that takes the photograph for periodic
+    whole      PnP-HVAE that was shown the blurred scene around the frame too: what the
+               border would gain if nothing were hidden
+
+--kernel may be given several times. The pictures show the observation, three
+restorations and the clean image.
 """
 
 import json
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,9 +33,10 @@ from jaxrestore.data.images import list_images, read_image
 from jaxrestore.errors import InputError
 from jaxrestore.metrics import estimate_noise_std
 from jaxrestore.report.figures import Panel, comparison
+from jaxrestore.solvers import total_variation
 
 _IMAGES = flags.DEFINE_string("images", None, "Folder of clean images.", required=True)
-_KERNEL = flags.DEFINE_string("kernel", None, "Kernel file.", required=True)
+_KERNEL = flags.DEFINE_multi_string("kernel", None, "Kernel file.", required=True)
 _OUT = flags.DEFINE_string("out", "unknown_boundary", "Folder to write.")
 _PRIOR = flags.DEFINE_string("prior", "patch-vdvae-natural", "Name or file.")
 _NOISE = flags.DEFINE_string("noise_std", "3/255", "Noise level of the simulation.")
@@ -40,25 +49,47 @@ def psnr(image, clean, where) -> float:
     return float(-10 * np.log10(np.mean(error**2)))
 
 
-def observe(clean: np.ndarray, kernel: np.ndarray, noise_std: float, seed: int):
-    """A valid convolution with noise, and the clean pixels of the same frame."""
+class Scene(NamedTuple):
+    """A periodic scene, blurred with noise; the photograph is its inner `frame`."""
+
+    clean: np.ndarray
+    blurred: np.ndarray
+    blur: operators.Blur
+    frame: tuple[slice, slice]
+
+
+def take(clean: np.ndarray, kernel: np.ndarray, noise_std: float, seed: int) -> Scene:
+    """Blur and noise of a scene; in the frame the convolution is valid."""
     rows, columns = (side // 2 for side in kernel.shape)
     frame = slice(rows, -rows or None), slice(columns, -columns or None)
-    blurred = np.asarray(operators.Blur(jnp.asarray(kernel))(jnp.asarray(clean)))[frame]
-    noise = np.random.default_rng(seed).standard_normal(blurred.shape)
-    return (blurred + noise_std * noise).astype(np.float32), clean[frame]
+    blur = operators.Blur(jnp.asarray(kernel))
+    noise = np.random.default_rng(seed).standard_normal(clean.shape)
+    blurred = np.asarray(blur(jnp.asarray(clean))) + noise_std * noise
+    return Scene(clean, blurred.astype(np.float32), blur, frame)
 
 
-def restore(prior, y: np.ndarray, operator, noise_std: float) -> np.ndarray:
-    """The decoder mean in the photograph's frame."""
-    observation = Observation.create(y, operator, noise_std)
-    knobs = interpolate("blur", noise_std)._asdict()
-    result = pnp_hvae(prior, observation, history=False, **knobs)
-    return np.asarray(operators.visible_part(operator, result.mean))
+def restore(prior, scene: Scene, noise_std: float) -> dict[str, np.ndarray]:
+    """Every method's image in the photograph's frame."""
+    y, knobs = scene.blurred[scene.frame], interpolate("blur", noise_std)._asdict()
+    canvas = operators.unknown_boundary(scene.blur, y.shape)
+
+    def hvae(y, operator):
+        observation = Observation.create(y, operator, noise_std)
+        return pnp_hvae(prior, observation, history=False, **knobs).mean
+
+    observation, weight = Observation.create(y, canvas, noise_std), 0.2 / noise_std
+    flat = total_variation(observation, weight=weight, history=False).mean
+    images = {
+        "unknown": operators.visible_part(canvas, hvae(y, canvas)),
+        "tv": operators.visible_part(canvas, flat),
+        "periodic": hvae(y, scene.blur),
+        "whole": hvae(scene.blurred, scene.blur)[scene.frame],
+    }
+    return {name: np.asarray(image) for name, image in images.items()}
 
 
 def gains(images: dict[str, np.ndarray], y, clean, band: int) -> dict[str, float]:
-    """PSNR gain over the observation in the border band and in the centre."""
+    """PSNR gain over the observation, in dB, in the border band and in the centre."""
     border = np.ones(clean.shape[:2], bool)
     border[band:-band, band:-band] = False
     return {
@@ -68,36 +99,43 @@ def gains(images: dict[str, np.ndarray], y, clean, band: int) -> dict[str, float
     }
 
 
-def main(_: list[str]) -> None:
-    out, kernel = Path(_OUT.value), operators.kernels.load_kernel(_KERNEL.value)
-    out.mkdir(parents=True, exist_ok=True)
+def compare(prior, path: Path, kernel: Path, seed: int) -> dict[str, float]:
+    """Gains of one image behind one kernel; writes its picture."""
     level = float(parse_level(_NOISE.value, "--noise_std"))
-    prior, rows = load_prior(_PRIOR.value), []
-    for seed, path in enumerate(list_images(_IMAGES.value)):
-        y, clean = observe(read_image(path).pixels, kernel, level, seed)
-        estimate = estimate_noise_std(y) or level
-        blur = operators.Blur(jnp.asarray(kernel))
-        models = {
-            "unknown": operators.unknown_boundary(blur, y.shape),
-            "periodic": blur,
+    loaded = operators.kernels.load_kernel(kernel)
+    scene = take(read_image(path).pixels, loaded, level, seed)
+    y, clean = scene.blurred[scene.frame], scene.clean[scene.frame]
+    estimate = estimate_noise_std(y) or level
+    images = restore(prior, scene, estimate)
+    panels = [Panel("observed", y), Panel("periodic model", images["periodic"])]
+    panels += [Panel("total variation", images["tv"])]
+    panels += [Panel("unknown boundary", images["unknown"]), Panel("clean", clean)]
+    comparison(Path(_OUT.value) / f"{kernel.stem}_{path.stem}.png", panels)
+    row = gains(images, y, clean, _BAND.value)
+    text = ", ".join(
+        f"{n} {row[n + '_border']:.2f}/{row[n + '_centre']:.2f}" for n in images
+    )
+    print(f"{kernel.stem} {path.name}: noise {255 * estimate:.2f}/255; {text}")
+    return row | {"noise_estimate": estimate}
+
+
+def main(_: list[str]) -> None:
+    out = Path(_OUT.value)
+    out.mkdir(parents=True, exist_ok=True)
+    prior, device = load_prior(_PRIOR.value), jax.devices()[0].device_kind
+    report = {"band": _BAND.value, "device": device, "kernels": {}}
+    for kernel in map(Path, _KERNEL.value):
+        rows = {
+            path.name: compare(prior, path, kernel, seed)
+            for seed, path in enumerate(list_images(_IMAGES.value))
         }
-        images = {n: restore(prior, y, op, estimate) for n, op in models.items()}
-        row = gains(images, y, clean, _BAND.value)
-        rows.append(row)
-        print(
-            f"{path.name}: noise {255 * estimate:.2f}/255 estimated; gain border/centre"
-            f" {row['unknown_border']:.2f}/{row['unknown_centre']:.2f} dB, periodic"
-            f" {row['periodic_border']:.2f}/{row['periodic_centre']:.2f} dB",
-            flush=True,
-        )
-        panels = [Panel("observed", y), Panel("periodic model", images["periodic"])]
-        panels += [Panel("unknown boundary", images["unknown"]), Panel("clean", clean)]
-        comparison(out / f"{path.stem}.png", panels)
-    means = {name: float(np.mean([r[name] for r in rows])) for name in rows[0]}
-    print("mean", json.dumps({k: round(v, 2) for k, v in means.items()}))
-    device = jax.devices()[0].device_kind
-    report = {"device": device, "mean": means, "images": rows}
-    (out / "gains.json").write_text(json.dumps(report, indent=1))
+        mean = {
+            name: float(np.mean([row[name] for row in rows.values()]))
+            for name in next(iter(rows.values()))
+        }
+        print(kernel.stem, "mean", {k: round(v, 2) for k, v in mean.items()})
+        report["kernels"][kernel.stem] = {"mean": mean, "images": rows}
+        (out / "gains.json").write_text(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":

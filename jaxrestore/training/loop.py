@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxrestore.data.files import exclusive, make_folder
 from jaxrestore.data.pipeline import training_batches, validation_batches
 from jaxrestore.data.sources import contents, open_sources
-from jaxrestore.errors import InputError
 from jaxrestore.priors.weights import load_prior
 from jaxrestore.training import sharding
 from jaxrestore.training.checkpoints import Checkpoints
@@ -54,7 +54,7 @@ class Trainer:
         self._eval_batch_size = config.eval_batch_size or config.batch_size
         sharding.check_batch_size(self._eval_batch_size, self.mesh, "eval_batch_size")
         self.is_first = jax.process_index() == 0
-        make_workdir(workdir)
+        make_folder(workdir, "--workdir")
         sources = open_sources(config.data, "train")
         self.val_batches = self._validation_batches()
         self.batches = training_batches(
@@ -174,25 +174,6 @@ def _process() -> dict[str, int]:
     }
 
 
-def make_workdir(workdir: str | Path) -> None:
-    """Create the folder and make sure that it can be written.
-
-    Raises:
-        InputError: it cannot.
-    """
-    folder = Path(workdir)
-    probe = folder / f".write_test_{jax.process_index()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as e:
-        raise InputError(
-            f"--workdir={str(workdir)!r} cannot be written ({e.strerror}); choose a"
-            " folder that you may write to"
-        ) from e
-
-
 def train(config: Config, workdir: str | Path) -> TrainState:
     """Train, or go on training, and leave a checkpoint.
 
@@ -202,9 +183,14 @@ def train(config: Config, workdir: str | Path) -> TrainState:
 
     Returns:
         The last state.
+
+    Raises:
+        InputError: as `Trainer`, or another process trains in this folder.
     """
-    trainer = Trainer(config, workdir)
-    with contextlib.closing(trainer):
+    with contextlib.ExitStack() as stack:
+        if jax.process_index() == 0:
+            stack.enter_context(exclusive(workdir, "--workdir"))
+        trainer = stack.enter_context(contextlib.closing(Trainer(config, workdir)))
         reason = trainer.run()
     if trainer.is_first:
         print(f"step {trainer.step}: stopped by {reason}, checkpoint in {workdir}")

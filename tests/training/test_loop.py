@@ -1,6 +1,5 @@
 """The loop in one process: devices, resume, skipped updates, records."""
 
-import csv
 from types import SimpleNamespace
 
 import jax
@@ -10,31 +9,7 @@ import pytest
 from jaxrestore.errors import InputError
 from jaxrestore.training import loop
 from jaxrestore.training.loop import Trainer
-
-
-def run(config, workdir, devices=1, spoil=None):
-    """Train to the end and return the trainer; `spoil(batches)` may wrap the data."""
-    trainer = Trainer(config, workdir, jax.devices()[:devices])
-    if spoil is not None:
-        spoil(trainer)
-    try:
-        trainer.run()
-    finally:
-        trainer.close()
-    return trainer
-
-
-def read_rows(workdir):
-    with (workdir / "metrics.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def losses(workdir):
-    return np.array([float(row["loss"]) for row in read_rows(workdir) if row["loss"]])
-
-
-def assert_same_bits(a, b):
-    jax.tree.map(np.testing.assert_array_equal, jax.device_get(a), jax.device_get(b))
+from tests.training.runs import assert_same_bits, losses, read_rows, run
 
 
 def test_there_are_eight_devices():

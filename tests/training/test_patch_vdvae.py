@@ -6,11 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from configs.train import (
-    patch_vdvae_natural,
-    patch_vdvae_published,
-    patch_vdvae_thesis,
-)
+from configs.train import patch_vdvae_published, patch_vdvae_thesis
 from jaxrestore.priors import (
     PatchVDVAE,
     PatchVDVAEConfig,
@@ -20,22 +16,12 @@ from jaxrestore.priors import (
 from jaxrestore.priors.hvae.patch_config import published, thesis
 from jaxrestore.training.losses import balanced_kl, kl_weight
 from jaxrestore.training.patch_vdvae import PatchVDVAERecipe
+from tests.training import tiny
 
 
 @pytest.fixture(scope="module")
 def recipe():
-    config = patch_vdvae_natural.get_config()
-    config.model.strides = (1, 2)
-    config.model.groups = (1, 1)
-    config.model.cells = (1, 1)
-    config.model.top_down_filters = config.model.bottom_up_filters = (8, 8)
-    config.model.kernel_sizes = (3, 3)
-    config.model.latent_channels = 4
-    config.model.skip_filters = 8
-    config.optimizer.warmup, config.optimizer.decay_start = 2, 50
-    config.optimizer.learning_rate = 1e-2
-    config.loss.warmup_steps = 20
-    return PatchVDVAERecipe(config)
+    return PatchVDVAERecipe(tiny.patch_vdvae())
 
 
 @pytest.fixture(scope="module")

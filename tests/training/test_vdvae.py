@@ -23,21 +23,12 @@ from jaxrestore.priors.hvae.vdvae_config import PUBLISHED
 from jaxrestore.training.config import validate
 from jaxrestore.training.recipe import create_recipe
 from jaxrestore.training.vdvae import VDVAERecipe
+from tests.training import tiny
 
 
 @pytest.fixture(scope="module")
 def recipe():
-    config = vdvae_faces64.get_config()
-    config.model.image_size = 8
-    config.model.width = 8
-    config.model.custom_widths = ""
-    config.model.enc_blocks = "8d4,2x1"
-    config.model.dec_blocks = "2x1,8m2"
-    config.model.zdim = 2
-    config.model.num_mixtures = 2
-    config.optimizer.warmup, config.optimizer.decay_start = 2, 50
-    config.optimizer.learning_rate = 1e-2
-    recipe = create_recipe(config)
+    recipe = create_recipe(tiny.vdvae())
     assert isinstance(recipe, VDVAERecipe)
     return recipe
 

@@ -1,0 +1,50 @@
+"""What the loop promises for every recipe, on its own loss and optimiser."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from jaxrestore.training.config import validate
+from jaxrestore.training.stopping import StopRequest
+from tests.training.runs import assert_same_bits, losses, run
+from tests.training.tiny import RECIPES
+
+
+@pytest.fixture(params=RECIPES)
+def make_tiny(request, image_folder):
+    """Tiny config of a recipe with overrides, e.g. make_tiny(total_steps=5)."""
+
+    def make(**overrides):
+        config = RECIPES[request.param]()
+        config.batch_size, config.total_steps, config.log_every = 8, 20, 1
+        config.checkpoint_every = 100
+        config.data.train, config.data.num_threads = str(image_folder), 1
+        config.update_from_flattened_dict(overrides)
+        return validate(config)
+
+    return make
+
+
+def test_eight_devices_train_as_one(make_tiny, tmp_path):
+    one = run(make_tiny(), tmp_path / "one", devices=1)
+    eight = run(make_tiny(), tmp_path / "eight", devices=8)
+    assert losses(tmp_path / "one").shape == (20,)
+    assert int(one.state.skipped) == int(eight.state.skipped) == 0
+    np.testing.assert_allclose(
+        losses(tmp_path / "eight"), losses(tmp_path / "one"), rtol=1e-4
+    )
+
+
+def test_resume_is_exact(make_tiny, tmp_path, monkeypatch):
+    whole = run(make_tiny(total_steps=8), tmp_path / "whole")
+    asked = itertools.count(1)
+    monkeypatch.setattr(
+        StopRequest, "reason", lambda _: "SIGTERM" if next(asked) == 3 else None
+    )
+    first = run(make_tiny(total_steps=8), tmp_path / "parts")
+    assert int(first.state.step) == 3
+    parts = run(make_tiny(total_steps=8), tmp_path / "parts")
+    assert_same_bits(parts.state, whole.state)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(whole.state.params))
