@@ -9,13 +9,16 @@ KERNEL = 3
 
 
 class LocalCritic(nn.Module):
-    """3x3 convolutions without padding, ReLU after all but the last.
+    """3x3 convolutions, ReLU after all but the last: (N, H, W, C) to (N, H', W', 1).
 
-    Maps (N, H, W, C) to (N, H - 2 L, W - 2 L, 1) with L = len(widths) + 1
-    convolutions: each output sees (2 L + 1) x (2 L + 1) pixels.
+    With padding 0, H' = H - 2 L for L = len(widths) + 1 convolutions: each output
+    sees (2 L + 1) x (2 L + 1) pixels. With padding 1, H' = H, and the outputs L or
+    more pixels off the border are the same ones: this is faster on large images, see
+    `convolve`.
     """
 
     widths: tuple[int, ...]
+    padding: int = 0
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -23,7 +26,7 @@ class LocalCritic(nn.Module):
             shape = (KERNEL, KERNEL, x.shape[-1], features)
             kernel = self.param(f"kernel_{i}", nn.initializers.he_normal(), shape)
             bias = self.param(f"bias_{i}", nn.initializers.zeros, (features,))
-            x = convolve(x, kernel) + bias
+            x = convolve(x, kernel, self.padding) + bias
             if i < len(self.widths):
                 x = nn.relu(x)
         return x

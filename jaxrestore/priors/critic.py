@@ -83,7 +83,7 @@ class Critic:
 
         Larger "patches" get the mean over those inside.
         """
-        return self._apply(patches).mean((1, 2, 3))
+        return self._apply(patches, padding=0).mean((1, 2, 3))
 
     def score_map(self, image: jax.Array) -> jax.Array:
         """r at every position inside an image: (H, W, C) -> (H - P + 1, W - P + 1).
@@ -91,7 +91,9 @@ class Critic:
         Raises:
             InputError: the image is smaller than a patch, or of other channels.
         """
-        return self._apply(image[None])[0, ..., 0]
+        margin = self.config.receptive_field // 2
+        rows, columns = (slice(margin, n - margin) for n in image.shape[:2])
+        return self._apply(image[None], padding=1)[0, rows, columns, 0]
 
     def __call__(self, image: jax.Array) -> jax.Array:
         """g(image), the mean score; (H, W, C) -> ().
@@ -112,7 +114,7 @@ class Critic:
         """Gradient of g, (H, W, C) -> (H, W, C); g is piecewise linear."""
         return jax.grad(self)(image)
 
-    def _apply(self, images: jax.Array) -> jax.Array:
+    def _apply(self, images: jax.Array, padding: int) -> jax.Array:
         side, channels = self.config.receptive_field, self.config.image_channels
         if min(images.shape[1:3]) < side or images.shape[3] != channels:
             raise InputError(
@@ -120,5 +122,5 @@ class Critic:
                 f" {side}x{side} pixels of {channels} channels; take a larger image,"
                 " or another prior"
             )
-        network = LocalCritic(self.config.widths)
+        network = LocalCritic(self.config.widths, padding)
         return network.apply({"params": self.params}, images)  # type: ignore[return-value]

@@ -1,7 +1,7 @@
 """Descent methods for `variational`, as the driver takes them."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,8 @@ import optax
 from jaxrestore.likelihoods import Observation
 from jaxrestore.operators import Operator
 
+METHODS = ("adam", "gradient_descent")
+SCALINGS = ("pixel", "literal")
 _POWER_STEPS = 30
 _SUFFICIENT = 1e-4  # of the decrease that the gradient promises
 _HALVINGS = 30
@@ -90,7 +92,8 @@ class Adam:
 
     def step(self, state: AdamState) -> AdamState:
         """One update, with the gradient at the image that it leads to."""
-        direction, moments = optax.scale_by_adam().update(state.gradient, state.moments)
+        update = optax.scale_by_adam().update(state.gradient, state.moments)
+        direction, moments = cast(tuple[jax.Array, Any], update)
         ratio = self.final_learning_rate / self.learning_rate
         rate = self.learning_rate * ratio ** (state.count / max(self.max_steps - 1, 1))
         image = (state.image - rate * direction).astype(state.image.dtype)

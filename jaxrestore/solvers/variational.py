@@ -10,12 +10,15 @@ import jax.numpy as jnp
 from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
 from jaxrestore.solvers import settings
-from jaxrestore.solvers.descent import Adam, GradientDescent, Objective
+from jaxrestore.solvers.descent import (
+    METHODS,
+    SCALINGS,
+    Adam,
+    GradientDescent,
+    Objective,
+)
 from jaxrestore.solvers.driver import Stopping, run
 from jaxrestore.solvers.restoration import Restoration
-
-_METHODS = ("adam", "gradient_descent")
-_SCALINGS = ("pixel", "literal")
 
 
 def variational(
@@ -83,8 +86,8 @@ def variational(
         InputError: a setting out of its range, or a start of another shape.
     """
     for name, value, known in (
-        ("scaling", scaling, _SCALINGS),
-        ("method", method, _METHODS),
+        ("scaling", scaling, SCALINGS),
+        ("method", method, METHODS),
     ):
         if value not in known:
             raise InputError(f"{name} is {value!r}; expected one of {', '.join(known)}")

@@ -116,18 +116,21 @@ def test_weights_file(tmp_path):
 
 
 @laws
-@given(st.integers(0, 9999), st.integers(3, 9), st.integers(3, 9), st.integers(1, 4))
-def test_own_rule_is_the_convolution_and_its_derivatives(seed, height, width, depth):
-    x, kernel = normal(seed, (2, height, width, depth)), normal(1, (3, 3, depth, 5))
-    weights = normal(seed + 1, (2, height - 2, width - 2, 5))
+@given(st.integers(0, 9999), st.integers(3, 9), st.integers(1, 4), st.integers(0, 1))
+def test_own_rule_is_the_convolution_and_its_derivatives(seed, side, depth, padding):
+    x, kernel = normal(seed, (2, side, 5, depth)), normal(1, (3, 3, depth, 5))
+    second, weights = normal(2, (3, 3, 5, 5)), normal(3, (2, side + 2, 7, 5))
 
-    def penalty(rule):
+    def derivatives(rule):
         """As in the criterion: a gradient with respect to x, differentiated again."""
 
         def inner(x, kernel):
-            return jnp.sum(weights * rule(jnp.tanh(rule(x, kernel)[:, :1, :1]), point))
-
-        point = normal(2, (1, 1, 5, 5))
+            # Two layers, so that the inner gradient depends on the kernel and on x.
+            h = jnp.pad(
+                jnp.tanh(rule(x, kernel, padding)), [(0, 0), *[(1, 1)] * 2, (0, 0)]
+            )
+            h = rule(h, second, padding)
+            return jnp.sum(weights[:, : h.shape[1], : h.shape[2]] * h)
 
         def slopes(kernel):
             return jnp.sum(jax.grad(inner)(x, kernel) ** 2)
@@ -135,7 +138,6 @@ def test_own_rule_is_the_convolution_and_its_derivatives(seed, height, width, de
         first = jax.value_and_grad(inner, (0, 1))(x, kernel)
         return first, jax.value_and_grad(slopes)(kernel)
 
-    weights = weights[:, :1, :1]
-    own, native = penalty(convolve), penalty(_plain)
+    own, native = derivatives(convolve), derivatives(_plain)
     for a, b in zip(jax.tree.leaves(own), jax.tree.leaves(native), strict=True):
         assert relative(a, b) < 1e-4
