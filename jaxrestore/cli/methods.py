@@ -105,7 +105,6 @@ class Variational:
         "temperature": "auto",
         "decoder_std": "auto",
         "encoder_noise": "auto",
-        "patience": None,
         "cg_steps": None,
     }
 
@@ -116,6 +115,7 @@ class Variational:
             "scaling": solver.scaling,
             "method": solver.descent,
             "max_steps": solver.max_steps,
+            "patience": solver.patience,
             "tolerance": float(parse_number(solver.tolerance, "tolerance")),
         }
 

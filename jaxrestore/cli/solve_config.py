@@ -58,9 +58,9 @@ def default_config() -> Any:
     config.solver.tolerance = 2e-3  # relative change at which an image is done
     config.solver.patience = config_dict.placeholder(int)  # plateau stop; none: off
     config.solver.cg_steps = config_dict.placeholder(int)  # none: exact data step
-    # For critics, in place of temperature, decoder_std, encoder_noise, patience and
-    # cg_steps: the weight of the regulariser, "auto" takes it from a table; what the
-    # weight means (see solvers/variational.py); "adam" or "gradient_descent".
+    # For critics, in place of temperature, decoder_std, encoder_noise and cg_steps:
+    # the weight of the regulariser, "auto" takes it from a table; what the weight
+    # means (see solvers/variational.py); "adam" or "gradient_descent".
     config.solver.weight = "auto"
     config.solver.scaling = "pixel"  # pixel | literal
     config.solver.descent = "adam"

@@ -32,6 +32,7 @@ def variational(
     final_learning_rate: Any = 0.01,
     max_steps: int = 50,
     tolerance: Any = 0.0,
+    patience: Any = None,
     history: bool = True,
     start: jax.Array | None = None,
 ) -> Restoration:
@@ -76,6 +77,7 @@ def variational(
         final_learning_rate: of Adam's last step, > 0.
         max_steps: static, largest number of steps.
         tolerance: stop at this relative change of x, >= 0.
+        patience: plateau rule, see `Stopping`; None: no such rule.
         history: static, record residual, objective (F) and contraction ratio.
         start: x^0 (H, W, C).
 
@@ -99,7 +101,7 @@ def variational(
         settings.check_number(
             "final_learning_rate", final_learning_rate, 0, 1e3, above
         ),
-        settings.stopping(tolerance),
+        settings.stopping(tolerance, patience),
     )
     arguments = (_as_pytree(regulariser), observation, knobs, start)
     return _solve(
