@@ -15,6 +15,7 @@ The thesis reports 28.85 / 24.88 / 21.58 dB at 0.1 / 0.2 / 0.4 on the 68 images 
 import argparse
 import json
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +46,7 @@ def main() -> int:
 def run(flags: argparse.Namespace) -> None:
     """Choose weights on the validation images, then score the test images."""
     out = make_folder(flags.out, "--out")
-    critics = {name: load_prior(name) for name in flags.priors}
+    critics = {Path(name).stem: load_prior(name) for name in flags.priors}
     val = read_images(flags.val, "--val", flags.val_images, flags.val_crop)
     test = read_images(flags.images, "--images", flags.max_images, flags.crop)
     growth = {name: score_growth(c, flags) for name, c in critics.items()}
@@ -146,7 +147,7 @@ def parse_flags() -> argparse.Namespace:
         add(f"--{name}", required=True)
     add("--priors", required=True, type=lambda text: text.split(","), help="critics")
     add("--noise", type=numbers, default=[0.1, 0.2, 0.4], help="levels in [0, 1] units")
-    weights = [0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5]
+    weights = [0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0]
     add("--weights", type=numbers, default=weights, help="of critics, to choose from")
     add("--alr_steps", type=int, default=50)
     add("--tv_steps", type=int, default=150)
