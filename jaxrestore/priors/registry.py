@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jaxrestore.priors.critic import Critic, CriticConfig
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE
 from jaxrestore.priors.hvae.vdvae import VDVAE
@@ -9,6 +10,7 @@ from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 
 # name in the header -> (prior, its config)
 ARCHITECTURES: dict[str, tuple[Any, Any]] = {
+    "alr": (Critic, CriticConfig),
     "patch_vdvae": (PatchVDVAE, PatchVDVAEConfig),
     "vdvae": (VDVAE, VDVAEConfig),
 }

@@ -5,6 +5,7 @@ from jaxrestore.solvers.driver import Status, status_name
 from jaxrestore.solvers.pnp_hvae import pnp_hvae
 from jaxrestore.solvers.restoration import Restoration
 from jaxrestore.solvers.tv import total_variation
+from jaxrestore.solvers.variational import variational
 
 __all__ = [
     "Restoration",
@@ -13,4 +14,5 @@ __all__ = [
     "status_name",
     "temperature",
     "total_variation",
+    "variational",
 ]
