@@ -1,9 +1,6 @@
 """Remove a Gaussian blur with the adversarial local regulariser (thesis, 3.5.2).
 
-    python solve.py --config=configs/solve/deblur_alr.py --input=blurred.png \
-        --prior=alr.safetensors
-
-The prior: what `train.py --config=configs/train/alr_natural.py --export=FILE` wrote.
+    python solve.py --config=configs/solve/deblur_alr.py --input=blurred.png
 """
 
 from jaxrestore.cli.solve_config import default_config
@@ -12,6 +9,7 @@ from jaxrestore.cli.solve_config import default_config
 def get_config():
     """7x7 Gaussian of standard deviation 3 pixels, noise 0.03; 50 steps of Adam."""
     config = default_config()
+    config.prior = "alr-natural"
     config.kernel.size = 7
     config.kernel.std = 3.0
     config.simulated_noise_std = "0.03"

@@ -17,6 +17,10 @@ ARCHITECTURES: dict[str, tuple[Any, Any]] = {
 
 # name -> (file in jaxrestore/weights, SHA-256)
 BUNDLED: dict[str, tuple[str, str]] = {
+    "alr-natural": (
+        "alr-natural.safetensors",
+        "06b388eb00cff87f4dc5a233e938147ed9828ae36f0c15baf9b4bb2fcc04a55c",
+    ),
     "patch-vdvae-natural": (
         "patch-vdvae-natural.safetensors",
         "91ec0d9f9102229f493063f84e71a5dca3d2a4c7046245bc118af693e0a0328b",
