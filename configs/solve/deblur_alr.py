@@ -1,6 +1,6 @@
 """Remove a Gaussian blur with the adversarial local regulariser (thesis, 3.5.2).
 
-    python solve.py --config=configs/solve/deblur_alr.py --input=blurred.png
+python solve.py --config=configs/solve/deblur_alr.py --input=blurred.png
 """
 
 from jaxrestore.cli.solve_config import default_config

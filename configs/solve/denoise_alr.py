@@ -1,6 +1,6 @@
 """Remove noise with the adversarial local regulariser.
 
-    python solve.py --config=configs/solve/denoise_alr.py --input=noisy.png
+python solve.py --config=configs/solve/denoise_alr.py --input=noisy.png
 """
 
 from jaxrestore.cli.solve_config import default_config
