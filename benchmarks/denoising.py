@@ -5,8 +5,8 @@
 
 DIR of --images holds the test images, of --val those that each method's weight is
 chosen on, for each noise level. Every method gets the same observations. Also counts
-on how many whole images of --val the mean score of each critic grows with the noise
-(0, 0.05, 0.1, 0.15; thesis, figure 3.5). Noise levels are in [0, 1] units.
+on how many of all whole images of --val the mean score of each critic grows with the
+noise (0, 0.05, 0.1, 0.15; thesis, figure 3.5). Noise levels are in [0, 1] units.
 
 The thesis reports 28.85 / 24.88 / 21.58 dB at 0.1 / 0.2 / 0.4 on the 68 images of BSD68
 (table 3.2) with a critic trained on noise of 0.05 to 0.30.
@@ -122,7 +122,7 @@ def score(results, images: dict[str, np.ndarray]) -> list[dict]:
 
 def score_growth(critic, flags) -> dict:
     """Mean scores of whole validation images by noise level, and how many grow."""
-    images = read_images(flags.val, "--val", flags.val_images)
+    images = read_images(flags.val, "--val")
     measure, rows = jax.jit(lambda critic, image: critic(image)), []
     for i, clean in enumerate(images.values()):
         draw = np.asarray(jax.random.normal(jax.random.key(i), clean.shape))
