@@ -1,8 +1,4 @@
-"""Weighted means over a sliding window, and the check that two images can be compared.
-
-Sums of shifted views instead of a convolution, which accelerators may compute in
-reduced precision.
-"""
+"""Weighted means over a sliding window, and checks of the images to compare."""
 
 from collections.abc import Sequence
 
@@ -34,13 +30,18 @@ def filter_valid(
     Returns:
         (H', W', ...) with H' = (H - n) // stride + 1.
     """
+    kernel = jnp.asarray(weights, x.dtype)[:, None, None]
     for axis in axes:
-        last = x.shape[axis] - len(weights) + 1
-        views = (
-            w * jax.lax.slice_in_dim(x, i, i + last, stride, axis)
-            for i, w in enumerate(weights)
+        lines = jnp.moveaxis(x, axis, -1)
+        filtered = jax.lax.conv_general_dilated(
+            lines.reshape(-1, lines.shape[-1], 1),
+            kernel,
+            (stride,),
+            "VALID",
+            dimension_numbers=("NWC", "WIO", "NWC"),
+            precision=jax.lax.Precision.HIGHEST,
         )
-        x = sum(views, start=jnp.zeros((), x.dtype))
+        x = jnp.moveaxis(filtered.reshape(*lines.shape[:-1], -1), -1, axis)
     return x
 
 
