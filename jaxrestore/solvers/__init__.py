@@ -2,6 +2,7 @@
 
 from jaxrestore.solvers import temperature
 from jaxrestore.solvers.driver import Status, status_name
+from jaxrestore.solvers.joint_map import joint_map
 from jaxrestore.solvers.pnp_hvae import pnp_hvae
 from jaxrestore.solvers.restoration import Restoration
 from jaxrestore.solvers.tv import total_variation
@@ -9,6 +10,7 @@ from jaxrestore.solvers.tv import total_variation
 __all__ = [
     "Restoration",
     "Status",
+    "joint_map",
     "pnp_hvae",
     "status_name",
     "temperature",

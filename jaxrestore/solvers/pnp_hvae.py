@@ -5,17 +5,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
-from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
 from jaxrestore.priors.base import HierarchicalPrior, Reconstruction
 from jaxrestore.solvers import settings
 from jaxrestore.solvers import temperature as temperatures
 from jaxrestore.solvers.driver import Stopping, run
+from jaxrestore.solvers.objective import decoder_variance, joint_objective
 from jaxrestore.solvers.restoration import Restoration
-
-_WATCHED = ("change", "objective")
 
 
 def pnp_hvae(
@@ -84,19 +81,14 @@ def pnp_hvae(
     Raises:
         InputError: a setting out of its range, or a start of another shape.
     """
-    if watch not in _WATCHED:
-        raise InputError(f"watch is {watch!r}; expected one of {', '.join(_WATCHED)}")
+    settings.check_watch(watch)
     if cg_steps is not None:
         cg_steps = settings.check_count("cg_steps", cg_steps)
     settings.check_start(start, observation)
     knobs = _Knobs(
         temperatures.check(temperature, prior.num_groups),
-        settings.check_number(
-            "decoder_std", decoder_std, 0, 10, "a std > 0 in [0, 1] units", False
-        ),
-        settings.check_number(
-            "encoder_noise", encoder_noise, -1e-9, 10, "a std >= 0 in [0, 1] units"
-        ),
+        settings.decoder_std(decoder_std),
+        settings.encoder_noise(encoder_noise),
         settings.stopping(tolerance, patience, improvement),
     )
     # Explicit transfers, so that callers may forbid implicit ones.
@@ -147,12 +139,13 @@ class _Method:
         return state.image
 
     def objective(self, state: _State) -> jax.Array:
-        variance = self._variance(state)
-        deviation = (state.image - state.reconstruction.mean) ** 2 / variance
-        decoder = 0.5 * jnp.sum(deviation + jnp.log(2 * jnp.pi * variance))
-        weights = self.knobs.temperature**-2
-        latent = jnp.sum(weights * state.reconstruction.log_prior)
-        return self.observation.neg_log_likelihood(state.image) + decoder - latent
+        return joint_objective(
+            self.observation,
+            state.image,
+            state.reconstruction,
+            self.knobs.temperature,
+            self.knobs.decoder_std,
+        )
 
     def _with_reconstruction(self, image: jax.Array) -> _State:
         knobs = self.knobs
@@ -162,9 +155,7 @@ class _Method:
         )
 
     def _variance(self, state: _State) -> jax.Array:
-        if self.knobs.decoder_std is None:
-            return state.reconstruction.std**2
-        return self.knobs.decoder_std**2
+        return decoder_variance(state.reconstruction, self.knobs.decoder_std)
 
 
 @functools.partial(
@@ -190,5 +181,9 @@ def _solve(
     final: _State = result.state
     reconstruction = final.reconstruction
     return Restoration.of(
-        result, final.image, reconstruction.mean, reconstruction.latents
+        result,
+        final.image,
+        reconstruction.mean,
+        reconstruction.latents,
+        evaluations=result.steps + 1,
     )

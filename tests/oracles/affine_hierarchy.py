@@ -95,6 +95,9 @@ class AffineHierarchy:
             z, _ = self.tempered(group, above, image, taus[group])
             latents.append(z)
             above = jnp.concatenate([above, z])
+        return self.at(latents, image.shape[:2])
+
+    def at(self, latents, shape):
         mean, std = self.decode(latents)
         return Reconstruction(mean, std, tuple(latents), self.log_prior(latents))
 
