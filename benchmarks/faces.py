@@ -164,13 +164,13 @@ def parse_flags() -> argparse.Namespace:
         add(f"--{name}", required=True)
     add("--prior", default="vdvae-faces64", help="name or path")
     add("--max_images", type=int, default=100, help="of --images; 0: all")
-    add("--val_images", type=int, default=24, help="of --val; 0: all")
+    add("--val_images", type=int, default=12, help="of --val; 0: all")
     add("--steps", type=int, default=100, help="PnP-HVAE iterations at most")
     add("--tolerance", type=float, default=1e-3)
     add("--tv_steps", type=int, default=150)
     add("--batch", type=int, default=20, help="images solved together")
-    add("--temperatures", type=numbers, default=[0.6, 0.8, 0.9, 1.0])
-    add("--decoder_stds", type=numbers, default=[5.0, 10.0, 20.0, 40.0])
+    add("--temperatures", type=numbers, default=[0.4, 0.6, 0.8, 0.9])
+    add("--decoder_stds", type=numbers, default=[5.0, 10.0, 20.0])
     return parser.parse_args()
 
 

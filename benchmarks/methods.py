@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from jaxrestore import Observation, pnp_hvae
 from jaxrestore.metrics import psnr, ssim
-from jaxrestore.solvers import total_variation
+from jaxrestore.solvers import total_variation, variational
 
 
 def solve_tv(observations, weight, flags) -> list:
@@ -33,6 +33,13 @@ def solve_pnp(prior, observations, chosen, flags) -> list:
         settings[name] = None if value is None else jnp.float32(value / 255)
     solver = functools.partial(_pnp, max_steps=flags.steps, tolerance=flags.tolerance)
     return _by_shape(solver, observations, (prior, settings), flags.batch)
+
+
+def solve_alr(critic, observations, weight, flags) -> list:
+    """Adam on data term plus critic of every image."""
+    solver = functools.partial(_alr, max_steps=flags.alr_steps)
+    extra = critic, jnp.float32(weight)
+    return _by_shape(solver, observations, extra, flags.batch)
 
 
 def observe(images, operators, noise, seed) -> list[Observation]:
@@ -101,6 +108,18 @@ def _tv(observations, weight, batch, *, max_steps):
     def one(observation):
         return total_variation(
             observation, weight=weight, max_steps=max_steps, history=False
+        )
+
+    return jax.lax.map(one, observations, batch_size=batch)
+
+
+@functools.partial(jax.jit, static_argnums=2, static_argnames="max_steps")
+def _alr(observations, extra, batch, *, max_steps):
+    critic, weight = extra
+
+    def one(observation):
+        return variational(
+            critic, observation, weight=weight, max_steps=max_steps, history=False
         )
 
     return jax.lax.map(one, observations, batch_size=batch)

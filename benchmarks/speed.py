@@ -3,15 +3,17 @@
     python benchmarks/speed.py --out=speed.json [--only=iteration,training,...]
 
 Parts: `iteration` (one PnP-HVAE iteration, published network, 256 x 256), `training`
-(one step of the published network on two 128 x 128 patches), `operators` (the data
-step of each operator at 256 x 256), `import`. GFLOP/s count the convolutions and
-products that the traced program holds. `chain` is the rate of those same products and
-convolutions run one by one with nothing between them; `product` is the rate of one
-large matrix product. Runs on whatever device JAX finds.
+(one step of the published network on two 128 x 128 patches), `vdvae` (one
+reconstruction by Algorithm 3 with the ffhq256 VDVAE), `operators` (the data step of
+each operator at 256 x 256), `import`. GFLOP/s count the convolutions and products that
+the traced program holds. `chain` is the rate of those same products and convolutions
+run one by one with nothing between them; `product` is the rate of one large matrix
+product. Runs on whatever device JAX finds.
 """
 
 import json
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -26,14 +28,17 @@ import ml_collections
 from absl import app, flags
 
 from jaxrestore import Observation, operators
-from jaxrestore.priors import PatchVDVAE
+from jaxrestore.priors import VDVAE, PatchVDVAE
 from jaxrestore.priors.hvae.patch_config import published
+from jaxrestore.priors.hvae.vdvae_config import PUBLISHED
 from jaxrestore.solvers import pnp_hvae
 from jaxrestore.training.patch_vdvae import PatchVDVAERecipe
 
 _OUT = flags.DEFINE_string("out", "", "JSON file to write.")
 _ONLY = flags.DEFINE_list(
-    "only", ["iteration", "training", "operators", "import"], "Parts to run."
+    "only",
+    ["iteration", "training", "vdvae", "operators", "import"],
+    "Parts to run; memory peaks are of the process, so of all parts up to there.",
 )
 _REPEATS = flags.DEFINE_integer("repeats", 5, "Runs of each; the median counts.")
 _SIZE = flags.DEFINE_integer("size", 256, "Side of the image.")
@@ -197,6 +202,26 @@ def time_training(repeats: int) -> dict[str, float]:
     return {"first_call_seconds": first, **rates}
 
 
+def time_vdvae(repeats: int) -> dict[str, float]:
+    """Algorithm 3 and the decoder of the ffhq256 network, random weights, tau = 0.8."""
+    config = PUBLISHED["ffhq256"]
+    prior = jax.jit(lambda key: VDVAE.create(config, key))(jax.random.key(0))
+    image = jax.random.uniform(jax.random.key(1), (256, 256, 3))
+
+    def reconstruct(prior: VDVAE, image: jax.Array) -> jax.Array:
+        return prior.reconstruct(image, 0.8).mean
+
+    begin = time.perf_counter()
+    run = jax.jit(reconstruct).lower(prior, image).compile()
+    compiled = time.perf_counter() - begin
+    taken = seconds(lambda: run(prior, image), repeats)
+    counts = inventory(reconstruct, prior, image)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    weights = sum(leaf.size for leaf in jax.tree.leaves(prior.params))
+    report = {"parameters": weights, "compile_seconds": compiled, "peak_gib": peak}
+    return report | _rates(counts, taken, repeats)
+
+
 def time_operators(size: int, repeats: int) -> dict[str, float]:
     """Milliseconds of the exact data step x = prox(mu) for each operator."""
     kernel = jnp.asarray(operators.kernels.gaussian(25, 1.6))
@@ -243,6 +268,7 @@ def main(_: list[str]) -> None:
     parts = {
         "iteration": lambda: time_iteration(size, repeats),
         "training": lambda: time_training(repeats),
+        "vdvae": lambda: time_vdvae(repeats),
         "operators": lambda: time_operators(size, repeats),
         "import": lambda: time_import(repeats),
     }

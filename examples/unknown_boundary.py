@@ -40,6 +40,7 @@ _KERNEL = flags.DEFINE_multi_string("kernel", None, "Kernel file.", required=Tru
 _OUT = flags.DEFINE_string("out", "unknown_boundary", "Folder to write.")
 _PRIOR = flags.DEFINE_string("prior", "patch-vdvae-natural", "Name or file.")
 _NOISE = flags.DEFINE_string("noise_std", "3/255", "Noise level of the simulation.")
+_TOLERANCE = 2e-3  # as in solve.py
 _BAND = flags.DEFINE_integer("band", 16, "Width of the border band in pixels.")
 
 
@@ -70,7 +71,8 @@ def take(clean: np.ndarray, kernel: np.ndarray, noise_std: float, seed: int) -> 
 
 def restore(prior, scene: Scene, noise_std: float) -> dict[str, np.ndarray]:
     """Every method's image in the photograph's frame."""
-    y, knobs = scene.blurred[scene.frame], interpolate("blur", noise_std)._asdict()
+    y = scene.blurred[scene.frame]
+    knobs = interpolate("blur", noise_std)._asdict() | {"tolerance": _TOLERANCE}
     canvas = operators.unknown_boundary(scene.blur, y.shape)
 
     def hvae(y, operator):

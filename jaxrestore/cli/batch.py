@@ -98,8 +98,8 @@ class Batch:
         if int(outcome.restoration.status) == Status.DIVERGED:
             raise InputError(
                 f"--input={item.path or 'sample'}: the solver diverged after"
-                f" {int(outcome.restoration.steps)} steps; raise --noise_std or lower"
-                " --config.solver.temperature"
+                f" {int(outcome.restoration.steps)} steps; raise --noise_std or"
+                f" {self._restorer.method.remedy}"
             )
         record = {
             "name": item.name,
@@ -147,7 +147,8 @@ class Batch:
         assert history is not None
         history = {name: np.asarray(values) for name, values in history.items()}
         tolerance = float(self._options.config.solver.tolerance)
-        figures.convergence(folder / "convergence.png", history, tolerance)
+        label = self._restorer.method.objective
+        figures.convergence(folder / "convergence.png", history, tolerance, label)
 
     def _start_note(self, record: dict[str, Any]) -> str:
         """What the solver starts from, where that is not what is shown, scored."""

@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("what", choices=sorted(_COMMANDS), help="see above")
-    add("--prior", default="patch-vdvae-natural", help="bundled name or file")
+    add("--prior", default="vdvae-faces64", help="bundled name or file")
     add("--input", help="image or folder")
     add("--second", help="interpolate: the other image")
     add("--output", help="PNG file to write; default: WHAT.png")

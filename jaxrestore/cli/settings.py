@@ -39,6 +39,17 @@ TABLES: dict[str, dict[float, Setting]] = {
     },
 }
 
+# Weight of a critic by task and noise level, for `variational`'s "pixel" scaling:
+# linear in between, constant outside.
+WEIGHTS: dict[str, dict[float, float]] = {
+    "identity": {0.1: 0.17, 0.2: 0.28, 0.4: 0.35},
+    "blur": {0.03: 0.08},
+    "downsample": {0.03: 0.04},
+    "mask": {0.03: 0.1},
+}
+# The weights of the thesis (3.4.1), for the "literal" scaling of eq. (3.4).
+PUBLISHED_WEIGHTS = {0.05: 0.15, 0.1: 0.35, 0.2: 0.6, 0.3: 0.8, 0.4: 1.0}
+
 
 def interpolate(task: str, noise_std: float) -> Setting:
     """The setting for a task at a noise level, from `TABLES`.

@@ -7,11 +7,14 @@ from ml_collections import ConfigDict, FrozenConfigDict, config_dict
 from jaxrestore.cli.levels import parse_level, parse_number, parse_temperature
 from jaxrestore.cli.settings import TASKS
 from jaxrestore.errors import InputError
+from jaxrestore.solvers.descent import METHODS, SCALINGS
 
 _CHOICES = {
     "task": TASKS,
     "boundary": ("auto", "periodic", "unknown"),
     "output_image": ("mean", "image"),
+    "solver.scaling": SCALINGS,
+    "solver.descent": METHODS,
     "kernel.kind": ("gaussian", "anisotropic_gaussian", "uniform", "motion", "file"),
 }
 
@@ -55,6 +58,12 @@ def default_config() -> Any:
     config.solver.tolerance = 2e-3  # relative change at which an image is done
     config.solver.patience = config_dict.placeholder(int)  # plateau stop; none: off
     config.solver.cg_steps = config_dict.placeholder(int)  # none: exact data step
+    # For critics, in place of temperature, decoder_std, encoder_noise and cg_steps:
+    # the weight of the regulariser, "auto" takes it from a table; what the weight
+    # means (see solvers/variational.py); "adam" or "gradient_descent".
+    config.solver.weight = "auto"
+    config.solver.scaling = "pixel"  # pixel | literal
+    config.solver.descent = "adam"
     # What restored.png shows: "mean" (decoder mean, what the paper reports) or
     # "image" (the last data step).
     config.output_image = "mean"
@@ -84,6 +93,8 @@ def validate(config: Any) -> Any:
     parse_level(config.solver.decoder_std, decoder_std, "auto", "predicted")
     encoder_noise = "config.solver.encoder_noise"
     parse_level(config.solver.encoder_noise, encoder_noise, "auto", "none")
+    if config.solver.weight != "auto":
+        _between(config, "solver.weight", 1e-9, 1e9)
     _whole(config, "factor", 1, 64)
     _whole(config, "seed", 0, 2**32 - 1)
     _whole(config, "kernel.size", 1, 1023)

@@ -64,6 +64,36 @@ def make_folder(path: str | os.PathLike, argument: str) -> Path:
     return path
 
 
+@contextlib.contextmanager
+def exclusive(folder: str | os.PathLike, argument: str) -> Iterator[None]:
+    """Holds a folder, made where missing, against other processes that ask for it.
+
+    The system lets go when the process ends, however it ends. Where files cannot be
+    locked (Windows, some network file systems) nothing is held.
+
+    Args:
+        folder: The folder.
+        argument: What the user calls it, for the message.
+
+    Raises:
+        InputError: Another process holds it, or it cannot be written to.
+    """
+    folder = make_folder(folder, argument)
+    with open(folder / ".lock", "a") as file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"{argument}={folder}: another process is writing there; wait for it,"
+                " or choose another folder"
+            ) from error
+        except (ImportError, OSError):
+            pass
+        yield
+
+
 def _cannot_write(path: Path, error: OSError) -> InputError:
     return InputError(
         f"{path}: cannot write the file ({error.strerror or error}); expected a"

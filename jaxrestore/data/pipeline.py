@@ -1,12 +1,14 @@
 """The endless, shuffled, checkpointable stream of training batches (Grain).
 
-Patch number i depends on the seed and on i alone, and batch number b of the whole
-job holds the patches b * B ... b * B + B - 1. Several processes cut consecutive
-parts out of the same batches, so their number changes nothing about the data.
+Patch number i of a stream depends on the seed and on i alone, and batch number b of the
+whole job holds the patches b * B ... b * B + B - 1. Several processes cut consecutive
+parts out of the same batches, so their number changes nothing about the data. Several
+streams in a batch have orders and crops of their own: nothing pairs them.
 """
 
 import dataclasses
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import grain
@@ -15,24 +17,28 @@ from absl import flags
 
 from jaxrestore.data.patches import RandomPatch
 
+_NEXT_STREAM = 2**31  # seeds of a config are below
+
 
 @dataclasses.dataclass(frozen=True)
 class _StackPatches:
-    """Batch index -> {"image": (local_size, P, P, C)}."""
+    """Batch index -> {"image": (local_size, P, P, C), ...}."""
 
-    patches: Any
+    streams: dict[str, Any]
     batch_size: int
     start: int
     local_size: int
 
     def __call__(self, index: int) -> dict[str, np.ndarray]:
         first = index * self.batch_size + self.start
-        stack = [self.patches[first + i] for i in range(self.local_size)]
-        return {"image": np.stack(stack)}
+        return {
+            name: np.stack([patches[first + i] for i in range(self.local_size)])
+            for name, patches in self.streams.items()
+        }
 
 
 def training_batches(
-    source,
+    sources: Mapping[str, Any],
     data,
     batch_size: int,
     seed: int,
@@ -43,10 +49,11 @@ def training_batches(
     """Stream this process's part of the batches.
 
     Args:
-        source: random-access source of image pyramids.
+        sources: random-access sources of image pyramids by the name of their array
+            in a batch, "image" first.
         data: the `data` section of the config (patch_size, scales, flip,
             dequantise, num_threads, num_workers).
-        batch_size: patches in a batch of the whole job, divisible by
+        batch_size: patches of each array in a batch of the whole job, divisible by
             `process_count`.
         seed: fixes the order of images and every crop, scale, flip and noise.
         process_index: which part of each batch, counting from 0.
@@ -54,13 +61,15 @@ def training_batches(
 
     Returns:
         Iterator over {"image": float32 (batch_size / process_count, P, P, C) in
-        [0, 1]}. Its state is the number of batches taken.
+        [0, 1], ...}. Its state is the number of batches taken.
     """
     cut = RandomPatch(data.patch_size, len(data.scales), data.flip, data.dequantise)
-    patches = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
-    patches = patches.random_map(cut)
+    streams = {
+        name: _patches(source, cut, seed + i * _NEXT_STREAM)
+        for i, (name, source) in enumerate(sources.items())
+    }
     local_size = batch_size // process_count
-    stack = _StackPatches(patches, batch_size, process_index * local_size, local_size)
+    stack = _StackPatches(streams, batch_size, process_index * local_size, local_size)
     endless = sys.maxsize // batch_size - 1
     read = grain.ReadOptions(num_threads=data.num_threads, prefetch_buffer_size=4)
     batches = grain.MapDataset.range(endless).map(stack).to_iter_dataset(read)
@@ -73,8 +82,13 @@ def training_batches(
     return iter(batches)
 
 
+def _patches(source, cut: RandomPatch, seed: int) -> Any:
+    shuffled = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
+    return shuffled.random_map(cut)
+
+
 def validation_batches(
-    source,
+    sources: Mapping[str, Any],
     data,
     batch_size: int,
     count: int,
@@ -91,7 +105,7 @@ def validation_batches(
     fixed = ConfigDict(data)
     fixed.update(flip=False, num_workers=0)
     batches = training_batches(
-        source,
+        sources,
         fixed,
         batch_size,
         seed=0,

@@ -6,6 +6,7 @@ each further scale.
 """
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from jaxrestore.errors import InputError
 IMAGE_SUFFIXES = frozenset(
     (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 )
+SAME = "same"  # data.degraded: other patches of the clean images
 Pyramid = tuple[np.ndarray, ...]
 
 
@@ -90,6 +92,8 @@ class ImageFolder:
         cache: decode everything now and keep it in memory (about 4 bytes a pixel
             for scales 1, 2, 4), which also reports unusable files at the start.
         channels: 3 for colour, 1 for grey.
+        skip_unusable: leave out files that cannot be used, naming each on standard
+            error, instead of stopping at the first; reads every file now.
 
     Raises:
         InputError: no such folder, no images in it, or an unusable image.
@@ -102,12 +106,13 @@ class ImageFolder:
         scales: Sequence[int],
         cache: bool = True,
         channels: int = 3,
+        skip_unusable: bool = False,
     ):
         folder = Path(root)
         if not folder.is_dir():
             raise InputError(
                 f"data folder {str(root)!r} does not exist or is not a folder; set"
-                " --config.data.train (and --config.data.val) to a folder of images"
+                " --config.data.train (and .val, .degraded) to folders of images"
             )
         self.files = sorted(
             path
@@ -124,9 +129,26 @@ class ImageFolder:
         self.root, self.patch_size, self.scales = folder, patch_size, tuple(scales)
         self.channels = channels
         self._cache: list[Pyramid] | None = None
+        if skip_unusable:
+            self._leave_out_unusable()
         if cache:
             with ThreadPoolExecutor(2) as pool:
                 self._cache = list(pool.map(self._read, range(len(self.files))))
+
+    def _leave_out_unusable(self) -> None:
+        usable = []
+        for index, path in enumerate(self.files):
+            try:
+                self._read(index)
+                usable.append(path)
+            except InputError as error:
+                print(f"left out: {error}", file=sys.stderr)
+        if not usable:
+            raise InputError(
+                f"data folder {str(self.root)!r}: none of its {len(self.files)} images"
+                " can be used, see above; expected images larger than a patch"
+            )
+        self.files = usable
 
     def __len__(self) -> int:
         return len(self.files)
@@ -217,14 +239,42 @@ class TfdsImages:
         return f"{self.name} x{len(self)}"
 
 
-def open_source(data, split: str) -> ImageFolder | TfdsImages:
-    """Open ``data.train`` or ``data.val`` of a training config.
+def open_sources(data, split: str) -> dict[str, ImageFolder | TfdsImages]:
+    """Open the sources of the arrays of a batch.
 
     Args:
         data: the `data` section of the config.
         split: "train" or "val".
+
+    Returns:
+        "image", and with ``data.degraded`` also "degraded".
+    """
+    sources = {"image": open_source(data, split)}
+    if data.degraded == SAME:
+        sources["degraded"] = sources["image"]
+    elif data.degraded:
+        name = "degraded" if split == "train" else "degraded_val"
+        sources["degraded"] = open_source(data, name)
+    return sources
+
+
+def contents(data, sources) -> dict[str, str]:
+    """Content hashes of training sources by their name in the `data` section."""
+    hashes = {"train": sources["image"].content_hash(), "degraded": data.degraded}
+    if data.degraded not in ("", SAME):
+        hashes["degraded"] = sources["degraded"].content_hash()
+    return hashes
+
+
+def open_source(data, split: str) -> ImageFolder | TfdsImages:
+    """Open one source that the `data` section of a training config names.
+
+    Args:
+        data: the `data` section of the config.
+        split: its field, "train", "val", "degraded" or "degraded_val".
     """
     size, scales, channels = data.patch_size, data.scales, data.channels
     if data.kind == "tfds":
         return TfdsImages(data[split], size, scales, data.tfds_dir, channels)
-    return ImageFolder(data[split], size, scales, data.cache, channels)
+    skip = data.unreadable == "skip"
+    return ImageFolder(data[split], size, scales, data.cache, channels, skip)

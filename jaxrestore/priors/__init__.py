@@ -1,17 +1,22 @@
 """Densities, encoders and decoders of images: the priors."""
 
 from jaxrestore.priors.base import HierarchicalPrior, Reconstruction
+from jaxrestore.priors.critic import Critic, CriticConfig
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE
 from jaxrestore.priors.hvae.vdvae import VDVAE
 from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
+from jaxrestore.priors.smoothed_tv import SmoothedTV
 from jaxrestore.priors.weights import load_prior, read_metadata, save_prior
 
 __all__ = [
+    "Critic",
+    "CriticConfig",
     "HierarchicalPrior",
     "PatchVDVAE",
     "PatchVDVAEConfig",
     "Reconstruction",
+    "SmoothedTV",
     "VDVAE",
     "VDVAEConfig",
     "load_prior",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jaxrestore.priors.critic import Critic, CriticConfig
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE
 from jaxrestore.priors.hvae.vdvae import VDVAE
@@ -9,14 +10,23 @@ from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 
 # name in the header -> (prior, its config)
 ARCHITECTURES: dict[str, tuple[Any, Any]] = {
+    "alr": (Critic, CriticConfig),
     "patch_vdvae": (PatchVDVAE, PatchVDVAEConfig),
     "vdvae": (VDVAE, VDVAEConfig),
 }
 
 # name -> (file in jaxrestore/weights, SHA-256)
 BUNDLED: dict[str, tuple[str, str]] = {
+    "alr-natural": (
+        "alr-natural.safetensors",
+        "06b388eb00cff87f4dc5a233e938147ed9828ae36f0c15baf9b4bb2fcc04a55c",
+    ),
     "patch-vdvae-natural": (
         "patch-vdvae-natural.safetensors",
         "91ec0d9f9102229f493063f84e71a5dca3d2a4c7046245bc118af693e0a0328b",
+    ),
+    "vdvae-faces64": (
+        "vdvae-faces64.safetensors",
+        "ccd6f470aa2d6c6134bc6ecf1f1c5fe56533740ee300c693f7afb91a15e656bc",
     ),
 }

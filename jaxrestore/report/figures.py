@@ -73,7 +73,10 @@ def comparison(path: str | os.PathLike, panels: Sequence[Panel]) -> None:
 
 
 def convergence(
-    path: str | os.PathLike, history: Mapping[str, np.ndarray], tolerance: float
+    path: str | os.PathLike,
+    history: Mapping[str, np.ndarray],
+    tolerance: float,
+    objective: str = "objective $J_1$",
 ) -> None:
     """Draws relative residual, objective and contraction ratio against the step.
 
@@ -83,12 +86,13 @@ def convergence(
             the last step.
         tolerance: The residual at which the solver stops, drawn as a line where it
             is above 0.
+        objective: What the objective is called.
     """
     figure = Figure((10.5, 3.1), layout="constrained", dpi=_DPI)
     axes = figure.subplots(1, 3)
     labels = {
         "residual": "relative change of the image",
-        "objective": "objective $J_1$",
+        "objective": objective,
         "contraction": "contraction ratio",
     }
     for ax, (name, label) in zip(axes, labels.items(), strict=True):

@@ -6,6 +6,7 @@ from jaxrestore.solvers.joint_map import joint_map
 from jaxrestore.solvers.pnp_hvae import pnp_hvae
 from jaxrestore.solvers.restoration import Restoration
 from jaxrestore.solvers.tv import total_variation
+from jaxrestore.solvers.variational import variational
 
 __all__ = [
     "Restoration",
@@ -15,4 +16,5 @@ __all__ = [
     "status_name",
     "temperature",
     "total_variation",
+    "variational",
 ]

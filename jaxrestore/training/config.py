@@ -2,10 +2,12 @@
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from ml_collections import ConfigDict, FrozenConfigDict
 
+from jaxrestore.data.sources import SAME
 from jaxrestore.errors import InputError
 
 # A (frozen) ConfigDict: its fields have no static types.
@@ -35,6 +37,7 @@ def base_config() -> ConfigDict:
     config.log_every = 50
     config.eval_every = 2_000
     config.eval_batches = 8
+    config.eval_batch_size = 0  # of the whole job; 0: batch_size
     config.checkpoint_every = 1_000
     config.keep = 2  # newest checkpoints kept
     config.sharding = ()  # ((regex on parameter path, spec), ...), see sharding.py
@@ -49,6 +52,11 @@ def data_config() -> ConfigDict:
     data.kind = "folder"  # or "tfds"
     data.train = ""  # folder of images, or "dataset:split"
     data.val = ""  # the same; "" evaluates nothing
+    # A second, unpaired stream of patches: "same" (the same images), or degraded
+    # images, any number of any sizes. Only recipes that say so use it.
+    data.degraded = ""
+    data.degraded_val = ""  # beside `val`, where `degraded` names images
+    data.unreadable = "stop"  # at an unusable file of a folder; "skip" names it
     data.tfds_dir = ""
     data.patch_size = 64
     data.scales = (1, 2, 4)  # reduction factors, drawn uniformly
@@ -99,6 +107,9 @@ def validate(config: Config) -> FrozenConfigDict:
     ):
         value = config[field]
         _check(isinstance(value, int) and value > 0, field, value, "an integer > 0")
+    size = config.eval_batch_size
+    whole = isinstance(size, int) and size >= 0
+    _check(whole, "eval_batch_size", size, "an integer > 0, or 0 for batch_size")
     _check(0 <= config.seed < 2**31, "seed", config.seed, "an integer in [0, 2^31)")
     _check(0 <= config.ema_decay < 1, "ema_decay", config.ema_decay, "[0, 1)")
     for field in ("skip_gradient_norm", "max_minutes"):
@@ -115,6 +126,14 @@ def _validate_data(data: Config) -> None:
         data.train,
         "a folder of images, or 'dataset:split' with data.kind='tfds'",
     )
+    _check(
+        not data.val or data.degraded in ("", SAME) or bool(data.degraded_val),
+        "data.degraded_val",
+        data.degraded_val,
+        f"degraded images to validate on, beside those of data.val={data.val!r}",
+    )
+    answers = ("stop", "skip")
+    _check(data.unreadable in answers, "data.unreadable", data.unreadable, str(answers))
     _check(data.patch_size > 0, "data.patch_size", data.patch_size, "an integer > 0")
     scales = tuple(data.scales)
     increasing = all(a < b for a, b in zip(scales, scales[1:], strict=False))
@@ -132,23 +151,32 @@ def _validate_data(data: Config) -> None:
 
 # Where the data lie and how they are read may change between runs; what they are
 # may not (their content hash is compared instead of their path).
-_FREE_DATA_FIELDS = ("train", "val", "tfds_dir", "cache", "num_threads")
+_FREE_DATA_FIELDS = (
+    "train",
+    "val",
+    "degraded",
+    "degraded_val",
+    "unreadable",
+    "tfds_dir",
+    "cache",
+    "num_threads",
+)
 
 
-def fingerprint(config: Config, content_hash: str | None) -> dict[str, Any]:
+def fingerprint(config: Config, contents: Mapping[str, str]) -> dict[str, Any]:
     """The settings that a resumed run must share, flat, JSON-compatible.
 
     Args:
         config: validated config.
-        content_hash: of the training source; None leaves it uncompared.
+        contents: name in the `data` section -> content hash of that source; what is
+            missing here is not compared.
     """
     flat = {name: config[name] for name in ("recipe", "seed", "batch_size")}
     for section in ("model", "loss", "optimizer", "data"):
         flat.update(_flatten(config[section].to_dict(), f"{section}."))
     for name in _FREE_DATA_FIELDS:
         del flat[f"data.{name}"]
-    if content_hash is not None:
-        flat["data.train"] = content_hash
+    flat |= {f"data.{name}": content for name, content in contents.items()}
     return json.loads(json.dumps(flat, default=str))
 
 

@@ -39,7 +39,7 @@ def export(config: Config, workdir: str | Path, path: str | Path) -> None:
     recipe, mesh = create_recipe(config), sharding.make_mesh()
     optimizer = recipe.optimizer(config)
     plan = plan_state(recipe, optimizer, mesh, config.sharding)
-    identity = fingerprint(config, None)
+    identity = fingerprint(config, {})
     checkpoints = Checkpoints(workdir, config.keep, identity, read_only=True)
     state = checkpoints.restore(plan, None)
     checkpoints.close()
@@ -55,7 +55,13 @@ def export(config: Config, workdir: str | Path, path: str | Path) -> None:
 
 def _metadata(config: Config, step: int) -> dict[str, str]:
     whole = ConfigDict(config).to_dict()
-    for field in ("train", "val", "tfds_dir"):  # weights travel, folders do not
+    for field in (
+        "train",
+        "val",
+        "degraded",
+        "degraded_val",
+        "tfds_dir",
+    ):  # weights travel, folders do not
         whole["data"][field] = Path(whole["data"][field]).name
     whole["init_from"] = Path(whole["init_from"]).name
     return {

@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxrestore.data.files import exclusive, make_folder
 from jaxrestore.data.pipeline import training_batches, validation_batches
-from jaxrestore.data.sources import open_source
-from jaxrestore.errors import InputError
+from jaxrestore.data.sources import contents, open_sources
 from jaxrestore.priors.weights import load_prior
 from jaxrestore.training import sharding
 from jaxrestore.training.checkpoints import Checkpoints
@@ -51,16 +51,18 @@ class Trainer:
         self.recipe: Recipe = create_recipe(config)
         self.mesh = sharding.make_mesh(devices)
         sharding.check_batch_size(config.batch_size, self.mesh)
+        self._eval_batch_size = config.eval_batch_size or config.batch_size
+        sharding.check_batch_size(self._eval_batch_size, self.mesh, "eval_batch_size")
         self.is_first = jax.process_index() == 0
-        make_workdir(workdir)
-        source = open_source(config.data, "train")
+        make_folder(workdir, "--workdir")
+        sources = open_sources(config.data, "train")
         self.val_batches = self._validation_batches()
         self.batches = training_batches(
-            source, config.data, config.batch_size, config.seed, **_process()
+            sources, config.data, config.batch_size, config.seed, **_process()
         )
         optimizer = self.recipe.optimizer(config)
         plan = plan_state(self.recipe, optimizer, self.mesh, config.sharding)
-        identity = fingerprint(config, source.content_hash())
+        identity = fingerprint(config, contents(config.data, sources))
         self.checkpoints = Checkpoints(workdir, config.keep, identity)
         restored = self.checkpoints.restore(plan, self.batches)
         self.state: TrainState = restored or self._first_state(optimizer, plan)
@@ -89,11 +91,9 @@ class Trainer:
         config = self.config
         if not config.data.val:
             return []
-        source = open_source(config.data, "val")
-        count = config.eval_batches
-        return validation_batches(
-            source, config.data, config.batch_size, count, **_process()
-        )
+        sources = open_sources(config.data, "val")
+        size, count = self._eval_batch_size, config.eval_batches
+        return validation_batches(sources, config.data, size, count, **_process())
 
     def run(self) -> str:
         """Train until the last step, a signal or the end of the time.
@@ -156,6 +156,7 @@ class Trainer:
             self.records.write(self.step, {f"val_{k}": v for k, v in means.items()})
             sheets = self.recipe.sheets(ema, self.val_batches[0], key)
             self.records.save_sheets(self.step, sheets)
+            self.records.save_curves(getattr(self.recipe, "curves", {}))
 
     def close(self) -> None:
         """Release loader threads, Orbax and TensorBoard; errors are of no use now."""
@@ -173,25 +174,6 @@ def _process() -> dict[str, int]:
     }
 
 
-def make_workdir(workdir: str | Path) -> None:
-    """Create the folder and make sure that it can be written.
-
-    Raises:
-        InputError: it cannot.
-    """
-    folder = Path(workdir)
-    probe = folder / f".write_test_{jax.process_index()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as e:
-        raise InputError(
-            f"--workdir={str(workdir)!r} cannot be written ({e.strerror}); choose a"
-            " folder that you may write to"
-        ) from e
-
-
 def train(config: Config, workdir: str | Path) -> TrainState:
     """Train, or go on training, and leave a checkpoint.
 
@@ -201,9 +183,14 @@ def train(config: Config, workdir: str | Path) -> TrainState:
 
     Returns:
         The last state.
+
+    Raises:
+        InputError: as `Trainer`, or another process trains in this folder.
     """
-    trainer = Trainer(config, workdir)
-    with contextlib.closing(trainer):
+    with contextlib.ExitStack() as stack:
+        if jax.process_index() == 0:
+            stack.enter_context(exclusive(workdir, "--workdir"))
+        trainer = stack.enter_context(contextlib.closing(Trainer(config, workdir)))
         reason = trainer.run()
     if trainer.is_first:
         print(f"step {trainer.step}: stopped by {reason}, checkpoint in {workdir}")

@@ -15,6 +15,7 @@ Params = Any
 Batch = Mapping[str, Any]
 
 RECIPES: dict[str, str] = {
+    "alr": "jaxrestore.training.alr:ALRRecipe",
     "patch_vdvae": "jaxrestore.training.patch_vdvae:PatchVDVAERecipe",
     "vdvae": "jaxrestore.training.vdvae:VDVAERecipe",
 }
@@ -25,8 +26,12 @@ class Recipe(Protocol):
     """The model-specific part of training; constructed as ``Recipe(config)``.
 
     A batch is ``{"image": (B, H, W, C) float32 in [0, 1]}``, dequantised if the
-    config says so. The loop brings sharding, skipped updates, EMA, checkpoints and
+    config says so; with ``config.data.degraded`` a second, unpaired array "degraded"
+    of the same shape. The loop brings sharding, skipped updates, EMA, checkpoints and
     logging.
+
+    An attribute ``curves``, name -> columns of metrics.csv, may ask for pictures of
+    how these columns went, sheets/curves_NAME.png.
     """
 
     def init(self, key: jax.Array) -> Params:

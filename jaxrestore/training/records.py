@@ -3,7 +3,7 @@
 import csv
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from jaxrestore.data.files import atomic_path
+from jaxrestore.report import plots
 
 
 class Records:
@@ -44,11 +45,19 @@ class Records:
 
     def save_sheets(self, step: int, sheets: Mapping[str, np.ndarray]) -> None:
         """Write pictures (H, W, 3) in [0, 1] as sheets/step_XXXXXXX_name.png."""
-        folder = self.workdir / "sheets"
-        folder.mkdir(exist_ok=True)
         for name, picture in sheets.items():
-            pixels = np.rint(np.clip(np.asarray(picture), 0, 1) * 255).astype(np.uint8)
-            Image.fromarray(pixels).save(folder / f"step_{step:07d}_{name}.png")
+            self._save_picture(f"step_{step:07d}_{name}", picture)
+
+    def save_curves(self, curves: Mapping[str, Sequence[str]]) -> None:
+        """Draw columns of metrics.csv against the step, sheets/curves_NAME.png.
+
+        Args:
+            curves: name -> columns; a column that is not there yet is left out.
+        """
+        rows = _read_rows(self._csv) if curves else []
+        for name, columns in curves.items():
+            series = {c: _series(rows, c) for c in columns if c in self._columns}
+            self._save_picture(f"curves_{name}", plots.curves(series, "step", name))
 
     def save_config(self, config: Mapping[str, Any]) -> None:
         """Write config.json, for people; resuming does not read it."""
@@ -59,6 +68,12 @@ class Records:
         """Close the TensorBoard file."""
         if self._board is not None:
             self._board.close()
+
+    def _save_picture(self, name: str, picture: np.ndarray) -> None:
+        folder = self.workdir / "sheets"
+        folder.mkdir(exist_ok=True)
+        pixels = np.rint(np.clip(np.asarray(picture), 0, 1) * 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name}.png")
 
     def _rewrite(self, rows: list[dict[str, str]]) -> None:
         cells = [[row.get(name) or "" for name in self._columns] for row in rows]
@@ -78,6 +93,13 @@ def _read_rows(path: Path) -> list[dict[str, str]]:
         rows = list(csv.DictReader(file))
     # A kill in the middle of a write can leave half a last line.
     return [r for r in rows if (r["step"] or "").isdigit() and None not in r.values()]
+
+
+def _series(rows: list[dict[str, str]], column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and values of the rows that have this column."""
+    known = [(int(r["step"]), float(r[column])) for r in rows if r.get(column)]
+    steps, values = np.asarray(known).reshape(-1, 2).T
+    return steps, values
 
 
 def _open_board(folder: Path, step: int) -> "_Board | None":

@@ -23,11 +23,11 @@ def make_mesh(devices: Sequence[Any] | None = None) -> Mesh:
     return Mesh(np.asarray(devices or jax.devices()), (AXIS,))
 
 
-def check_batch_size(batch_size: int, mesh: Mesh) -> None:
+def check_batch_size(batch_size: int, mesh: Mesh, name: str = "batch_size") -> None:
     """Raise InputError unless the batch splits evenly over the devices."""
     if batch_size % mesh.size:
         raise InputError(
-            f"config.batch_size={batch_size} does not split over {mesh.size} devices;"
+            f"config.{name}={batch_size} does not split over {mesh.size} devices;"
             f" use a multiple of {mesh.size}"
         )
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import jaxrestore.cli.restorer
+import jaxrestore.cli.methods
 from jaxrestore.cli.solve import sample_image
 
 ROOT = Path(__file__).parents[2]
@@ -139,13 +139,13 @@ def test_folder_is_resumed_and_compiled_once(run, photo, tmp_path, monkeypatch):
         photo(f"in/{seed}.png", seed=seed)
     (tmp_path / "in" / "broken.png").write_text("no picture")
     calls = []
-    original = jaxrestore.cli.restorer.pnp_hvae
+    original = jaxrestore.cli.methods.pnp_hvae
 
     def counted(*arguments, **settings):
         calls.append(1)
         return original(*arguments, **settings)
 
-    monkeypatch.setattr(jaxrestore.cli.restorer, "pnp_hvae", counted)
+    monkeypatch.setattr(jaxrestore.cli.methods, "pnp_hvae", counted)
     arguments = ("--config=denoise", "--simulate", f"--input={tmp_path / 'in'}")
     code, out, err = run(*arguments)
     assert code == 1

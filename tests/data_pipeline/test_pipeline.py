@@ -83,7 +83,7 @@ def test_missing_scales_fall_back():
 
 def test_every_image_once_an_epoch(data):
     data.scales, data.dequantise = (1,), False
-    batches = training_batches(Source(), data, 5, seed=3)
+    batches = training_batches({"image": Source()}, data, 5, seed=3)
     epochs = take(batches, 4)
     orders = [tuple(np.rint(e[:, 0, 0, 0] * 255).astype(int)) for e in epochs]
     assert all(sorted(order) == list(range(5)) for order in orders)
@@ -92,22 +92,22 @@ def test_every_image_once_an_epoch(data):
 
 def test_batches_depend_on_the_seed_alone(data):
     source = Source()
-    first = take(training_batches(source, data, 4, seed=1), 6)
+    first = take(training_batches({"image": source}, data, 4, seed=1), 6)
     data.num_threads = 0
-    again = take(training_batches(source, data, 4, seed=1), 6)
+    again = take(training_batches({"image": source}, data, 4, seed=1), 6)
     np.testing.assert_array_equal(first, again)
-    other = take(training_batches(source, data, 4, seed=2), 6)
+    other = take(training_batches({"image": source}, data, 4, seed=2), 6)
     assert not np.array_equal(first, other)
     assert not np.array_equal(first[0], first[1])
 
 
 def test_position_is_restored(data):
     source = Source()
-    batches = training_batches(source, data, 4, seed=1)
+    batches = training_batches({"image": source}, data, 4, seed=1)
     take(batches, 3)
     state = batches.get_state()
     expected = take(batches, 3)
-    fresh = training_batches(source, data, 4, seed=1)
+    fresh = training_batches({"image": source}, data, 4, seed=1)
     fresh.set_state(state)
     np.testing.assert_array_equal(take(fresh, 3), expected)
 
@@ -115,9 +115,11 @@ def test_position_is_restored(data):
 @pytest.mark.parametrize("count", [2, 4])
 def test_processes_share_the_batches(data, count):
     source = Source()
-    whole = take(training_batches(source, data, 8, seed=1), 3)
+    whole = take(training_batches({"image": source}, data, 8, seed=1), 3)
     streams = [
-        training_batches(source, data, 8, seed=1, process_index=i, process_count=count)
+        training_batches(
+            {"image": source}, data, 8, seed=1, process_index=i, process_count=count
+        )
         for i in range(count)
     ]
     parts = [take(stream, 3) for stream in streams]
@@ -126,7 +128,7 @@ def test_processes_share_the_batches(data, count):
 
 def test_validation_is_always_the_same(data):
     source = Source()
-    first = validation_batches(source, data, 4, 2)
-    second = validation_batches(source, data, 4, 2)
+    first = validation_batches({"image": source}, data, 4, 2)
+    second = validation_batches({"image": source}, data, 4, 2)
     assert len(first) == 2 and data.flip
     np.testing.assert_array_equal(first[1]["image"], second[1]["image"])

@@ -4,6 +4,7 @@ import pytest
 
 from jaxrestore.cli.entry import run_command
 from jaxrestore.cli.train import main
+from jaxrestore.data.files import exclusive
 
 CONFIG = "--config=tests/training/toy_config.py"
 
@@ -73,3 +74,13 @@ def test_half_a_process_group(capsys, image_folder, tmp_path):
 def test_help(capsys):
     assert run_command(main, ["train.py", "--help"]) == 0
     assert "--workdir" in capsys.readouterr().out
+
+
+def test_a_folder_trains_once_at_a_time(capsys, image_folder, tmp_path):
+    arguments = [CONFIG, f"--workdir={tmp_path}", "--config.total_steps=1"]
+    arguments.append(f"--config.data.train={image_folder}")
+    with exclusive(tmp_path, "--workdir"):
+        line = refusal(capsys, *arguments)
+    assert f"--workdir={tmp_path}: another process is writing there" in line
+    assert not (tmp_path / "checkpoints").exists()
+    assert run_command(main, ["train.py", *arguments]) == 0

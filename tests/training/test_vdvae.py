@@ -16,7 +16,7 @@ from configs.train import (
     vdvae_imagenet64,
 )
 from jaxrestore.data.pipeline import training_batches
-from jaxrestore.data.sources import open_source
+from jaxrestore.data.sources import open_source, open_sources
 from jaxrestore.errors import InputError
 from jaxrestore.priors import VDVAEConfig, load_prior, read_metadata
 from jaxrestore.priors.hvae.vdvae_config import PUBLISHED
@@ -138,7 +138,7 @@ def test_grey_batches(tmp_path):
     config.data.train = str(tmp_path)
     config.data.flip = False
     data = validate(config).data
-    batches = training_batches(open_source(data, "train"), data, 2, seed=0)
+    batches = training_batches(open_sources(data, "train"), data, 2, seed=0)
     images = next(batches)["image"]
     batches.close()
     assert images.shape == (2, 64, 64, 1)

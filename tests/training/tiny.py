@@ -1,6 +1,16 @@
 """The recipes' shipped configs with networks small enough to train within a test."""
 
-from configs.train import patch_vdvae_natural, vdvae_faces64
+from configs.train import alr_natural, patch_vdvae_natural, vdvae_faces64
+
+
+def alr():
+    config = alr_natural.get_config()
+    config.model.widths = (4, 4)
+    config.optimizer.learning_rate = 1e-2
+    config.eval_batch_size = 64
+    config.ema_decay = 0.5
+    config.data.patch_size = 7
+    return config
 
 
 def patch_vdvae():
@@ -34,4 +44,4 @@ def vdvae():
     return config
 
 
-RECIPES = {"patch_vdvae": patch_vdvae, "vdvae": vdvae}
+RECIPES = {"alr": alr, "patch_vdvae": patch_vdvae, "vdvae": vdvae}

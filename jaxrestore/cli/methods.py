@@ -1,0 +1,144 @@
+"""Which solver goes with a prior, and what it takes from the settings."""
+
+from typing import Any, ClassVar, Protocol
+
+import jax
+import numpy as np
+
+from jaxrestore.cli.levels import parse_level, parse_number, parse_temperature
+from jaxrestore.cli.settings import PUBLISHED_WEIGHTS, WEIGHTS, interpolate
+from jaxrestore.errors import InputError
+from jaxrestore.likelihoods import Observation
+from jaxrestore.solvers import pnp_hvae, temperature, variational
+from jaxrestore.solvers.restoration import Restoration
+
+
+class Method(Protocol):
+    """A solver as solve.py sees it.
+
+    Attributes:
+        objective: What its history's objective is called in the plot.
+        remedy: What to try after it diverged.
+    """
+
+    @property
+    def objective(self) -> str: ...
+    @property
+    def remedy(self) -> str: ...
+
+    def settings(self, noise_std: float) -> dict[str, Any]:
+        """The traced settings at a noise level, JSON-compatible but for arrays."""
+        ...
+
+    def solve(self, prior: Any, observation: Observation, settings: Any) -> Restoration:
+        """Restores one image; traced."""
+        ...
+
+
+def method_for(prior: Any, config: Any) -> Method:
+    """PnP-HVAE for hierarchical VAEs, descent for critics.
+
+    Args:
+        prior: What `load_prior` returns.
+        config: Validated settings.
+
+    Raises:
+        InputError: A setting has no use with this prior, or does not fit it.
+    """
+    kind = PnPHVAE if hasattr(prior, "reconstruct") else Variational
+    for name, default in kind.unused.items():
+        value = config.solver[name]
+        if value != default:
+            raise InputError(
+                f"config.solver.{name}={value}: has no use with this prior"
+                f" ({type(prior).__name__}), expected {default}; leave it out, or take"
+                " another --prior"
+            )
+    return kind(prior, config)
+
+
+class PnPHVAE:
+    """`solvers.pnp_hvae` with the settings of solve.py."""
+
+    objective = "objective $J_1$"
+    remedy = "lower --config.solver.temperature"
+    unused: ClassVar = {"weight": "auto", "scaling": "pixel", "descent": "adam"}
+
+    def __init__(self, prior: Any, config: Any):
+        self._config, self._num_groups = config, prior.num_groups
+        solver = config.solver
+        self._static = {
+            "max_steps": solver.max_steps,
+            "tolerance": float(parse_number(solver.tolerance, "tolerance")),
+            "patience": solver.patience,
+            "cg_steps": solver.cg_steps,
+        }
+
+    def settings(self, noise_std: float) -> dict[str, Any]:
+        """Temperature, decoder_std and encoder_noise at a noise level.
+
+        Each is what the config says or, where it says "auto", the table's value. None
+        stands for "predicted" and "none".
+        """
+        solver = self._config.solver
+        chosen = dict(interpolate(self._config.task, noise_std)._asdict())
+        tau = parse_temperature(solver.temperature, "config.solver.temperature")
+        if tau != "auto":
+            chosen["temperature"] = _schedule(tau, self._num_groups)
+        for name, word in (("decoder_std", "predicted"), ("encoder_noise", "none")):
+            value = parse_level(solver[name], f"config.solver.{name}", "auto", word)
+            if value != "auto":
+                chosen[name] = None if value == word else value
+        return chosen
+
+    def solve(self, prior, observation, settings) -> Restoration:
+        """`pnp_hvae`."""
+        return pnp_hvae(prior, observation, **settings, **self._static)
+
+
+class Variational:
+    """`solvers.variational` with the settings of solve.py."""
+
+    objective = "objective $F$"
+    remedy = "lower --config.solver.weight"
+    unused: ClassVar = {
+        "temperature": "auto",
+        "decoder_std": "auto",
+        "encoder_noise": "auto",
+        "cg_steps": None,
+    }
+
+    def __init__(self, prior: Any, config: Any):
+        self._config = config
+        solver = config.solver
+        self._static = {
+            "scaling": solver.scaling,
+            "method": solver.descent,
+            "max_steps": solver.max_steps,
+            "patience": solver.patience,
+            "tolerance": float(parse_number(solver.tolerance, "tolerance")),
+        }
+
+    def settings(self, noise_std: float) -> dict[str, Any]:
+        """The regulariser's weight, the config's or the table's at this noise level."""
+        solver = self._config.solver
+        if solver.weight != "auto":
+            return {"weight": parse_number(solver.weight, "config.solver.weight")}
+        literal = solver.scaling == "literal"
+        table = PUBLISHED_WEIGHTS if literal else WEIGHTS[self._config.task]
+        levels = sorted(table)
+        values = [table[level] for level in levels]
+        return {"weight": float(np.interp(noise_std, levels, values))}
+
+    def solve(self, prior, observation, settings) -> Restoration:
+        """`variational`."""
+        return variational(prior, observation, **settings, **self._static)
+
+
+def _schedule(tau: Any, num_groups: int) -> np.ndarray | jax.Array:
+    if isinstance(tau, str):
+        top, bottom = (parse_number(end, "temperature") for end in tau.split(":"))
+        return temperature.linear(top, bottom, num_groups)
+    if isinstance(tau, list):
+        return temperature.check(temperature.explicit(tau, num_groups), num_groups)
+    return temperature.constant(tau)

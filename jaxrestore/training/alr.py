@@ -1,0 +1,160 @@
+"""Recipe of the adversarial local regulariser: its criterion and evaluation."""
+
+from functools import cached_property
+from typing import ClassVar
+
+import jax
+import numpy as np
+import optax
+
+from jaxrestore.data.sources import SAME
+from jaxrestore.errors import InputError
+from jaxrestore.priors.critic import Critic, CriticConfig
+from jaxrestore.priors.weights import save_prior
+from jaxrestore.report.plots import histograms
+from jaxrestore.training.adversarial import Criterion, criterion
+
+
+class ALRRecipe:
+    """Adversarial training of a `Critic` on unpaired patches (thesis, Algorithm 1).
+
+    Minimises `adversarial.criterion`. The degraded patches are, unpaired with the
+    clean ones, either patches of ``config.data.degraded``, a folder of images whose
+    degradation need not be known, or (``config.data.degraded="same"``) other patches
+    of the clean images with white noise, one level a patch, uniform in
+    [``loss.min_noise_std``, ``loss.max_noise_std``].
+
+    Args:
+        config: the frozen training configuration; uses ``model``, ``loss``,
+            ``optimizer``, ``data``, ``total_steps``.
+
+    Raises:
+        InputError: settings that do not fit each other.
+    """
+
+    # Pictures of a run: name -> columns of metrics.csv (thesis, figure 3.4).
+    curves: ClassVar[dict[str, tuple[str, ...]]] = {
+        "gap": ("gap", "val_gap"),
+        "slope": ("slope", "slope_std", "val_slope"),
+    }
+
+    def __init__(self, config):
+        self.config = config
+        self.model = CriticConfig.from_dict(config.model)
+        _check(config, self.model)
+        self._adds_noise = config.data.degraded == SAME
+
+    def init(self, key):
+        return Critic.create(self.model, key).params
+
+    def optimizer(self, config) -> optax.GradientTransformation:
+        """Adam (0.9, 0.999); lr_k = lr (final_lr / lr)^(k / (K - 1)) over K steps."""
+        settings = config.optimizer
+        schedule = optax.exponential_decay(
+            settings.learning_rate,
+            max(config.total_steps - 1, 1),
+            settings.final_learning_rate / settings.learning_rate,
+        )
+        return optax.adam(schedule, b1=0.9, b2=0.999)
+
+    def loss(self, params, batch, key, step):
+        terms = self._criterion(params, batch, key)
+        metrics = {
+            "gap": terms.gap,
+            "penalty": terms.penalty,
+            "slope": terms.slopes.mean(),
+            "slope_std": terms.slopes.std(),
+        }
+        return terms.loss, metrics
+
+    def evaluate(self, params, batch, key):
+        """The criterion's terms, and the mean score of clean and degraded patches."""
+        terms = self._criterion(params, batch, key)
+        scores = self._scores(params, batch, key)
+        return {
+            "loss": terms.loss,
+            "gap": terms.gap,
+            "penalty": terms.penalty,
+            "slope": terms.slopes.mean(),
+        } | {f"score_{name}": values.mean() for name, values in scores.items()}
+
+    def sheets(self, params, batch, key):
+        """Histograms of scores, of clean and degraded patches (thesis, figure 3.5)."""
+        scores = self._draw(params, batch, key)
+        values = {name: np.asarray(value) for name, value in scores.items()}
+        return {"scores": histograms(values, "score", "scores of validation patches")}
+
+    def export(self, params, path, metadata):
+        metadata = dict(metadata)
+        metadata["training_config"] = metadata.pop("config", "")  # beside the model's
+        save_prior(Critic(params, self.model), path, metadata)
+
+    @cached_property
+    def _draw(self):
+        return jax.jit(self._scores)
+
+    def _criterion(self, params, batch, key) -> Criterion:
+        noise_key, alpha_key = jax.random.split(key)
+        clean, settings = batch["image"], self.config.loss
+        shape = clean.shape[:1] if settings.interpolation == "patch" else ()
+        return criterion(
+            Critic(params, self.model).score_patches,
+            clean,
+            self._degraded(batch, noise_key),
+            jax.random.uniform(alpha_key, shape),
+            settings.penalty_weight,
+        )
+
+    def _degraded(self, batch, key) -> jax.Array:
+        patches, settings = batch["degraded"], self.config.loss
+        if not self._adds_noise:
+            return patches
+        level_key, noise_key = jax.random.split(key)
+        low, high = settings.min_noise_std, settings.max_noise_std
+        level = jax.random.uniform(level_key, (len(patches), 1, 1, 1), float, low, high)
+        return patches + level * jax.random.normal(noise_key, patches.shape)
+
+    def _scores(self, params, batch, key) -> dict[str, jax.Array]:
+        """Scores (N,) of clean patches, and of degraded ones or per noise level."""
+        score, clean = Critic(params, self.model).score_patches, batch["image"]
+        scores = {"clean": score(clean)}
+        if not self._adds_noise:
+            return scores | {"degraded": score(batch["degraded"])}
+        noise = jax.random.normal(key, clean.shape)
+        for level in self.config.loss.eval_noise_stds:
+            scores[f"noise_{level:g}"] = score(clean + level * noise)
+        return scores
+
+
+def _check(config, model: CriticConfig) -> None:
+    loss, data, side = config.loss, config.data, model.receptive_field
+    if data.patch_size != side:
+        raise InputError(
+            f"config.data.patch_size={data.patch_size}: expected {side}, what a critic"
+            f" of {len(model.widths)} widths sees; set one of the two"
+        )
+    if data.channels != model.image_channels:
+        raise InputError(
+            f"config.data.channels={data.channels}: expected"
+            f" {model.image_channels}, config.model.image_channels"
+        )
+    if not data.degraded:
+        raise InputError(
+            "config.data.degraded='': expected 'same' (noise is added to other patches"
+            " of the clean images) or a folder of degraded images"
+        )
+    noise = (loss.min_noise_std, loss.max_noise_std)
+    if data.degraded == SAME and not (0 <= noise[0] <= noise[1] and noise[1] > 0):
+        raise InputError(
+            f"config.loss.min_noise_std={noise[0]}, max_noise_std={noise[1]}: expected"
+            " 0 <= min <= max and max > 0, in [0, 1] units"
+        )
+    if loss.interpolation not in ("batch", "patch"):
+        raise InputError(
+            f"config.loss.interpolation={loss.interpolation!r}: expected 'batch' (one"
+            " number for all patches of a batch) or 'patch' (one each)"
+        )
+    if not loss.penalty_weight > 0:
+        raise InputError(
+            f"config.loss.penalty_weight={loss.penalty_weight}: expected > 0, such as 5"
+        )

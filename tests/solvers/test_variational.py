@@ -1,0 +1,178 @@
+"""Variational restoration: descent, oracles, regularisers, one compiled program."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxrestore.errors import InputError
+from jaxrestore.likelihoods import Observation
+from jaxrestore.operators import Blur, Identity, Mask
+from jaxrestore.priors import Critic, CriticConfig, SmoothedTV
+from jaxrestore.solvers import Status, variational
+from jaxrestore.solvers.descent import norm_squared
+from tests.contracts.cases import dense, normal, problem, relative
+from tests.solvers.problems import KERNEL
+
+SHAPE, SIGMA = (9, 8, 1), 0.1
+CRITIC = Critic.create(CriticConfig((4, 3), image_channels=1), jax.random.key(1))
+DESCENT = {"method": "gradient_descent"}
+
+
+def ridge(image):
+    return jnp.mean(image**2)
+
+
+REGULARISERS = {"critic": CRITIC, "tv": SmoothedTV(0.02), "user": ridge}
+OPERATORS = {
+    "identity": Identity(),
+    "blur": Blur(jnp.asarray(KERNEL)),
+    "mask": Mask((normal(9, (9, 8, 1)) > -0.5).astype(jnp.float32)),
+}
+
+
+def observe(operator=None, seed=0, sigma=SIGMA):
+    operator = operator or OPERATORS["blur"]
+    clean = jax.random.uniform(jax.random.key(seed), SHAPE)
+    y = operator(clean) + sigma * normal(seed + 1, SHAPE)
+    return Observation(y, operator, jnp.float32(sigma))
+
+
+def documented(regulariser, observation, x, weight, scaling):
+    """The objective of `variational`'s docstring, in float64."""
+    residual = np.asarray(observation.operator(x), np.float64)
+    residual = residual - np.asarray(observation.operator.clean(observation.y))
+    misfit = np.sum(residual**2)
+    if scaling == "pixel":
+        n = x.shape[0] * x.shape[1]
+        return misfit / (2 * n) + weight * SIGMA * float(regulariser(x))
+    return misfit / (2 * SIGMA**2) + weight * float(regulariser(x))
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize("name", REGULARISERS)
+@pytest.mark.parametrize("scaling", ["pixel", "literal"])
+def test_gradient_descent_decreases_the_documented_objective(operator, name, scaling):
+    regulariser, observation = REGULARISERS[name], observe(OPERATORS[operator])
+    weight = {"pixel": 1.0, "literal": 30.0}[scaling]
+    settings = {"weight": weight, "scaling": scaling, "max_steps": 25, **DESCENT}
+    result = variational(regulariser, observation, **settings)
+    values = np.asarray(result.history["objective"])
+    values = values[np.isfinite(values)]
+    start = observation.initial_image()
+    first = documented(regulariser, observation, start, weight, scaling)
+    last = documented(regulariser, observation, result.image, weight, scaling)
+    np.testing.assert_allclose(values[-1], last, rtol=1e-5)
+    assert values[0] < first and np.all(np.diff(values) <= 0)
+    assert first - last > 1e-3 * abs(first)
+
+
+@pytest.mark.parametrize("method", ["adam", "gradient_descent"])
+def test_quadratic_has_its_closed_form(method):
+    observation, weight = observe(), 0.5
+    rates = {"learning_rate": 0.03, "final_learning_rate": 1e-4}
+    result = variational(
+        ridge,
+        observation,
+        weight=weight,
+        method=method,
+        max_steps=400,
+        **rates if method == "adam" else {},
+    )
+    # A'A x + 2 weight sigma x = A'y, from dF/dx = 0 times n.
+    matrix = dense(observation.operator, SHAPE)
+    normal_matrix = matrix.T @ matrix + 2 * weight * SIGMA * np.eye(len(matrix))
+    exact = np.linalg.solve(
+        normal_matrix, matrix.T @ np.asarray(observation.y, np.float64).ravel()
+    )
+    # Descent ends where float32 sees F fall no more, about sqrt(1e-7) from the minimum.
+    tolerance = {"adam": 2e-4, "gradient_descent": 1e-3}[method]
+    np.testing.assert_allclose(result.image.ravel(), exact, atol=tolerance)
+
+
+def test_adam_is_optax_with_the_published_schedule():
+    import optax
+
+    observation, steps = observe(), 12
+    x = observation.initial_image()
+
+    def objective(x):
+        data = jnp.sum(observation.residual(x) ** 2) / (2 * SHAPE[0] * SHAPE[1])
+        return data + 0.3 * SIGMA * CRITIC(x)
+
+    optimizer = optax.adam(lambda k: 0.1 * 10.0 ** (-k / (steps - 1)))
+    state = optimizer.init(x)
+    for _ in range(steps):
+        update, state = optimizer.update(jax.grad(objective)(x), state)
+        x = optax.apply_updates(x, update)
+    result = variational(CRITIC, observation, weight=0.3, max_steps=steps)
+    np.testing.assert_allclose(result.image, x, atol=1e-4)
+    assert int(result.steps) == steps and int(result.status) == Status.MAX_STEPS
+
+
+@pytest.mark.parametrize("method", ["adam", "gradient_descent"])
+def test_vmap_is_a_loop(method):
+    solve = functools.partial(
+        variational, CRITIC, weight=0.5, method=method, max_steps=6
+    )
+    observations = [observe(seed=s) for s in range(3)]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *observations)
+    together = jax.vmap(solve)(stacked)
+    for i, observation in enumerate(observations):
+        alone = solve(observation)
+        assert relative(together.image[i], alone.image) < 1e-4
+        assert int(together.status[i]) == int(alone.status)
+
+
+def test_other_values_compile_nothing():
+    solve = functools.partial(variational, max_steps=3)
+    solve(CRITIC, observe(), weight=0.5)
+    from jaxrestore.solvers.variational import _solve
+
+    before = _solve._cache_size()  # pyright: ignore
+    other = Critic.create(CRITIC.config, jax.random.key(5))
+    observation = observe(Blur(jnp.asarray(KERNEL[::-1].copy())), 7, 0.2)
+    solve(other, observation, weight=2.0, learning_rate=0.05, tolerance=1e-6)
+    assert _solve._cache_size() == before  # pyright: ignore
+
+
+def test_failure_is_a_status():
+    observation = observe(Identity())
+    spoiled = Observation(observation.y.at[0, 0].set(jnp.nan), Identity(), SIGMA)
+    for method in ("adam", "gradient_descent"):
+        result = variational(CRITIC, spoiled, weight=0.5, method=method, max_steps=3)
+        assert int(result.status) == Status.DIVERGED and int(result.steps) == 0
+
+
+def test_stops_where_nothing_changes():
+    observation = Observation(jnp.zeros(SHAPE), Identity(), SIGMA)
+    result = variational(ridge, observation, weight=1.0, **DESCENT)
+    assert int(result.status) == Status.CONVERGED and not np.any(result.image)
+
+
+@pytest.mark.parametrize("name", ["blur", "mask @ blur", "matrix", "downsample"])
+def test_norm_of_the_operator(name):
+    operator, shape = problem(name, 3)
+    exact = np.linalg.norm(dense(operator, shape), 2) ** 2
+    assert 0.9 * exact < float(norm_squared(operator, shape)) < 1.001 * exact
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("weight", 0.0),
+        ("weight", "much"),
+        ("scaling", "mean"),
+        ("method", "newton"),
+        ("learning_rate", -1.0),
+        ("max_steps", 0),
+        ("tolerance", -1.0),
+        ("start", jnp.zeros((2, 2, 1))),
+    ],
+)
+def test_bad_settings(setting, value):
+    settings = {"weight": 1.0, setting: value}
+    with pytest.raises(InputError, match=setting):
+        variational(CRITIC, observe(), **settings)
