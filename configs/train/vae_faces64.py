@@ -23,12 +23,13 @@ def get_config():
     config.optimizer.learning_rate = 1e-3
     config.optimizer.final_learning_rate = 1e-5
     config.optimizer.warmup = 100
+    config.optimizer.clip_norm = 1.0
     config.optimizer.decay_start = 2_000
     config.data.patch_size = 64
     config.data.scales = (1,)
     config.data.channels = 1
     config.ema_decay = 0.998
-    config.skip_gradient_norm = 1e3
+    config.skip_gradient_norm = 1e4
     config.total_steps = 10_000
     config.log_every = 100
     config.eval_every = 1_000

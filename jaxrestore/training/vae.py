@@ -38,8 +38,11 @@ class VAERecipe(HierarchicalVAERecipe):
             )
 
     def optimizer(self, config) -> optax.GradientTransformation:
-        """Adam with the schedule of `HierarchicalVAERecipe`."""
-        return optax.adam(self.schedule(config))
+        """Adam after clipping of the norm, with the base's schedule."""
+        return optax.chain(
+            optax.clip_by_global_norm(config.optimizer.clip_norm),
+            optax.adam(self.schedule(config)),
+        )
 
     def loss(self, params, batch, key, step):
         metrics = self._scores(params, batch["image"], key)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrestore.nets.vae_blocks import Decoder, Encoder
-from jaxrestore.priors.hvae.gaussian import Gaussian, from_log_std
+from jaxrestore.priors.hvae.gaussian import Gaussian, from_raw
 from jaxrestore.priors.hvae.stages import apply, init
 from jaxrestore.priors.hvae.vae_config import VAEConfig
 from jaxrestore.priors.hvae.walk import Run
@@ -29,7 +29,7 @@ def init_params(config: VAEConfig, key: jax.Array) -> dict:
 
 def bottom_up(config: VAEConfig, params: dict, inputs: jax.Array) -> Gaussian:
     """q(z | x) from (S, S, C) as the encoder sees pixels."""
-    return from_log_std(apply(_encoder(config), params, inputs))
+    return from_raw(apply(_encoder(config), params, inputs))
 
 
 def runs(
