@@ -1,7 +1,31 @@
-"""Eight simulated CPU devices, set before anything imports jax."""
+"""Eight simulated CPU devices and quick compilation, set before anything imports jax.
+
+Most of the suite's time is compilation of small programs that run once: XLA optimises
+little (`tests/` checks what is computed, `benchmarks/` how fast), and a cache that
+lives as long as the suite keeps workers and command lines from compiling the same
+again.
+"""
 
 import os
+import shutil
+import tempfile
 
-_DEVICES = "--xla_force_host_platform_device_count"
-if _DEVICES not in os.environ.get("XLA_FLAGS", ""):
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_DEVICES}=8".strip()
+for _flag in (
+    "--xla_force_host_platform_device_count=8",
+    "--xla_backend_optimization_level=0",
+):
+    _flags = os.environ.get("XLA_FLAGS", "")
+    if _flag.split("=")[0] not in _flags:
+        os.environ["XLA_FLAGS"] = f"{_flags} {_flag}".strip()
+
+_CACHE = "JAX_COMPILATION_CACHE_DIR"
+_owned = None
+if _CACHE not in os.environ:  # a worker inherits its controller's
+    _owned = os.environ[_CACHE] = tempfile.mkdtemp(prefix="jaxrestore-tests-")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
+
+
+def pytest_unconfigure():
+    """Delete the cache of compiled programs."""
+    if _owned:
+        shutil.rmtree(_owned, ignore_errors=True)

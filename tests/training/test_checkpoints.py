@@ -62,7 +62,7 @@ def test_unreadable_checkpoint_is_named(trained):
 
 def test_unwritable_workdir(make_config, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(InputError, match="--workdir=.*cannot be written"):
+    with pytest.raises(InputError, match="--workdir=.*cannot write there"):
         Trainer(make_config(), tmp_path / "file" / "run")
 
 
