@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
-import optax
 
 from jaxrestore.likelihoods import Observation
 from jaxrestore.priors.base import HierarchicalPrior
 from jaxrestore.solvers import settings
 from jaxrestore.solvers import temperature as temperatures
+from jaxrestore.solvers.adam import Adam, State, View
 from jaxrestore.solvers.driver import Stopping, run
 from jaxrestore.solvers.objective import joint_objective
 from jaxrestore.solvers.restoration import Restoration
@@ -106,54 +106,20 @@ class _Point(NamedTuple):
     latents: tuple[jax.Array, ...]
 
 
-class _State(NamedTuple):
-    point: _Point
-    slope: _Point
-    value: jax.Array
-    mean: jax.Array
-    adam: Any
-
-
 @dataclass(frozen=True)
-class _Method:
+class _J1:
+    """J1 of a point (x, z), with x and mu(z)."""
+
     prior: HierarchicalPrior
     observation: Observation
     knobs: _Knobs
-    start: _Point
 
-    def init(self) -> _State:
-        return self._evaluated(self.start, self._optimizer.init(self.start))
-
-    def step(self, state: _State) -> _State:
-        updates, adam = self._optimizer.update(state.slope, state.adam)
-        point: Any = optax.apply_updates(state.point, updates)
-        return self._evaluated(point, adam)
-
-    def image(self, state: _State) -> jax.Array:
-        return state.point.image
-
-    def objective(self, state: _State) -> jax.Array:
-        return state.value
-
-    @property
-    def _optimizer(self) -> optax.GradientTransformation:
-        return optax.adam(self.knobs.learning_rate)
-
-    def _evaluated(self, point: _Point, adam: Any) -> _State:
-        def j1(point: _Point) -> tuple[jax.Array, jax.Array]:
-            height, width, _ = point.image.shape
-            decoded = self.prior.at(point.latents, (height, width))
-            value = joint_objective(
-                self.observation,
-                point.image,
-                decoded,
-                self.knobs.temperature,
-                self.knobs.decoder_std,
-            )
-            return value, decoded.mean
-
-        (value, mean), slope = jax.value_and_grad(j1, has_aux=True)(point)
-        return _State(point, slope, value, mean, adam)
+    def __call__(self, point: _Point) -> tuple[jax.Array, View]:
+        height, width, _ = point.image.shape
+        decoded = self.prior.at(point.latents, (height, width))
+        settings = self.knobs.temperature, self.knobs.decoder_std
+        value = joint_objective(self.observation, point.image, decoded, *settings)
+        return value, View(point.image, decoded.mean)
 
 
 @functools.partial(jax.jit, static_argnames=("max_steps", "history", "watch"))
@@ -174,15 +140,16 @@ def _solve(
     if latents is None:
         encoder = prior.reconstruct(image, knobs.temperature, knobs.encoder_noise)
         latents = encoder.latents
-    method = _Method(prior, observation, knobs, _Point(image, tuple(latents)))
+    start_point = _Point(image, tuple(latents))
+    method = Adam(_J1(prior, observation, knobs), start_point, knobs.learning_rate)
     result = run(
         method, knobs.stopping, max_steps=max_steps, history=history, watch=watch
     )
-    final: _State = result.state
+    final: State = result.state
     return Restoration.of(
         result,
         final.point.image,
-        final.mean,
+        final.view.mean,
         final.point.latents,
         evaluations=result.steps + 1 + encoded,
         gradients=result.steps + 1,

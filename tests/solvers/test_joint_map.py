@@ -10,28 +10,16 @@ from jaxrestore.likelihoods import Observation
 from jaxrestore.operators import Identity, Matrix
 from jaxrestore.priors import PatchVDVAE, PatchVDVAEConfig
 from jaxrestore.solvers import Status, joint_map, pnp_hvae
-from tests.oracles.affine_hierarchy import as_arrays, exact_hierarchy, random_hierarchy
+from tests.oracles.affine_hierarchy import (
+    as_arrays,
+    exact_hierarchy,
+    joint_minimiser,
+    random_hierarchy,
+)
 from tests.priors.random_weights import random_prior
 from tests.solvers.problems import observations, observe, prior
 
 STD, SIGMA = 0.2, 0.05
-
-
-def minimiser(p, matrix, y, tau):
-    """(x, z) of least J1, the sum of |rows v - target|^2 / 2 over v = (x, z)."""
-    size = y.size + sum(offset.size for offset in p.prior_offsets)
-    x, z = np.split(np.eye(size), [y.size])
-    rows = [matrix @ x / SIGMA, (x - p.decoder_map @ z) / STD]
-    targets = [y.ravel() / SIGMA, p.decoder_offset / STD]
-    above = np.zeros((0, size))
-    for group, offset in enumerate(p.prior_offsets):
-        own = z[len(above) : len(above) + offset.size]
-        weight = p.whiten[group] / np.broadcast_to(tau, p.num_groups)[group]
-        rows.append(weight @ (own - p.prior_maps[group] @ above))
-        targets.append(weight @ offset)
-        above = np.concatenate([above, own])
-    best = np.linalg.lstsq(np.concatenate(rows), np.concatenate(targets))[0]
-    return np.split(best, [y.size])
 
 
 @pytest.mark.parametrize("tau", [(0.75, 0.75), (0.9, 0.5)])
@@ -40,7 +28,7 @@ def test_reaches_the_closed_form_minimiser(tau):
     p = random_hierarchy(0, shape, (3, 4), gain=0.3)
     matrix = np.eye(16) + rng.normal(size=(16, 16)) / 16  # well conditioned
     y = rng.uniform(size=shape)
-    image, latents = minimiser(p, matrix, y, tau)
+    image, latents = joint_minimiser(p, matrix, y, SIGMA, STD, tau)
     with jax.enable_x64(True):
         operator = Matrix(jnp.asarray(matrix), shape)
         result = joint_map(
