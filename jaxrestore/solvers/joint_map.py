@@ -153,4 +153,5 @@ def _solve(
         final.point.latents,
         evaluations=result.steps + 1 + encoded,
         gradients=result.steps + 1,
+        temperature=knobs.temperature,
     )

@@ -8,7 +8,7 @@ import jax
 
 from jaxrestore.likelihoods import Observation
 from jaxrestore.priors.base import HierarchicalPrior, Reconstruction
-from jaxrestore.solvers import settings
+from jaxrestore.solvers import selection, settings
 from jaxrestore.solvers import temperature as temperatures
 from jaxrestore.solvers.driver import Stopping, run
 from jaxrestore.solvers.objective import decoder_variance, joint_objective
@@ -59,7 +59,9 @@ def pnp_hvae(
     Args:
         prior: anything with `num_groups` and `reconstruct`.
         observation: y, the operator and the noise level.
-        temperature: tau in (0, 1], one number or one for each latent group.
+        temperature: tau in (0, 1], one number or one for each latent group; or
+            "auto", "sure", "discrepancy": the best of `selection.CANDIDATES` by that
+            criterion ("auto" is "sure"), at as many times the cost, twice for "sure".
         decoder_std: gamma > 0 in [0, 1] units, a number or (H, W, C); None: what the
             decoder predicts, per pixel.
         encoder_noise: noise level in [0, 1] units that the encoder is told, for
@@ -85,8 +87,14 @@ def pnp_hvae(
     if cg_steps is not None:
         cg_steps = settings.check_count("cg_steps", cg_steps)
     settings.check_start(start, observation)
+    criterion = None
+    if isinstance(temperature, str):
+        criterion = selection.criterion(temperature)
+        temperature = selection.CANDIDATES
+    else:
+        temperature = temperatures.check(temperature, prior.num_groups)
     knobs = _Knobs(
-        temperatures.check(temperature, prior.num_groups),
+        temperature,
         settings.decoder_std(decoder_std),
         settings.encoder_noise(encoder_noise),
         settings.stopping(tolerance, patience, improvement),
@@ -100,6 +108,7 @@ def pnp_hvae(
         observation,
         knobs,
         start,
+        criterion=criterion,
         max_steps=settings.check_count("max_steps", max_steps),
         cg_steps=cg_steps,
         history=bool(history),
@@ -159,9 +168,28 @@ class _Method:
 
 
 @functools.partial(
-    jax.jit, static_argnames=("max_steps", "cg_steps", "history", "watch")
+    jax.jit, static_argnames=("criterion", "max_steps", "cg_steps", "history", "watch")
 )
 def _solve(
+    prior: HierarchicalPrior,
+    observation: Observation,
+    knobs: _Knobs,
+    start: jax.Array | None,
+    *,
+    criterion: str | None,
+    **static: Any,
+) -> Restoration:
+    if criterion is None:
+        return _solve_at(prior, observation, knobs, start, **static)
+
+    def solve(observed: Observation, tau: jax.Array) -> Restoration:
+        fixed = knobs._replace(temperature=tau)
+        return _solve_at(prior, observed, fixed, start, **static)
+
+    return selection.select(solve, observation, knobs.temperature, criterion)[0]
+
+
+def _solve_at(
     prior: HierarchicalPrior,
     observation: Observation,
     knobs: _Knobs,
@@ -186,4 +214,5 @@ def _solve(
         reconstruction.mean,
         reconstruction.latents,
         evaluations=result.steps + 1,
+        temperature=knobs.temperature,
     )

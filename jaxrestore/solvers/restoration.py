@@ -28,6 +28,7 @@ class Restoration:
         evaluations: () int32, forward passes through the prior's network (encoder,
             decoder or both) of the steps taken; 0 without a network.
         gradients: () int32, backward passes through it.
+        temperature: tau, () or one for each group; None of solvers without.
     """
 
     image: jax.Array
@@ -39,6 +40,7 @@ class Restoration:
     history: dict[str, jax.Array] | None
     evaluations: jax.Array
     gradients: jax.Array
+    temperature: jax.Array | None = None
 
     @classmethod
     def of(
@@ -49,6 +51,7 @@ class Restoration:
         latents: tuple[Any, ...] = (),
         evaluations: Any = 0,
         gradients: Any = 0,
+        temperature: Any = None,
     ) -> "Restoration":
         """Join the driver's account of a run with the solver's results."""
         return cls(
@@ -61,4 +64,5 @@ class Restoration:
             history=run.history,
             evaluations=jnp.full_like(run.steps, 0) + evaluations,
             gradients=jnp.full_like(run.steps, 0) + gradients,
+            temperature=temperature,
         )
