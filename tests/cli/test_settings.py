@@ -26,7 +26,7 @@ def test_levels(text, value):
 
 
 def test_temperatures():
-    assert CHOSEN_TEMPERATURES == ("auto", *CRITERIA)
+    assert set(CHOSEN_TEMPERATURES) == {"auto", *CRITERIA}
     assert parse_temperature("sure", "t") == "sure"
     assert parse_temperature("0.8", "t") == 0.8
     assert parse_temperature("0.8:0.6", "t") == "0.8:0.6"

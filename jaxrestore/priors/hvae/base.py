@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrestore.errors import InputError
+from jaxrestore.nets.convolution import input_gradients
 from jaxrestore.priors.base import Reconstruction
 from jaxrestore.priors.hvae.rules import (
     Below,
@@ -105,7 +106,8 @@ class HierarchicalVAE:
         its derivative is 0. Arguments as for :meth:`decode`.
         """
         self._check_groups(latents, self.num_groups)
-        return self._decoded(Given(tuple(latents)), None, shape)
+        with input_gradients():
+            return self._decoded(Given(tuple(latents)), None, shape)
 
     def _decoded(self, rule: LatentRule, skips, shape) -> Reconstruction:
         def collect(z, prior, posterior):
