@@ -126,8 +126,6 @@ def _draw(path, curves, flags, name: str) -> None:
         margin = 0.05 * max(high - low, 1e-6 * abs(low))
         left.set_ylim(low - margin, high + margin)
         label(left, "objective", "step", "J1 (nats)")
-        label(
-            right, "contraction ratio", "step", "||x(k+1) - x(k)|| / ||x(k) - x(k-1)||"
-        )
+        label(right, "contraction ratio", "step", "||x(k+1)-x(k)|| / ||x(k)-x(k-1)||")
         right.axhline(1, color="black", linestyle="--", linewidth=0.8)
         right.set_ylim(0, 2)

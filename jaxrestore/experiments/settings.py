@@ -8,12 +8,13 @@ from jaxrestore.experiments import flags as kinds
 from jaxrestore.operators import kernels
 
 
-def add_settings(parser) -> None:
-    """Flags for `kernel_of` and `chosen_for`."""
+def add_settings(parser, temperature: bool = True) -> None:
+    """Flags for `kernel_of` and `chosen_for`, with --temperature or without."""
     add = parser.add_argument
     add("--kernel", help="blur kernel, a file; without: Gaussian of 1.6 pixels")
     auto = "without: what solve.py uses"
-    add("--temperature", type=kinds.temperatures, help=f"in (0, 1]; {auto}")
+    if temperature:
+        add("--temperature", type=kinds.temperatures, help=f"in (0, 1]; {auto}")
     add("--decoder_std", type=kinds.number, help=f"of 255; {auto}")
     add("--encoder_noise", type=kinds.number, help=f"of 255, what is told; {auto}")
 

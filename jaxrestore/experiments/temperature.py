@@ -28,7 +28,7 @@ _TAUS = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99]
 
 def add_flags(parser) -> None:
     """Flags of this experiment."""
-    add_settings(parser)
+    add_settings(parser, temperature=False)
     add = parser.add_argument
     add("--noise", type=kinds.numbers, default=[2.55, 7.65, 12.75], help="of 255")
     add("--temperatures", type=kinds.temperatures, default=_TAUS, help="to compare")
