@@ -3,10 +3,10 @@
   python -m jaxrestore.experiments iterated --images=DIR --out=DIR
 
 Where the reconstruction is a contraction the images settle on a fixed point; the thesis
-finds them piecewise constant. The picture shows iterates of the first images; beside
-it iterated_change.png and the CSV hold the relative change ||u(k) - u(k-1)|| / ||u(k-1)||
-and the contraction ratio of every step, the table the last of them. A prior trained for
-denoising smooths as much as it is told: --encoder_noise, of 255.
+finds them piecewise constant. The picture shows iterates; iterated_change.png beside it
+and the CSV hold the relative change ||u(k) - u(k-1)|| / ||u(k-1)|| and the contraction
+ratio of every step. A prior trained for denoising smooths as much as it is told:
+--encoder_noise, of 255.
 """
 
 import jax
@@ -67,13 +67,11 @@ def picked(steps: int) -> list[int]:
 
 def _changes(iterates) -> dict[str, float]:
     """Of the last step: relative change, contraction ratio, roughness."""
-    moves = [
-        np.linalg.norm(b - a)
-        for a, b in zip(iterates[-3:], iterates[-2:], strict=False)
-    ]
+    last = iterates[-3:]
+    pairs = zip(last, last[1:], strict=False)
+    moves = [np.linalg.norm(after - before) for before, after in pairs]
     ratio = moves[-1] / moves[-2] if len(moves) == 2 and moves[-2] > 0 else np.nan
-    last = iterates[-1]
-    rough = sum(np.abs(np.diff(last, axis=axis)).mean() for axis in (0, 1))
+    rough = sum(np.abs(np.diff(last[-1], axis=axis)).mean() for axis in (0, 1))
     return {
         "change": float(moves[-1] / max(np.linalg.norm(iterates[-2]), 1e-30)),
         "contraction": float(ratio),

@@ -2,8 +2,8 @@
 
   python -m jaxrestore.experiments volume --images=DIR --out=DIR
 
-Algorithm 3 minimises J2(x, .) exactly where the volumes of the covariances do not depend
-on the latents above (assumption 5.1). This measures by how much they do. From
+Algorithm 3 minimises J2(x, .) exactly where the volumes of the covariances do not
+depend on the latents above (assumption 5.1). This measures by how much they do. From
 z = E_tau(x), one group l is moved by t standard deviations of its tempered factor, t
 uniform in [0, --reach], in a random direction per draw; then
 
