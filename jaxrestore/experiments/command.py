@@ -40,9 +40,7 @@ def main(argv: Sequence[str]) -> int:
         if set(arguments) & {"-h", "--help", "-help"}:
             print(_help())
             return 0
-        raise InputError(
-            f"no experiment named first, expected {_PROGRAM} NAME; {_names()}"
-        )
+        raise InputError(f"the first argument names the experiment; {_names()}")
     name, rest = arguments[0], arguments[1:]
     if name not in EXPERIMENTS:
         raise InputError(f"{name}: no such experiment; {_names()}")

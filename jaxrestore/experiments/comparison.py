@@ -14,7 +14,12 @@ from jaxrestore.experiments.inputs import (
     images_for,
     validation_for,
 )
-from jaxrestore.experiments.methods import solve_adam, solve_pnp, solve_tv
+from jaxrestore.experiments.methods import (
+    solve_adam,
+    solve_pnp,
+    solve_tv,
+    starting_image,
+)
 from jaxrestore.experiments.scoring import score_all, scorer
 from jaxrestore.experiments.tables import scores_table
 from jaxrestore.report.sheets import sheet
@@ -120,7 +125,7 @@ def compare(report, flags, data, problems: Sequence[Problem]) -> None:
 
 def solve_all(prior, observations, chosen, flags) -> dict[str, tuple]:
     """method -> (images, seconds for all of them, restorations or ())."""
-    start = [np.asarray(o.initial_image()) for o in observations]
+    start = [np.asarray(starting_image(o)) for o in observations]
     tv = solve_tv(observations, chosen["tv_weight"], flags)
     results: dict[str, tuple] = {
         "start": (start, 0.0, ()),

@@ -27,7 +27,7 @@ from jaxrestore.experiments.inputs import hierarchical_prior, images_for, told
 from jaxrestore.experiments.tables import markdown
 from jaxrestore.report.charts import chart, label
 
-QUICK = {"max_images": 3, "patch": 16, "count": 4}
+QUICK = {"max_images": 3, "patch": 16, "count": 4, "batch": 1}
 _QUANTILES = (0.05, 0.5, 0.95)
 
 
@@ -126,7 +126,7 @@ def ratios(prior: Any, images: jax.Array, tau, heard=None, *, batch: int = 1):
         between = jnp.linalg.norm((first - second).ravel())
         return between / jnp.linalg.norm((pair[0] - pair[1]).ravel())
 
-    return jax.lax.map(ratio, images, batch_size=batch)
+    return jax.lax.map(ratio, images, batch_size=batch if batch > 1 else None)
 
 
 def _tell(flags) -> Any:

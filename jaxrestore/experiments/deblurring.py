@@ -7,8 +7,9 @@
 and a motion kernel from formulas are taken. Every method gets the same observation:
 periodic blur, then Gaussian noise of its own for each image, kernel and noise level.
 Total variation's weight is chosen on --val for each noise level; PnP-HVAE's settings
-are those of solve.py, of --settings, or with --tune from a grid on --val (by the decoder
-mean). What was used is written beside the table. "start" is the observation.
+are those of solve.py, of --settings, or with --tune from a grid on --val (scored by
+the decoder mean). What was used is written beside the table. "start" is the
+observation.
 """
 
 from functools import partial

@@ -84,10 +84,21 @@ def observe(images, operators, noise, seed) -> list[Observation]:
     for i, (clean, operator) in enumerate(zip(images, operators, strict=True)):
         place = i * 10_000 + round(noise * 100)
         key = jax.random.fold_in(jax.random.key(seed), place)
-        y = operator(jnp.asarray(clean))
-        y = y + noise / 255 * jax.random.normal(key, y.shape)
+        y = _degraded(operator, jnp.asarray(clean), noise / 255, key)
         observations.append(Observation(y, operator, noise / 255))
     return observations
+
+
+@jax.jit
+def _degraded(operator, clean, noise_std, key):
+    y = operator(clean)
+    return y + noise_std * jax.random.normal(key, y.shape)
+
+
+@jax.jit
+def starting_image(observation: Observation) -> jax.Array:
+    """What the solvers start from: y, a smooth fill or bicubic enlargement."""
+    return observation.initial_image()
 
 
 _PROGRAMS: dict[Any, Callable] = {}
@@ -129,7 +140,7 @@ def _tv(observations, weight, *, batch, max_steps):
             observation, weight=weight, max_steps=max_steps, history=False
         )
 
-    return jax.lax.map(one, observations, batch_size=batch)
+    return jax.lax.map(one, observations, batch_size=batch if batch > 1 else None)
 
 
 def _alr(observations, extra, *, batch, max_steps):
@@ -140,7 +151,7 @@ def _alr(observations, extra, *, batch, max_steps):
             critic, observation, weight=weight, max_steps=max_steps, history=False
         )
 
-    return jax.lax.map(one, observations, batch_size=batch)
+    return jax.lax.map(one, observations, batch_size=batch if batch > 1 else None)
 
 
 def _pnp(observations, extra, *, batch, **static):
@@ -158,4 +169,4 @@ def _latent_solver(solver, observations, extra, batch, static):
         result = solver(prior, observation, **settings, **static)
         return result.__class__(**{**vars(result), "latents": ()})
 
-    return jax.lax.map(one, observations, batch_size=batch)
+    return jax.lax.map(one, observations, batch_size=batch if batch > 1 else None)
