@@ -13,6 +13,7 @@ trains the finished ones further.
 """
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,14 @@ from jaxrestore import load_prior
 from jaxrestore.experiments import flags as kinds
 from jaxrestore.experiments.inputs import images_for
 from jaxrestore.experiments.methods import observe, solve_pnp
+from jaxrestore.experiments.report import write
 from jaxrestore.experiments.scoring import scores
 from jaxrestore.experiments.settings import add_settings, chosen_for, kernel_of
 from jaxrestore.experiments.tables import markdown, mean
 from jaxrestore.experiments.variants import load_config, parameters, variant
 from jaxrestore.operators import Blur
 from jaxrestore.report.charts import chart, label
+from jaxrestore.report.summary import fingerprint
 from jaxrestore.training.config import validate
 from jaxrestore.training.export import export
 from jaxrestore.training.loop import train
@@ -92,17 +95,26 @@ def prepared(config: Any, count: int, flags):
 def trained(config, workdir: Path, steps: int) -> tuple[Path, float]:
     """Weights and bits per dimension (validation) of a run, trained to its end.
 
+    A finished run of the same config is taken as it is.
+
     Raises:
         KeyboardInterrupt: a signal stopped the training; its checkpoint is written.
     """
+    weights, done = workdir / "weights.safetensors", workdir / "done.json"
+    identity = fingerprint(config.to_dict())
+    if done.is_file() and weights.is_file():
+        finished = json.loads(done.read_text())
+        if finished["config"] == identity:
+            return weights, finished["bits_per_dim"]
     state = train(config, workdir)
     if int(state.step) < steps:
         raise KeyboardInterrupt
-    weights = workdir / "weights.safetensors"
     export(config, workdir, weights)
     with (workdir / "metrics.csv").open(newline="") as file:
-        bits = [row.get("val_bits_per_dim") for row in csv.DictReader(file)]
-    return weights, float([b for b in bits if b][-1])
+        found = [row.get("val_bits_per_dim") for row in csv.DictReader(file)]
+    bits = float([value for value in found if value][-1])
+    write(done, json.dumps({"config": identity, "bits_per_dim": bits}))
+    return weights, bits
 
 
 def restored(prior, images, operators, flags):
