@@ -122,7 +122,7 @@ def ratios(prior: Any, images: jax.Array, tau, heard=None, *, batch: int = 1):
     """
 
     def ratio(pair):
-        first, second = (prior.reconstruct(image, tau, heard).mean for image in pair)
+        first, second = jax.vmap(lambda u: prior.reconstruct(u, tau, heard).mean)(pair)
         between = jnp.linalg.norm((first - second).ravel())
         return between / jnp.linalg.norm((pair[0] - pair[1]).ravel())
 
@@ -169,10 +169,10 @@ def _table(kept, how: str) -> str:
 
 
 def _draw(path, kept, levels, flags) -> None:
-    every = np.concatenate(list(kept.values()))
-    edges = list(np.histogram_bin_edges(every[np.isfinite(every)], 50))
     with chart(path, len(levels), f"HVAE as a contraction, {flags.prior}") as axes:
         for ax, noise in zip(axes, levels, strict=True):
+            every = np.concatenate([kept[noise, tau] for tau in flags.temperatures])
+            edges = list(np.histogram_bin_edges(every[np.isfinite(every)], 40))
             for tau in flags.temperatures:
                 name = f"tau = {tau:g}"
                 ax.hist(kept[noise, tau], edges, histtype="step", label=name)

@@ -28,7 +28,7 @@ from jaxrestore.experiments.methods import observe
 from jaxrestore.operators import Downsample, Mask
 from jaxrestore.operators.kernels import gaussian
 
-QUICK = comparison.QUICK | {"tasks": ["square", "x4"], "batch": 1}
+QUICK = comparison.QUICK | {"tasks": ["x4"], "batch": 1}
 TASKS = {"square": "mask", "missing": "mask", "x4": "downsample"}
 _MISSING = 0.6
 

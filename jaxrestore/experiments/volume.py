@@ -133,19 +133,22 @@ def measure(prior, image, tau, key, heard=None, reach=2.0, *, draws: int) -> Mov
         kept = prior.visit(image, rule, collect, heard)
         return tuple(jnp.stack(column) for column in zip(*kept, strict=True))
 
-    _, at_mode, sizes = visit(0, 0.0, key)
-
     def move(number):
         group = number // draws
         shift_key, key_ = jax.random.split(jax.random.fold_in(key, number))
         shift = jax.random.uniform(shift_key, maxval=reach)
-        distances, volumes, _ = visit(group, shift, key_)
-        change = volumes[group + 1] - at_mode[group + 1]
-        return Moves(shift, distances[group], change, sizes[group])
+        shift = jnp.where(number < groups * draws, shift, 0.0)
+        distances, volumes, sizes = visit(group, shift, key_)
+        return shift, distances, volumes, sizes
 
+    # The last entry is E_tau(x) itself, unmoved.
     groups = prior.num_groups - 1
-    moves = jax.lax.map(move, jnp.arange(groups * draws))
-    return jax.tree.map(lambda leaf: leaf.reshape(groups, draws), moves)
+    numbers = jnp.arange(groups * draws + 1)
+    shifts, distances, volumes, sizes = jax.lax.map(move, numbers)
+    at = jnp.minimum(numbers // draws, groups - 1)[:-1]
+    change = volumes[numbers[:-1], at + 1] - volumes[-1, at + 1]
+    columns = shifts[:-1], distances[numbers[:-1], at], change, sizes[-1, at]
+    return Moves(*(column.reshape(groups, draws) for column in columns))
 
 
 def _rows(name: str, moves: Moves) -> list[dict]:

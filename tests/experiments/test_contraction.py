@@ -15,7 +15,7 @@ def test_ratios_of_an_affine_map_are_those_of_its_matrix():
     def reconstruct(x):
         return prior.reconstruct(x.reshape(4, 4, 1), 0.8).mean.ravel()
 
-    matrix = np.asarray(jax.jacobian(reconstruct)(jnp.zeros(16)))
+    matrix = np.asarray(jax.jit(jax.jacobian(reconstruct))(jnp.zeros(16)))
     apart = np.asarray(pairs[:, 0] - pairs[:, 1]).reshape(3, 16)
     expected = np.linalg.norm(apart @ matrix.T, axis=1) / np.linalg.norm(apart, axis=1)
     np.testing.assert_allclose(ratios(prior, pairs, 0.8), expected, rtol=1e-4)
