@@ -13,6 +13,7 @@ PnP-HVAE) or --adam_tolerance says so.
 
 import jax.numpy as jnp
 import numpy as np
+from matplotlib.ticker import NullFormatter
 from tqdm import tqdm
 
 from jaxrestore.experiments import flags as kinds
@@ -120,6 +121,7 @@ def _draw(path, curves, flags, name: str) -> None:
                 ax.plot(1 + np.arange(len(values)), values, label=method, linewidth=1)
         for ax in (left, right):
             ax.set_xscale("log")
+            ax.xaxis.set_minor_formatter(NullFormatter())
         # Adam's first steps would hide where the methods end.
         last = [h["objective"][np.isfinite(h["objective"])] for h in curves.values()]
         low, high = min(v.min() for v in last), max(v[len(v) // 10] for v in last)
