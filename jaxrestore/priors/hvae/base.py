@@ -225,6 +225,18 @@ class HierarchicalVAE:
         weights = jax.lax.map(log_weight, jax.random.split(key, samples))
         return (jax.nn.logsumexp(weights) - jnp.log(samples)) / image.size
 
+    def visit(self, image, rule: LatentRule, collect: Collect, encoder_noise=None):
+        """What `collect(z, prior, posterior)` keeps of each group, coarsest first.
+
+        Args:
+            image: what the encoder sees, (H, W, C).
+            rule: decides each latent, see `rules`.
+            collect: of a latent and the `Gaussian`s p(z_l | z_<l), q(z_l | z_<l, x)
+                to any pytree, the same for every group; a tuple of these is returned.
+        """
+        skips = self._skips(image, encoder_noise)
+        return self._walk(rule, skips, image.shape[:2], collect)[1]
+
     def elbo(self, image, key, encoder_input=None, encoder_noise=None) -> Elbo:
         """Evidence lower bound of one image, by one draw of z from q(z | x).
 
