@@ -11,7 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.likelihoods import Observation
-from jaxrestore.solvers import joint_map, pnp_hvae, total_variation, variational
+from jaxrestore.solvers import (
+    joint_map,
+    pnp_hvae,
+    selection,
+    total_variation,
+    variational,
+)
 
 
 class Solved(NamedTuple):
@@ -59,6 +65,36 @@ def solve_adam(prior, observations, chosen, rate, flags, history=False) -> Solve
     }
     extra = prior, knobs(chosen) | {"learning_rate": jnp.float32(rate)}
     return _by_shape(_adam, static, observations, extra, flags.batch)
+
+
+def solve_latent(solver, prior, observations, batch: int) -> Solved:
+    """Every image by a solver (prior, observation) -> `Restoration`."""
+    return _by_shape(_latent, {"solver": solver}, observations, prior, batch)
+
+
+def solve_attempts(prior, observation, settings, static):
+    """PnP-HVAE at every temperature that "auto" chooses from.
+
+    Args:
+        prior: a hierarchical prior.
+        observation: of one image.
+        settings: traced, as `knobs` returns them; the temperature is ignored.
+        static: further settings of `pnp_hvae`.
+
+    Returns:
+        Decoder means (K, H, W, C), and (K,) scores by criterion.
+    """
+    return _attempts(prior, observation, settings, tuple(sorted(static.items())))
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _attempts(prior, observation, settings, static):
+    def solve(observed, tau):
+        chosen = settings | {"temperature": tau}
+        return pnp_hvae(prior, observed, history=False, **chosen, **dict(static))
+
+    results, found = selection.attempts(solve, observation, selection.CANDIDATES)
+    return results.mean, found
 
 
 def solve_alr(critic, observations, weight, flags) -> Solved:
@@ -164,9 +200,13 @@ def _adam(observations, extra, *, batch, **static):
 
 def _latent_solver(solver, observations, extra, batch, static):
     prior, settings = extra
+    solver = functools.partial(solver, **settings, **static)
+    return _latent(observations, prior, batch=batch, solver=solver)
 
+
+def _latent(observations, prior, *, batch, solver):
     def one(observation):
-        result = solver(prior, observation, **settings, **static)
+        result = solver(prior, observation)
         return result.__class__(**{**vars(result), "latents": ()})
 
     return jax.lax.map(one, observations, batch_size=batch if batch > 1 else None)

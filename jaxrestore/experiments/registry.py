@@ -9,5 +9,7 @@ EXPERIMENTS: dict[str, str] = {
     "deblurring": "natural images behind blur kernels (table 5.2)",
     "inpainting": "natural images with holes (table 5.3)",
     "faces": "faces: a hole, missing pixels, super-resolution (table 5.1)",
+    "jpmap": "JPMAP and CSGM with a plain VAE, on faces (section 5.1)",
+    "auto_temperature": "temperatures chosen without the original, against the best",
     "groups": "trains priors with few and many latent groups (table 5.4)",
 }

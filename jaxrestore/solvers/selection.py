@@ -62,6 +62,29 @@ def select(
         The restoration with the least score, and the (K,) scores; where the score is
         not finite the candidate is passed over.
     """
+    results, found = attempts(solve, observation, candidates, (name,))
+    scores = found[name]
+    best = jnp.argmin(jnp.where(jnp.isfinite(scores), scores, jnp.inf))
+    return jax.tree.map(lambda leaf: leaf[best], results), scores
+
+
+def attempts(
+    solve: Solve,
+    observation: Observation,
+    candidates: Any,
+    names: tuple[str, ...] = CRITERIA,
+) -> tuple[Restoration, dict[str, jax.Array]]:
+    """Restore at every candidate, and score by the criteria of `select`.
+
+    Args:
+        solve: (observation, temperature) -> restoration.
+        observation: y, the operator and the noise level.
+        candidates: (K,) temperatures.
+        names: which of `CRITERIA`.
+
+    Returns:
+        The restorations, stacked along a leading axis, and (K,) scores by name.
+    """
     level = jnp.asarray(observation.noise_std)
     signs = jax.random.rademacher(jax.random.key(0), observation.y.shape, level.dtype)
     moved = replace(observation, y=observation.y + _PROBE * level * signs)
@@ -70,15 +93,15 @@ def select(
     def shown(result: Restoration) -> jax.Array:
         return observation.operator(result.mean)
 
-    def attempt(tau: jax.Array) -> tuple[Restoration, jax.Array]:
-        result = solve(observation, tau)
+    def attempt(tau: jax.Array) -> tuple[Restoration, dict[str, jax.Array]]:
+        result, scores = solve(observation, tau), {}
         misfit = jnp.sum(jnp.square(observation.residual(result.mean))) / observed
-        if name == "discrepancy":
-            return result, jnp.abs(misfit / level**2 - 1)
-        change = shown(solve(moved, tau)) - shown(result)
-        slope = jnp.sum(signs * change) / (observed * _PROBE * level)
-        return result, misfit - level**2 + 2 * level**2 * slope
+        if "discrepancy" in names:
+            scores["discrepancy"] = jnp.abs(misfit / level**2 - 1)
+        if "sure" in names:
+            change = shown(solve(moved, tau)) - shown(result)
+            slope = jnp.sum(signs * change) / (observed * _PROBE * level)
+            scores["sure"] = misfit - level**2 + 2 * level**2 * slope
+        return result, scores
 
-    results, scores = lax.map(attempt, jnp.asarray(candidates))
-    best = jnp.argmin(jnp.where(jnp.isfinite(scores), scores, jnp.inf))
-    return jax.tree.map(lambda leaf: leaf[best], results), scores
+    return lax.map(attempt, jnp.asarray(candidates))

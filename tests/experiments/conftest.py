@@ -8,7 +8,7 @@ from PIL import Image
 
 from jaxrestore.cli.entry import run_command
 from jaxrestore.experiments.command import main
-from jaxrestore.priors import VDVAE, PatchVDVAE, save_prior
+from jaxrestore.priors import VAE, VDVAE, PatchVDVAE, VAEConfig, save_prior
 from tests.priors.random_weights import random_prior
 from tests.priors.test_tools import GREY, PATCH
 
@@ -19,6 +19,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("experiments")
     save_prior(random_prior(PatchVDVAE, PATCH), folder / "patch.safetensors", {})
     save_prior(random_prior(VDVAE, GREY), folder / "vdvae.safetensors", {})
+    plain = random_prior(VAE, VAEConfig(image_size=16, widths=(4,), latent_dim=3))
+    save_prior(plain, folder / "vae.safetensors", {})
     (folder / "images").mkdir()
     rng = np.random.default_rng(0)
     for name in "abc":
