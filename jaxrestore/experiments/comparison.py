@@ -159,7 +159,8 @@ def draw(path, drawn) -> None:
     side = min(min(rows["clean"].shape[:2]) for _, rows in drawn)
     names = list(drawn[0][1])
     pictures = [[_middle(rows[name], side) for _, rows in drawn] for name in names]
-    sheet(path, pictures, names, [head for head, _ in drawn], inches=1.3)
+    labels = [name.replace(" (", "\n(") for name in names]  # long ones are cut off
+    sheet(path, pictures, labels, [head for head, _ in drawn], inches=1.3)
 
 
 def _middle(image: np.ndarray, side: int) -> np.ndarray:

@@ -167,7 +167,7 @@ def _table(rows, caption: str) -> str:
     for group in sorted({row["group"] for row in rows}):
         own = [row for row in rows if row["group"] == group]
         a, b = (np.array([row[k] for row in own]) for k in ("distance", "change"))
-        ratio = np.abs(b).sum() / a.sum()
+        ratio = np.abs(b).sum() / max(a.sum(), 1e-30)
         numbers = a.mean(), np.abs(b).mean(), ratio
         body.append(
             [group, f"{own[0]['elements']:.0f}", *(f"{n:.3g}" for n in numbers)]
