@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from jaxrestore.likelihoods import Observation
 from jaxrestore.priors.base import HierarchicalPrior, Reconstruction
@@ -90,7 +91,7 @@ def pnp_hvae(
     criterion = None
     if isinstance(temperature, str):
         criterion = selection.criterion(temperature)
-        temperature = selection.CANDIDATES
+        temperature = np.asarray(selection.CANDIDATES, np.float32)
     else:
         temperature = temperatures.check(temperature, prior.num_groups)
     knobs = _Knobs(

@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from jaxrestore.errors import InputError
@@ -14,7 +13,7 @@ from jaxrestore.likelihoods import Observation
 from jaxrestore.solvers.restoration import Restoration
 
 CRITERIA = ("sure", "discrepancy")
-CANDIDATES = np.array([0.6, 0.7, 0.8, 0.9, 0.95, 0.99], np.float32)
+CANDIDATES = (0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 _PROBE = 0.1  # size of SURE's perturbation over the noise level
 
@@ -104,4 +103,4 @@ def attempts(
             scores["sure"] = misfit - level**2 + 2 * level**2 * slope
         return result, scores
 
-    return lax.map(attempt, jnp.asarray(candidates))
+    return lax.map(attempt, jnp.asarray(candidates, level.dtype))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from jaxrestore.experiments.auto_temperature import summarise
+from jaxrestore.solvers.selection import CANDIDATES
 
 
 def test_convergence(experiment):
@@ -28,9 +29,7 @@ def test_temperature(experiment):
 
 def test_auto_temperature(experiment):
     rows = experiment("auto_temperature")
-    assert [row["temperature"] for row in rows] == [f"{t:g}" for t in (0.6, 0.7)] + [
-        row["temperature"] for row in rows[2:]
-    ]
+    assert [float(row["temperature"]) for row in rows] == list(CANDIDATES)
     assert all(np.isfinite(float(row["sure"])) for row in rows)
 
 

@@ -68,7 +68,7 @@ def test_solver_returns_the_run_of_the_chosen_temperature(word):
     )
     batch = solve(y)
     for i, one in enumerate(y):
-        assert batch.temperature[i] in selection.CANDIDATES
+        assert np.float32(batch.temperature[i]) in np.float32(selection.CANDIDATES)
         again = pnp_hvae(
             p, observe(one), temperature=float(batch.temperature[i]), **settings
         )
