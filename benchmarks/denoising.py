@@ -20,12 +20,15 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from methods import best_of, observe, scores, solve_alr, solve_tv, timed
-from tables import as_csv, markdown, read_images, write
 from tqdm import tqdm
 
 from jaxrestore import InputError, load_prior
 from jaxrestore.data.files import make_folder
+from jaxrestore.experiments.inputs import read_images
+from jaxrestore.experiments.methods import observe, solve_alr, solve_tv
+from jaxrestore.experiments.report import write
+from jaxrestore.experiments.scoring import best_of, score_all
+from jaxrestore.experiments.tables import as_csv, scores_table
 from jaxrestore.operators import Identity
 
 # Total variation's weight times the noise level, times 100.
@@ -55,12 +58,12 @@ def run(flags: argparse.Namespace) -> None:
     for noise in tqdm(flags.noise, desc="noise", disable=None):
         settings[noise] = tune(critics, noisy(val, noise, 1), val, noise, flags)
         results = solve_all(critics, noisy(test, noise, 0), settings[noise], flags)
-        rows += [{"noise": noise, **row} for row in score(results, test)]
+        rows += [{"noise": noise, **row} for row in score_all(results, test)]
         write(out / "denoising.csv", as_csv(rows))  # of a stopped run, what is done
     device = jax.devices()[0].device_kind
     caption = f"{len(test)} images, {flags.alr_steps} steps of Adam, {device}"
     methods = list(dict.fromkeys(row["method"] for row in rows))
-    table = markdown(rows, caption, "noise", flags.noise, methods)
+    table = scores_table(rows, caption, "noise", flags.noise, methods)
     print(table)
     write(out / "denoising.md", table)
     summary = {"settings": settings, "scores": growth, "flags": vars(flags)}
@@ -79,7 +82,8 @@ def tune(critics, observations, images, noise: float, flags) -> dict[str, float]
     grid = [{"weight": share / 100 / noise} for share in TV_GRID]
 
     def flat(observed, chosen):
-        return [r.image for r in solve_tv(observed, chosen["weight"], flags)]
+        solved = solve_tv(observed, chosen["weight"], flags)
+        return [r.image for r in solved.runs]
 
     best = best_of(grid, flat, cases, f"total variation, noise {noise}")
     weights = {"total variation": best["weight"]}
@@ -87,7 +91,7 @@ def tune(critics, observations, images, noise: float, flags) -> dict[str, float]
 
         def adversarial(observed, chosen, critic=critic):
             solved = solve_alr(critic, observed, chosen["weight"], flags)
-            return [r.image for r in solved]
+            return [r.image for r in solved.runs]
 
         grid = [{"weight": weight} for weight in flags.weights]
         best = best_of(grid, adversarial, cases, f"{name}, noise {noise}")
@@ -95,29 +99,17 @@ def tune(critics, observations, images, noise: float, flags) -> dict[str, float]
     return weights
 
 
-def solve_all(critics, observations, weights, flags) -> dict[str, tuple[list, float]]:
-    """Images of every method, and seconds for all of them."""
-    results = {"observed": ([o.y for o in observations], 0.0)}
-    tv, seconds = timed(solve_tv, observations, weights["total variation"], flags)
-    results["total variation"] = ([r.image for r in tv], seconds)
+def solve_all(critics, observations, weights, flags) -> dict[str, tuple]:
+    """Images of every method, seconds for all of them, and the runs."""
+    solved = {
+        "total variation": solve_tv(observations, weights["total variation"], flags)
+    }
     for name, critic in critics.items():
-        runs, seconds = timed(solve_alr, critic, observations, weights[name], flags)
-        results[name] = ([r.image for r in runs], seconds)
+        solved[name] = solve_alr(critic, observations, weights[name], flags)
+    results: dict[str, tuple] = {"observed": ([o.y for o in observations], 0.0, ())}
+    for name, (runs, seconds) in solved.items():
+        results[name] = [r.image for r in runs], seconds, runs
     return results
-
-
-def score(results, images: dict[str, np.ndarray]) -> list[dict]:
-    """One row for every method and image."""
-    return [
-        {
-            "image": name,
-            "method": method,
-            **scores(image, images[name]),
-            "seconds": seconds / len(images),
-        }
-        for method, (restored, seconds) in results.items()
-        for name, image in zip(images, restored, strict=True)
-    ]
 
 
 def score_growth(critic, flags) -> dict:

@@ -10,6 +10,8 @@ import os
 import shutil
 import tempfile
 
+import pytest
+
 for _flag in (
     "--xla_force_host_platform_device_count=8",
     "--xla_backend_optimization_level=0",
@@ -29,3 +31,12 @@ def pytest_unconfigure():
     """Delete the cache of compiled programs."""
     if _owned:
         shutil.rmtree(_owned, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _release_programs():
+    """Forget a module's compiled programs: they add up to gigabytes."""
+    yield
+    import jax
+
+    jax.clear_caches()

@@ -21,7 +21,7 @@ from jaxrestore.priors.weights import resolve, sha256
 from jaxrestore.report import figures
 from jaxrestore.report import summary as records
 from jaxrestore.report.table import score_table
-from jaxrestore.solvers import Status, status_name
+from jaxrestore.solvers import Restoration, Status, status_name
 
 FILES = ("observed.png", "restored.png", "comparison.png", "convergence.png")
 
@@ -177,6 +177,7 @@ def _describe(problem: Problem, outcome: Outcome) -> dict[str, Any]:
         "shape": list(problem.observed.shape),
         "noise_std": problem.noise_std,
         **outcome.settings,
+        **_chosen(restoration),
         "steps": int(restoration.steps),
         "residual": float(restoration.residual),
         "status": status_name(restoration.status),
@@ -184,6 +185,12 @@ def _describe(problem: Problem, outcome: Outcome) -> dict[str, Any]:
         "compile_seconds": outcome.compile_seconds,
         "notes": list(problem.notes),
     }
+
+
+def _chosen(restoration: Restoration) -> dict[str, Any]:
+    if restoration.temperature is None:
+        return {}
+    return {"temperature": np.asarray(restoration.temperature).tolist()}
 
 
 def _scores(problem: Problem, image: np.ndarray) -> dict[str, Any]:

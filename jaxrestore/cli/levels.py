@@ -5,6 +5,11 @@ from typing import Any
 
 from jaxrestore.errors import InputError
 
+# By the solver, from the observation (`solvers.selection.CRITERIA`; no import of it
+# here: help and mistakes in flags are answered before JAX is there).
+CHOSEN_TEMPERATURES = ("auto", "sure", "discrepancy")
+TEMPERATURE_WORDS = ("table", *CHOSEN_TEMPERATURES)
+
 
 def parse_number(value: Any, argument: str) -> float:
     """A finite number, given as one, or as text such as "0.03" or "8/255".
@@ -59,18 +64,18 @@ def parse_temperature(value: Any, argument: str) -> float | list[float] | str:
     """A temperature setting.
 
     Args:
-        value: "auto", a number or "0.8", "0.8:0.6" (linear, from the coarsest group to
+        value: a word, a number or "0.8", "0.8:0.6" (linear, from the coarsest group to
             the finest), "0.9,0.8,..." or a sequence (one per latent group).
         argument: What the user calls it, for the message.
 
     Returns:
-        "auto", a number, a list with one number per group, or the text of the linear
-        rule, whose values are in (0, 1].
+        One of `TEMPERATURE_WORDS`, a number, a list with one number per group, or the
+        text of the linear rule, whose values are in (0, 1].
 
     Raises:
         InputError: Anything else.
     """
-    if value == "auto":
+    if value in TEMPERATURE_WORDS:
         return value
     try:
         if isinstance(value, str) and ":" in value:
@@ -89,7 +94,8 @@ def parse_temperature(value: Any, argument: str) -> float | list[float] | str:
             raise InputError(argument)
     except InputError as error:
         raise InputError(
-            f"{argument}={value}: expected auto, a number in (0, 1], two of them as"
-            " 0.8:0.6 (coarsest to finest group) or one per group as 0.9,0.8,..."
+            f"{argument}={value}: expected a number in (0, 1], two of them as 0.8:0.6"
+            " (coarsest to finest group), one per group as 0.9,0.8,..., or one of"
+            f" {', '.join(TEMPERATURE_WORDS)}"
         ) from error
     return result

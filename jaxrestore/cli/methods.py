@@ -5,7 +5,12 @@ from typing import Any, ClassVar, Protocol
 import jax
 import numpy as np
 
-from jaxrestore.cli.levels import parse_level, parse_number, parse_temperature
+from jaxrestore.cli.levels import (
+    CHOSEN_TEMPERATURES,
+    parse_level,
+    parse_number,
+    parse_temperature,
+)
 from jaxrestore.cli.settings import PUBLISHED_WEIGHTS, WEIGHTS, interpolate
 from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
@@ -73,17 +78,22 @@ class PnPHVAE:
             "patience": solver.patience,
             "cg_steps": solver.cg_steps,
         }
+        if solver.temperature in CHOSEN_TEMPERATURES:
+            self._static["temperature"] = solver.temperature
 
     def settings(self, noise_std: float) -> dict[str, Any]:
         """Temperature, decoder_std and encoder_noise at a noise level.
 
-        Each is what the config says or, where it says "auto", the table's value. None
-        stands for "predicted" and "none".
+        Each is what the config says or, where it says "auto" (of the temperature:
+        "table"), the table's value. None stands for "predicted" and "none". A
+        temperature that the solver chooses is not among them.
         """
         solver = self._config.solver
         chosen = dict(interpolate(self._config.task, noise_std)._asdict())
         tau = parse_temperature(solver.temperature, "config.solver.temperature")
-        if tau != "auto":
+        if tau in CHOSEN_TEMPERATURES:
+            del chosen["temperature"]
+        elif tau != "table":
             chosen["temperature"] = _schedule(tau, self._num_groups)
         for name, word in (("decoder_std", "predicted"), ("encoder_noise", "none")):
             value = parse_level(solver[name], f"config.solver.{name}", "auto", word)
@@ -102,7 +112,7 @@ class Variational:
     objective = "objective $F$"
     remedy = "lower --config.solver.weight"
     unused: ClassVar = {
-        "temperature": "auto",
+        "temperature": "table",
         "decoder_std": "auto",
         "encoder_noise": "auto",
         "cg_steps": None,

@@ -15,7 +15,10 @@ from jaxrestore.convert.formats import (
     from_state_dict,
     to_state_dict,
 )
+from jaxrestore.convert.lpips import from_state_dicts
 from jaxrestore.errors import InputError
+from jaxrestore.metrics.lpips import save_lpips
+from jaxrestore.nets.perceptual import STACKS
 from jaxrestore.priors.registry import ARCHITECTURES
 from jaxrestore.priors.weights import load_prior, save_prior, sha256
 
@@ -24,6 +27,8 @@ _EXAMPLES = """examples:
       ffhq256-iter-1700000-model-ema.th ffhq256.safetensors
   python -m jaxrestore.convert --format=patch_vdvae model.pt patch.safetensors
   python -m jaxrestore.convert --export-torch ffhq256.safetensors ffhq256.th
+  python -m jaxrestore.convert --format=lpips --heads=lpips/weights/v0.1/alex.pth \\
+      alexnet-owt-7be5be79.pth lpips-alex.safetensors
 """
 
 
@@ -43,8 +48,13 @@ def _parser() -> argparse.ArgumentParser:
         "source", help="state_dict (.pt, .th, .npz), or a prior of ours"
     )
     parser.add_argument("out", help=".safetensors to write, or a torch file")
-    parser.add_argument("--format", choices=sorted(FORMATS), help="of the checkpoint")
-    names = "; ".join(f"{name}: {', '.join(m.CONFIGS)}" for name, m in FORMATS.items())
+    parser.add_argument(
+        "--format", choices=sorted([*FORMATS, "lpips"]), help="of source"
+    )
+    parser.add_argument("--heads", help="linear weights of the lpips package")
+    published = {name: module.CONFIGS for name, module in FORMATS.items()}
+    published |= {"lpips": STACKS}
+    names = "; ".join(f"{name}: {', '.join(c)}" for name, c in published.items())
     parser.add_argument(
         "--config",
         help=f"published network ({names}) or a .json file with the model's settings; "
@@ -68,6 +78,13 @@ def _config(format: str, name: str | None) -> Any:
     return ARCHITECTURES[format][1].from_dict(values)
 
 
+def _origin(source: str) -> dict[str, str]:
+    return {
+        "description": f"converted from {Path(source).name}",
+        "source_sha256": sha256(source),
+    }
+
+
 def main(argv: Sequence[str]) -> int:
     """Convert as the arguments (program name first) say; exit code 0.
 
@@ -79,16 +96,18 @@ def main(argv: Sequence[str]) -> int:
         prior = load_prior(args.source)
         sections = FORMATS[format_of(prior)].SECTIONS
         write_torch(to_state_dict(prior), sections, args.out)
+    elif args.format is None:
+        raise InputError(
+            f"--format is missing: expected lpips or {' or '.join(FORMATS)}"
+        )
+    elif args.format == "lpips":
+        heads = read_arrays(args.heads) if args.heads else None
+        distance = from_state_dicts(read_arrays(args.source), heads, args.config)
+        save_lpips(distance, args.out, _origin(args.source))
     else:
-        if args.format is None:
-            raise InputError(f"--format is missing: expected {' or '.join(FORMATS)}")
         config = _config(args.format, args.config)
         prior = from_state_dict(read_arrays(args.source), args.format, config)
-        origin = {
-            "description": f"converted from {Path(args.source).name}",
-            "source_sha256": sha256(args.source),
-        }
-        save_prior(prior, args.out, origin)
+        save_prior(prior, args.out, _origin(args.source))
     print(f"wrote {args.out}")
     return 0
 

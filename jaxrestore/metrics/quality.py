@@ -1,18 +1,39 @@
 """PSNR and SSIM in pure JAX, for one image; batches by `jax.vmap`.
 
 The protocol: both images are clipped to [0, 1], nothing is rounded, no border is
-left out, and colour images are compared in colour (no luminance).
+left out, and colour images are compared in colour (no luminance). `ssim_skimage` and
+`lr_psnr` say where they differ.
 """
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
 
-_WINDOW = 11
-_WINDOW_STD = 1.5
+from jaxrestore.metrics.windows import as_pair, filter_valid, gaussian_weights
+from jaxrestore.operators.base import Operator
+
+_GAUSSIAN = gaussian_weights(11, 1.5)
+_UNIFORM = [1 / 7] * 7
 _C1 = 0.01**2
 _C2 = 0.03**2
+
+
+@jax.jit
+def mse(image: ArrayLike, reference: ArrayLike) -> jax.Array:
+    """Mean squared error over all pixels and channels.
+
+    Args:
+        image: (H, W, C), clipped to [0, 1] here.
+        reference: same shape.
+
+    Returns:
+        Scalar in [0, 1].
+
+    Raises:
+        InputError: the shapes differ.
+    """
+    image, reference = as_pair("mse", image, reference)
+    return jnp.mean(jnp.square(image - reference))
 
 
 @jax.jit
@@ -28,15 +49,38 @@ def psnr(image: ArrayLike, reference: ArrayLike) -> jax.Array:
         infinite for equal images.
 
     Raises:
-        ValueError: The shapes differ.
+        InputError: the shapes differ.
     """
-    image, reference = _clip_pair(image, reference)
+    image, reference = as_pair("psnr", image, reference)
     return -10.0 * jnp.log10(jnp.mean(jnp.square(image - reference)))
 
 
 @jax.jit
+def lr_psnr(image: ArrayLike, y: ArrayLike, operator: Operator) -> jax.Array:
+    """PSNR between A x and the measurement y, peak 1: consistency with what was seen.
+
+    Neither side is clipped: a solution that is projected onto A x = y may leave
+    [0, 1], and clipping it would hide how well it was projected.
+
+    Args:
+        image: x, (H, W, C).
+        y: measurement, of the shape of A x; the noise-free one of a simulation, or
+            the observed one.
+        operator: A. Values of y that it never saw do not count.
+
+    Returns:
+        Scalar in dB, the mean taken over all seen entries of y jointly (LR-PSNR,
+        thesis section 6.4).
+    """
+    y = jnp.asarray(y)
+    difference = operator(jnp.asarray(image)) - operator.clean(y)
+    seen = jnp.sum(operator.clean(jnp.ones_like(y)))
+    return -10.0 * jnp.log10(jnp.sum(jnp.square(difference)) / seen)
+
+
+@jax.jit
 def ssim(image: ArrayLike, reference: ArrayLike) -> jax.Array:
-    """Structural similarity of Wang et al. (2004).
+    """Structural similarity of Wang et al. (2004): the protocol of the papers.
 
     Gaussian window 11x11 of standard deviation 1.5, valid region only, constants
     (0.01)^2 and (0.03)^2, population covariances, per channel and then averaged.
@@ -49,49 +93,45 @@ def ssim(image: ArrayLike, reference: ArrayLike) -> jax.Array:
         Scalar in [-1, 1].
 
     Raises:
-        ValueError: The shapes differ or a side is shorter than 11.
+        InputError: the shapes differ or a side is shorter than 11.
     """
-    image, reference = _clip_pair(image, reference)
-    if min(image.shape[0], image.shape[1]) < _WINDOW:
-        raise ValueError(
-            f"ssim: image is {image.shape[0]}x{image.shape[1]}, expected at least"
-            f" {_WINDOW}x{_WINDOW}; compare larger images"
-        )
+    image, reference = as_pair("ssim", image, reference, 11)
+    return _similarity(image, reference, _GAUSSIAN, 1.0)
+
+
+@jax.jit
+def ssim_skimage(image: ArrayLike, reference: ArrayLike) -> jax.Array:
+    """Structural similarity by the defaults of scikit-image.
+
+    `skimage.metrics.structural_similarity(reference, image, channel_axis=-1,
+    data_range=1)`: uniform window 7x7, valid region only, constants (0.01)^2 and
+    (0.03)^2, sample covariances (49/48 of the population's), per channel and then
+    averaged. Figures of papers that use this run a little higher or lower than
+    `ssim`'s and are not comparable with them.
+
+    Args:
+        image: (H, W, C), at least 7x7, clipped to [0, 1] here.
+        reference: same shape.
+
+    Returns:
+        Scalar in [-1, 1].
+
+    Raises:
+        InputError: the shapes differ or a side is shorter than 7.
+    """
+    image, reference = as_pair("ssim_skimage", image, reference, 7)
+    return _similarity(image, reference, _UNIFORM, 49 / 48)
+
+
+def _similarity(image, reference, weights, unbias: float) -> jax.Array:
     # Second moments lose digits in bright flat regions; around 1/2 they lose fewer.
     x, y = image - 0.5, reference - 0.5
-    mean_x, mean_y = _window_mean(x), _window_mean(y)
-    var_x = _window_mean(x * x) - mean_x**2
-    var_y = _window_mean(y * y) - mean_y**2
-    covariance = _window_mean(x * y) - mean_x * mean_y
+    moments = jnp.stack([x, y, x * x, y * y, x * y], axis=-1)
+    mean_x, mean_y, *second = jnp.moveaxis(filter_valid(moments, weights), -1, 0)
+    var_x = unbias * (second[0] - mean_x**2)
+    var_y = unbias * (second[1] - mean_y**2)
+    covariance = unbias * (second[2] - mean_x * mean_y)
     mean_x, mean_y = mean_x + 0.5, mean_y + 0.5
     luminance = (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
     structure = (2 * covariance + _C2) / (var_x + var_y + _C2)
     return jnp.mean(luminance * structure)
-
-
-def _clip_pair(image, reference):
-    image, reference = jnp.asarray(image), jnp.asarray(reference)
-    if image.shape != reference.shape or image.ndim != 3:
-        raise ValueError(
-            f"image and reference have shapes {image.shape} and {reference.shape},"
-            " expected the same (H, W, C); batches go through jax.vmap"
-        )
-    return jnp.clip(image, 0, 1), jnp.clip(reference, 0, 1)
-
-
-def _window_mean(x: jax.Array) -> jax.Array:
-    """Separable Gaussian window, valid region: (H, W, C) -> (H-10, W-10, C).
-
-    Sums of shifted views instead of a convolution, which accelerators may compute
-    in reduced precision.
-    """
-    offsets = np.arange(_WINDOW) - _WINDOW // 2
-    weights = np.exp(-(offsets**2) / (2 * _WINDOW_STD**2))
-    weights = [float(w) for w in weights / weights.sum()]
-    for axis in (0, 1):
-        length = x.shape[axis] - _WINDOW + 1
-        x = sum(
-            w * jax.lax.slice_in_dim(x, i, i + length, axis=axis)
-            for i, w in enumerate(weights)
-        )  # pyright: ignore[reportAssignmentType]
-    return x

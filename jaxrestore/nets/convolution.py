@@ -1,10 +1,35 @@
 """A convolution whose gradients run at the speed of the convolution on a CPU."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+_FOR_INPUTS = ContextVar("_FOR_INPUTS", default=False)
+
+
+@contextmanager
+def input_gradients() -> Iterator[None]:
+    """Within, networks are traced for gradients with respect to inputs, not weights.
+
+    Their layers then use `convolve`, which is faster where a solver descends inside a
+    loop, and slower for training, which is batched by `jax.vmap`.
+    """
+    token = _FOR_INPUTS.set(True)
+    try:
+        yield
+    finally:
+        _FOR_INPUTS.reset(token)
+
+
+def same_convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """(N, H, W, C) with an odd kernel (k, k, C, F), zero padding: (N, H, W, F)."""
+    padding = kernel.shape[0] // 2
+    return (convolve if _FOR_INPUTS.get() else _plain)(x, kernel, padding)
 
 
 def convolve(x: jax.Array, kernel: jax.Array, padding: int = 0) -> jax.Array:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import lax
+
+from jaxrestore.nets.convolution import same_convolution
 
 LEAKY_SLOPE = 0.1  # of the published PatchVDVAE; the JAX default is 0.01
 
@@ -51,7 +52,7 @@ class Pointwise(nn.Module):
 
 
 class Convolution(nn.Module):
-    """k x k convolution with zero padding: (H, W, C) -> (H, W, features)."""
+    """k x k convolution, k odd, zero padding: (H, W, C) -> (H, W, features)."""
 
     features: int
     size: int = 3
@@ -64,14 +65,9 @@ class Convolution(nn.Module):
         shape = (self.size, self.size, x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        out = lax.conv_general_dilated(
-            x[None],
-            kernel.astype(x.dtype),
-            (1, 1),
-            "SAME",
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        return same_convolution(x[None], kernel.astype(x.dtype))[0] + bias.astype(
+            x.dtype
         )
-        return out[0] + bias.astype(x.dtype)
 
 
 class ResidualCell(nn.Module):

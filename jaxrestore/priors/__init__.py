@@ -4,6 +4,8 @@ from jaxrestore.priors.base import HierarchicalPrior, Reconstruction
 from jaxrestore.priors.critic import Critic, CriticConfig
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE
+from jaxrestore.priors.hvae.vae import VAE
+from jaxrestore.priors.hvae.vae_config import VAEConfig
 from jaxrestore.priors.hvae.vdvae import VDVAE
 from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 from jaxrestore.priors.smoothed_tv import SmoothedTV
@@ -17,6 +19,8 @@ __all__ = [
     "PatchVDVAEConfig",
     "Reconstruction",
     "SmoothedTV",
+    "VAE",
+    "VAEConfig",
     "VDVAE",
     "VDVAEConfig",
     "load_prior",

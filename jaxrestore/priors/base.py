@@ -29,7 +29,8 @@ class Reconstruction:
 class HierarchicalPrior(Protocol):
     """A hierarchical latent-variable model of images; a pytree with static config.
 
-    The solvers need `num_groups` and `reconstruct` alone.
+    PnP-HVAE needs `num_groups` and `reconstruct` alone; what descends along gradients
+    in z needs `at` too.
     """
 
     @property
@@ -53,5 +54,14 @@ class HierarchicalPrior(Protocol):
                 1 gives the encoder's mean, towards 0 the prior's mean.
             encoder_noise: noise level, [0, 1] units, that the encoder is told its
                 input has; priors without such an input ignore it.
+        """
+        ...
+
+    def at(self, latents: Any, shape: tuple[int, int]) -> Reconstruction:
+        """p(x | z) and log p(z_l | z_<l) at given latents, differentiable in them.
+
+        Args:
+            latents: one array per group, the coarsest first.
+            shape: (H, W) of the image.
         """
         ...

@@ -5,6 +5,8 @@ from typing import Any
 from jaxrestore.priors.critic import Critic, CriticConfig
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE
+from jaxrestore.priors.hvae.vae import VAE
+from jaxrestore.priors.hvae.vae_config import VAEConfig
 from jaxrestore.priors.hvae.vdvae import VDVAE
 from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 
@@ -12,6 +14,7 @@ from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 ARCHITECTURES: dict[str, tuple[Any, Any]] = {
     "alr": (Critic, CriticConfig),
     "patch_vdvae": (PatchVDVAE, PatchVDVAEConfig),
+    "vae": (VAE, VAEConfig),
     "vdvae": (VDVAE, VDVAEConfig),
 }
 

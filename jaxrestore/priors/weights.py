@@ -61,7 +61,7 @@ def save_prior(
         "config": json.dumps(prior.config.to_dict()),
     }
     arrays = {
-        name: np.ascontiguousarray(np.asarray(value, np.dtype(dtype)))
+        name: np.asarray(value, np.dtype(dtype), order="C")
         for name, value in flatten(jax.device_get(prior.params)).items()
     }
     with atomic_path(path) as partial:

@@ -134,7 +134,7 @@ def versions() -> dict[str, str]:
     """Versions of what computes."""
     from importlib.metadata import version
 
-    names = ("jaxrestore", "jax", "jaxlib", "flax", "numpy")
+    names = ("jaxrestore", "jax", "jaxlib", "flax", "optax", "numpy")
     return {"python": platform.python_version(), **{n: version(n) for n in names}}
 
 

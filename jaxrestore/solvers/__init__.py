@@ -1,7 +1,10 @@
 """Solvers: pure functions that bring a prior and an observation together."""
 
 from jaxrestore.solvers import temperature
+from jaxrestore.solvers.csgm import csgm
 from jaxrestore.solvers.driver import Status, status_name
+from jaxrestore.solvers.joint_map import joint_map
+from jaxrestore.solvers.jpmap import jpmap
 from jaxrestore.solvers.pnp_hvae import pnp_hvae
 from jaxrestore.solvers.restoration import Restoration
 from jaxrestore.solvers.tv import total_variation
@@ -10,6 +13,9 @@ from jaxrestore.solvers.variational import variational
 __all__ = [
     "Restoration",
     "Status",
+    "csgm",
+    "joint_map",
+    "jpmap",
     "pnp_hvae",
     "status_name",
     "temperature",

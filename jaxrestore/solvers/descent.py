@@ -71,7 +71,7 @@ class AdamState(NamedTuple):
     value: jax.Array
     gradient: jax.Array
     moments: Any
-    count: jax.Array
+    evaluations: jax.Array
 
 
 @dataclass(frozen=True)
@@ -88,17 +88,18 @@ class Adam:
         """The state at the starting image."""
         moments = optax.scale_by_adam().init(self.start)
         first = self.of.with_gradient(self.start)
-        return AdamState(self.start, *first, moments, jnp.int32(0))
+        return AdamState(self.start, *first, moments, jnp.int32(1))
 
     def step(self, state: AdamState) -> AdamState:
         """One update, with the gradient at the image that it leads to."""
         update = optax.scale_by_adam().update(state.gradient, state.moments)
         direction, moments = cast(tuple[jax.Array, Any], update)
         ratio = self.final_learning_rate / self.learning_rate
-        rate = self.learning_rate * ratio ** (state.count / max(self.max_steps - 1, 1))
+        done = (state.evaluations - 1) / max(self.max_steps - 1, 1)
+        rate = self.learning_rate * ratio**done
         image = (state.image - rate * direction).astype(state.image.dtype)
         after = self.of.with_gradient(image)
-        return AdamState(image, *after, moments, state.count + 1)
+        return AdamState(image, *after, moments, state.evaluations + 1)
 
     def image(self, state: AdamState) -> jax.Array:
         """The iterate."""
@@ -110,13 +111,17 @@ class Adam:
 
 
 class DescentState(NamedTuple):
-    """An iterate with F and its gradient there, and the last step size."""
+    """An iterate with F and its gradient there, and the last step size.
+
+    `evaluations` counts those of F, with its gradient or without.
+    """
 
     image: jax.Array
     value: jax.Array
     gradient: jax.Array
     size: jax.Array
     largest: jax.Array
+    evaluations: jax.Array
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,7 @@ class GradientDescent:
         """The state at the starting image."""
         largest = 1 / self.of.data_lipschitz(self.start.shape)
         first = self.of.with_gradient(self.start)
-        return DescentState(self.start, *first, largest, largest)
+        return DescentState(self.start, *first, largest, largest, jnp.int32(1))
 
     def step(self, state: DescentState) -> DescentState:
         """One step down, or none where no step size decreases F."""
@@ -147,7 +152,9 @@ class GradientDescent:
 
         # Tries the double of the last size first, so that it may grow again.
         first = jnp.minimum(2 * state.size, state.largest), jnp.int32(0)
-        size, _ = jax.lax.while_loop(too_long, lambda t: (t[0] / 2, t[1] + 1), first)
+        size, halvings = jax.lax.while_loop(
+            too_long, lambda t: (t[0] / 2, t[1] + 1), first
+        )
         image = moved(size)
         value, gradient = self.of.with_gradient(image)
         down = ~(value > state.value)
@@ -157,6 +164,7 @@ class GradientDescent:
             jnp.where(down, gradient, state.gradient),
             size,
             state.largest,
+            state.evaluations + halvings + 2,  # the trials, and the gradient's
         )
 
     def image(self, state: DescentState) -> jax.Array:

@@ -24,7 +24,11 @@ def status_name(code: Any) -> str:
 
 
 class Method(Protocol):
-    """A solver as the driver sees it: pure functions of an arbitrary state pytree."""
+    """A solver as the driver sees it: pure functions of an arbitrary state pytree.
+
+    A method ``extras(state)``, where there is one, returns named scalars that join
+    the history.
+    """
 
     def init(self) -> Any:
         """Return the state before the first step."""
@@ -110,8 +114,9 @@ def run(
         stopping: the rules.
         max_steps: static cap on the number of steps, >= 1.
         history: static; record "residual", "objective" and "contraction"
-            (||x_k - x_{k-1}|| / ||x_{k-1} - x_{k-2}||), each (max_steps,), NaN after
-            the last step taken; the contraction of the first step is NaN.
+            (||x_k - x_{k-1}|| / ||x_{k-1} - x_{k-2}||) and the method's extras, each
+            (max_steps,), NaN after the last step taken; the contraction of the first
+            step is NaN.
         watch: static; what the plateau rule follows, "change" (the mean squared
             change) or "objective".
 
@@ -121,7 +126,7 @@ def run(
     """
     state = method.init()
     dtype = method.image(state).dtype
-    names = ("residual", "objective", "contraction")
+    names = ("residual", "objective", "contraction", *_extras(method, state))
     first = _Carry(
         state=state,
         steps=jnp.int32(0),
@@ -160,6 +165,12 @@ def _advance(
     if stopping.patience is not None:
         status = jnp.where(stale > stopping.patience, Status.PLATEAU, status)
     status = jnp.where(residual <= stopping.tolerance, Status.CONVERGED, status)
+    values = {
+        "residual": residual,
+        "objective": objective,
+        "contraction": change / carry.change,
+        **_extras(method, state),
+    }
     taken = _Carry(
         state=state,
         steps=steps,
@@ -168,8 +179,7 @@ def _advance(
         best=jnp.where(better, value, carry.best),
         stale=stale,
         status=status,
-        history=carry.history
-        and _record(carry, residual, objective, change / carry.change),
+        history=carry.history and _record(carry.history, carry.steps, values),
     )
     refused = carry._replace(status=jnp.full_like(status, Status.DIVERGED))
     healthy = _finite(state) & jnp.isfinite(residual)
@@ -177,11 +187,14 @@ def _advance(
 
 
 def _record(
-    carry: _Carry, residual: jax.Array, objective: jax.Array, contraction: jax.Array
+    history: dict[str, jax.Array], step: jax.Array, values: dict[str, jax.Array]
 ) -> dict[str, jax.Array]:
-    values = {"residual": residual, "objective": objective, "contraction": contraction}
-    assert carry.history is not None
-    return {k: h.at[carry.steps].set(values[k]) for k, h in carry.history.items()}
+    return {name: past.at[step].set(values[name]) for name, past in history.items()}
+
+
+def _extras(method: Method, state: Any) -> dict[str, jax.Array]:
+    extras = getattr(method, "extras", None)
+    return extras(state) if extras else {}
 
 
 def _finite(state: Any) -> jax.Array:

@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
-from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
 from jaxrestore.priors.base import HierarchicalPrior, Reconstruction
-from jaxrestore.solvers import settings
+from jaxrestore.solvers import selection, settings
 from jaxrestore.solvers import temperature as temperatures
 from jaxrestore.solvers.driver import Stopping, run
+from jaxrestore.solvers.objective import decoder_variance, joint_objective
 from jaxrestore.solvers.restoration import Restoration
-
-_WATCHED = ("change", "objective")
 
 
 def pnp_hvae(
@@ -62,7 +60,9 @@ def pnp_hvae(
     Args:
         prior: anything with `num_groups` and `reconstruct`.
         observation: y, the operator and the noise level.
-        temperature: tau in (0, 1], one number or one for each latent group.
+        temperature: tau in (0, 1], one number or one for each latent group; or
+            "auto", "sure", "discrepancy": the best of `selection.CANDIDATES` by that
+            criterion ("auto" is "sure"), at as many times the cost, twice for "sure".
         decoder_std: gamma > 0 in [0, 1] units, a number or (H, W, C); None: what the
             decoder predicts, per pixel.
         encoder_noise: noise level in [0, 1] units that the encoder is told, for
@@ -84,19 +84,20 @@ def pnp_hvae(
     Raises:
         InputError: a setting out of its range, or a start of another shape.
     """
-    if watch not in _WATCHED:
-        raise InputError(f"watch is {watch!r}; expected one of {', '.join(_WATCHED)}")
+    settings.check_watch(watch)
     if cg_steps is not None:
         cg_steps = settings.check_count("cg_steps", cg_steps)
     settings.check_start(start, observation)
+    criterion = None
+    if isinstance(temperature, str):
+        criterion = selection.criterion(temperature)
+        temperature = np.asarray(selection.CANDIDATES, np.float32)
+    else:
+        temperature = temperatures.check(temperature, prior.num_groups)
     knobs = _Knobs(
-        temperatures.check(temperature, prior.num_groups),
-        settings.check_number(
-            "decoder_std", decoder_std, 0, 10, "a std > 0 in [0, 1] units", False
-        ),
-        settings.check_number(
-            "encoder_noise", encoder_noise, -1e-9, 10, "a std >= 0 in [0, 1] units"
-        ),
+        temperature,
+        settings.decoder_std(decoder_std),
+        settings.encoder_noise(encoder_noise),
         settings.stopping(tolerance, patience, improvement),
     )
     # Explicit transfers, so that callers may forbid implicit ones.
@@ -108,6 +109,7 @@ def pnp_hvae(
         observation,
         knobs,
         start,
+        criterion=criterion,
         max_steps=settings.check_count("max_steps", max_steps),
         cg_steps=cg_steps,
         history=bool(history),
@@ -147,12 +149,13 @@ class _Method:
         return state.image
 
     def objective(self, state: _State) -> jax.Array:
-        variance = self._variance(state)
-        deviation = (state.image - state.reconstruction.mean) ** 2 / variance
-        decoder = 0.5 * jnp.sum(deviation + jnp.log(2 * jnp.pi * variance))
-        weights = self.knobs.temperature**-2
-        latent = jnp.sum(weights * state.reconstruction.log_prior)
-        return self.observation.neg_log_likelihood(state.image) + decoder - latent
+        return joint_objective(
+            self.observation,
+            state.image,
+            state.reconstruction,
+            self.knobs.temperature,
+            self.knobs.decoder_std,
+        )
 
     def _with_reconstruction(self, image: jax.Array) -> _State:
         knobs = self.knobs
@@ -162,15 +165,32 @@ class _Method:
         )
 
     def _variance(self, state: _State) -> jax.Array:
-        if self.knobs.decoder_std is None:
-            return state.reconstruction.std**2
-        return self.knobs.decoder_std**2
+        return decoder_variance(state.reconstruction, self.knobs.decoder_std)
 
 
 @functools.partial(
-    jax.jit, static_argnames=("max_steps", "cg_steps", "history", "watch")
+    jax.jit, static_argnames=("criterion", "max_steps", "cg_steps", "history", "watch")
 )
 def _solve(
+    prior: HierarchicalPrior,
+    observation: Observation,
+    knobs: _Knobs,
+    start: jax.Array | None,
+    *,
+    criterion: str | None,
+    **static: Any,
+) -> Restoration:
+    if criterion is None:
+        return _solve_at(prior, observation, knobs, start, **static)
+
+    def solve(observed: Observation, tau: jax.Array) -> Restoration:
+        fixed = knobs._replace(temperature=tau)
+        return _solve_at(prior, observed, fixed, start, **static)
+
+    return selection.select(solve, observation, knobs.temperature, criterion)[0]
+
+
+def _solve_at(
     prior: HierarchicalPrior,
     observation: Observation,
     knobs: _Knobs,
@@ -190,5 +210,10 @@ def _solve(
     final: _State = result.state
     reconstruction = final.reconstruction
     return Restoration.of(
-        result, final.image, reconstruction.mean, reconstruction.latents
+        result,
+        final.image,
+        reconstruction.mean,
+        reconstruction.latents,
+        evaluations=result.steps + 1,
+        temperature=knobs.temperature,
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxrestore.solvers.driver import Run
 
@@ -24,6 +25,10 @@ class Restoration:
         status: () int32 code, see `Status` and `status_name`.
         history: "residual", "objective" and "contraction", each (max_steps,), NaN
             after the last step; None if it was not asked for.
+        evaluations: () int32, forward passes through the prior's network (encoder,
+            decoder or both) of the steps taken; 0 without a network.
+        gradients: () int32, backward passes through it.
+        temperature: tau, () or one for each group; None of solvers without.
     """
 
     image: jax.Array
@@ -33,12 +38,31 @@ class Restoration:
     residual: jax.Array
     status: jax.Array
     history: dict[str, jax.Array] | None
+    evaluations: jax.Array
+    gradients: jax.Array
+    temperature: jax.Array | None = None
 
     @classmethod
     def of(
-        cls, run: Run, image: Any, mean: Any, latents: tuple[Any, ...] = ()
+        cls,
+        run: Run,
+        image: Any,
+        mean: Any,
+        latents: tuple[Any, ...] = (),
+        evaluations: Any = 0,
+        gradients: Any = 0,
+        temperature: Any = None,
     ) -> "Restoration":
         """Join the driver's account of a run with the solver's results."""
         return cls(
-            image, mean, latents, run.steps, run.residual, run.status, run.history
+            image=image,
+            mean=mean,
+            latents=latents,
+            steps=run.steps,
+            residual=run.residual,
+            status=run.status,
+            history=run.history,
+            evaluations=jnp.full_like(run.steps, 0) + evaluations,
+            gradients=jnp.full_like(run.steps, 0) + gradients,
+            temperature=temperature,
         )

@@ -9,6 +9,8 @@ import numpy as np
 from jaxrestore.errors import InputError
 from jaxrestore.solvers.driver import Stopping
 
+WATCHED = ("change", "objective")
+
 
 def check_number(
     name: str, value: Any, low: float, high: float, expected: str, scalar: bool = True
@@ -63,6 +65,34 @@ def check_start(start: Any, observation: Any) -> None:
             f"start has shape {tuple(start.shape)}; expected {shape}, the shape of the "
             "image that the operator takes"
         )
+
+
+def decoder_std(value: Any) -> Any:
+    """Return gamma, a number or (H, W, C), as float32; None passes.
+
+    Raises:
+        InputError: not above 0.
+    """
+    return check_number("decoder_std", value, 0, 10, "a std > 0 in [0, 1] units", False)
+
+
+def encoder_noise(value: Any) -> Any:
+    """Return the noise level that the encoder is told as float32; None passes.
+
+    Raises:
+        InputError: below 0.
+    """
+    return check_number("encoder_noise", value, -1e-9, 10, "a std >= 0 in [0, 1] units")
+
+
+def check_watch(watch: str) -> None:
+    """Refuse what the plateau rule cannot follow.
+
+    Raises:
+        InputError: neither "change" nor "objective".
+    """
+    if watch not in WATCHED:
+        raise InputError(f"watch is {watch!r}; expected one of {', '.join(WATCHED)}")
 
 
 def stopping(tolerance: Any, patience: Any = None, improvement: Any = 1e-3) -> Stopping:

@@ -155,4 +155,10 @@ def _solve(
     else:
         descent = GradientDescent(objective, image)
     result = run(descent, knobs.stopping, max_steps=max_steps, history=history)
-    return Restoration.of(result, result.state.image, result.state.image)
+    return Restoration.of(
+        result,
+        result.state.image,
+        result.state.image,
+        evaluations=result.state.evaluations,
+        gradients=result.steps + 1,
+    )

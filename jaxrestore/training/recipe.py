@@ -17,6 +17,7 @@ Batch = Mapping[str, Any]
 RECIPES: dict[str, str] = {
     "alr": "jaxrestore.training.alr:ALRRecipe",
     "patch_vdvae": "jaxrestore.training.patch_vdvae:PatchVDVAERecipe",
+    "vae": "jaxrestore.training.vae:VAERecipe",
     "vdvae": "jaxrestore.training.vdvae:VDVAERecipe",
 }
 

@@ -6,8 +6,13 @@ from pathlib import Path
 import pytest
 
 from jaxrestore.cli import solve_config
-from jaxrestore.cli.levels import parse_level, parse_temperature
+from jaxrestore.cli.levels import (
+    CHOSEN_TEMPERATURES,
+    parse_level,
+    parse_temperature,
+)
 from jaxrestore.cli.settings import TABLES, TASKS, interpolate
+from jaxrestore.solvers.selection import CRITERIA
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "solve"
 
@@ -21,6 +26,8 @@ def test_levels(text, value):
 
 
 def test_temperatures():
+    assert set(CHOSEN_TEMPERATURES) == {"auto", *CRITERIA}
+    assert parse_temperature("sure", "t") == "sure"
     assert parse_temperature("0.8", "t") == 0.8
     assert parse_temperature("0.8:0.6", "t") == "0.8:0.6"
     assert parse_temperature("0.9,0.5", "t") == [0.9, 0.5]

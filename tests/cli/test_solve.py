@@ -190,6 +190,7 @@ def test_same_seed_same_files(run, photo, tmp_path):
     [
         ("solver.temperature=0.8:0.6", "solver.decoder_std=predicted"),
         ("solver.temperature=0.9,0.8,0.7", "solver.cg_steps=1"),
+        ("solver.temperature=auto", "solver.max_steps=1"),
         ("solver.encoder_noise=none", "solver.patience=3", "output_image=image"),
     ],
 )

@@ -55,7 +55,8 @@ class AffineHierarchy:
         mean_p = self.whiten[group] @ self.prior(group, above)
         mean_q = self.whiten[group] @ self.encoder(group, above, image)
         sharpness = self.sharpness[group] + lam
-        blend = (self.sharpness[group] * mean_q + lam * mean_p) / sharpness
+        share = self.sharpness[group] / sharpness  # 0 at tau = 0
+        blend = mean_p + share * (mean_q - mean_p)
         return self.unwhiten[group] @ blend, sharpness
 
     def log_density(self, group, z, mean, sharpness=1.0):
@@ -95,6 +96,9 @@ class AffineHierarchy:
             z, _ = self.tempered(group, above, image, taus[group])
             latents.append(z)
             above = jnp.concatenate([above, z])
+        return self.at(latents, image.shape[:2])
+
+    def at(self, latents, shape):
         mean, std = self.decode(latents)
         return Reconstruction(mean, std, tuple(latents), self.log_prior(latents))
 
@@ -151,6 +155,26 @@ def exact_hierarchy(seed, shape=(4, 4, 1), groups=(2, 3, 4), std=0.2, gain=0.3):
         **_coordinates(whiten),
         sharpness=tuple(sharpness),
     )
+
+
+def joint_minimiser(p, matrix, y, sigma, std, tau=1.0):
+    """(x, z) of least J1 for A = `matrix` and gamma = `std`, as vectors.
+
+    J1 is the sum of |rows v - target|^2 / 2 over v = (x, z).
+    """
+    n = matrix.shape[1]
+    x, z = np.split(np.eye(n + sum(o.size for o in p.prior_offsets)), [n])
+    rows = [matrix @ x / sigma, (x - p.decoder_map @ z) / std]
+    targets = [y.ravel() / sigma, p.decoder_offset / std]
+    above = np.zeros((0, x.shape[1]))
+    for group, offset in enumerate(p.prior_offsets):
+        own = z[len(above) : len(above) + offset.size]
+        weight = p.whiten[group] / np.broadcast_to(tau, p.num_groups)[group]
+        rows.append(weight @ (own - p.prior_maps[group] @ above))
+        targets.append(weight @ offset)
+        above = np.concatenate([above, own])
+    best = np.linalg.lstsq(np.concatenate(rows), np.concatenate(targets))[0]
+    return np.split(best, [n])
 
 
 def as_arrays(hierarchy, dtype=jnp.float32):

@@ -1,6 +1,6 @@
 """The recipes' shipped configs with networks small enough to train within a test."""
 
-from configs.train import alr_natural, patch_vdvae_natural, vdvae_faces64
+from configs.train import alr_natural, patch_vdvae_natural, vae_faces64, vdvae_faces64
 
 
 def alr():
@@ -29,6 +29,15 @@ def patch_vdvae():
     return config
 
 
+def vae():
+    config = vae_faces64.get_config()
+    config.model.image_size, config.data.patch_size = 8, 8
+    config.model.widths, config.model.latent_dim = (4, 8), 4
+    config.optimizer.warmup, config.optimizer.decay_start = 2, 50
+    config.optimizer.learning_rate = 1e-2
+    return config
+
+
 def vdvae():
     config = vdvae_faces64.get_config()
     config.model.image_size = 8
@@ -44,4 +53,4 @@ def vdvae():
     return config
 
 
-RECIPES = {"alr": alr, "patch_vdvae": patch_vdvae, "vdvae": vdvae}
+RECIPES = {"alr": alr, "patch_vdvae": patch_vdvae, "vae": vae, "vdvae": vdvae}

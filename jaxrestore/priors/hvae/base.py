@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrestore.errors import InputError
+from jaxrestore.nets.convolution import input_gradients
 from jaxrestore.priors.base import Reconstruction
 from jaxrestore.priors.hvae.rules import (
     Below,
@@ -94,12 +95,25 @@ class HierarchicalVAE:
                 with ``config.noise_input`` (None: 0); other networks ignore it.
         """
 
+        rule = Tempered(jnp.asarray(temperature, jnp.float32))
+        skips = self._skips(image, encoder_noise)
+        return self._decoded(rule, skips, image.shape[:2])
+
+    def at(self, latents, shape: tuple[int, int]) -> Reconstruction:
+        """p(x | z) and log p(z_l | z_<l) at given latents, by one walk.
+
+        Differentiable in the latents; where the decoder's mean is clipped to [0, 1]
+        its derivative is 0. Arguments as for :meth:`decode`.
+        """
+        self._check_groups(latents, self.num_groups)
+        with input_gradients():
+            return self._decoded(Given(tuple(latents)), None, shape)
+
+    def _decoded(self, rule: LatentRule, skips, shape) -> Reconstruction:
         def collect(z, prior, posterior):
             return z, prior.log_prob(z)
 
-        rule = Tempered(jnp.asarray(temperature, jnp.float32))
-        skips = self._skips(image, encoder_noise)
-        decoded, groups = self._walk(rule, skips, image.shape[:2], collect)
+        decoded, groups = self._walk(rule, skips, shape, collect)
         latents, log_prior = zip(*groups, strict=True)
         mean, std = self._to_unit(decoded)
         return Reconstruction(mean, std, latents, jnp.stack(log_prior))
@@ -185,11 +199,7 @@ class HierarchicalVAE:
 
         Arguments as for :meth:`decode`.
         """
-        self._check_groups(latents, self.num_groups)
-        collected = self._walk(
-            Given(tuple(latents)), None, shape, lambda z, prior, _: prior.log_prob(z)
-        )
-        return jnp.stack(collected[1])
+        return self.at(latents, shape).log_prior
 
     def importance_bound(self, image, key, samples: int) -> jax.Array:
         """Importance-weighted bound on log p(x), nats per dimension (larger: better).
@@ -214,6 +224,18 @@ class HierarchicalVAE:
 
         weights = jax.lax.map(log_weight, jax.random.split(key, samples))
         return (jax.nn.logsumexp(weights) - jnp.log(samples)) / image.size
+
+    def visit(self, image, rule: LatentRule, collect: Collect, encoder_noise=None):
+        """What `collect(z, prior, posterior)` keeps of each group, coarsest first.
+
+        Args:
+            image: what the encoder sees, (H, W, C).
+            rule: decides each latent, see `rules`.
+            collect: of a latent and the `Gaussian`s p(z_l | z_<l), q(z_l | z_<l, x)
+                to any pytree, the same for every group; a tuple of these is returned.
+        """
+        skips = self._skips(image, encoder_noise)
+        return self._walk(rule, skips, image.shape[:2], collect)[1]
 
     def elbo(self, image, key, encoder_input=None, encoder_noise=None) -> Elbo:
         """Evidence lower bound of one image, by one draw of z from q(z | x).

@@ -1,0 +1,73 @@
+"""Recipe of the plain VAE: its loss, optimiser and evaluation."""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxrestore.errors import InputError
+from jaxrestore.priors.hvae.base import Elbo
+from jaxrestore.priors.hvae.vae import VAE
+from jaxrestore.training.hvae import HierarchicalVAERecipe
+
+
+class VAERecipe(HierarchicalVAERecipe):
+    """ELBO training of a plain VAE, as a denoiser.
+
+    Minimises the bound per dimension, in nats,
+
+        (-log p(x | z) + KL(q(z | x + s n) || N(0, I))) / (H W C)
+
+    with z drawn from q and n white noise: the encoder sees x + s n with
+    s = ``config.loss.noise_std``, the target stays x, and gamma is learned with the
+    rest. JPMAP encodes images that are not clean, and needs an encoder that bears it
+    (Gonzalez et al. 2022). The loss is a bound on log p(x) for any encoder.
+
+    Args:
+        config: the frozen training configuration; uses ``model``, ``loss``,
+            ``optimizer``, ``total_steps``.
+    """
+
+    prior = VAE
+
+    def __init__(self, config):
+        super().__init__(config)
+        if not config.loss.noise_std >= 0:
+            raise InputError(
+                f"config.loss.noise_std={config.loss.noise_std}: expected a standard"
+                " deviation in [0, 1] units, 0 for plain training"
+            )
+
+    def optimizer(self, config) -> optax.GradientTransformation:
+        """Adam after clipping of the norm, with the base's schedule."""
+        return optax.chain(
+            optax.clip_by_global_norm(config.optimizer.clip_norm),
+            optax.adam(self.schedule(config)),
+        )
+
+    def loss(self, params, batch, key, step):
+        metrics = self._scores(params, batch["image"], key)
+        return metrics["nats_per_dim"], metrics
+
+    def evaluate(self, params, batch, key):
+        """The bound's terms, and PSNR of reconstructions at several noise levels."""
+        images, prior = batch["image"], VAE(params, self.model)
+        metrics = self._scores(params, images, key)
+        for level in self.config.loss.eval_noise_levels:
+            noisy = images + level / 255 * jax.random.normal(key, images.shape)
+            rebuilt = jax.vmap(lambda image: prior.reconstruct(image, 1.0).mean)(noisy)
+            error = jnp.mean((rebuilt - images) ** 2, axis=(1, 2, 3))
+            metrics[f"psnr_noise_{level:g}"] = jnp.mean(-10.0 * jnp.log10(error))
+        return metrics
+
+    def _scores(self, params, images, key) -> dict[str, jax.Array]:
+        noise_key, latent_key = jax.random.split(key)
+        noise = jax.random.normal(noise_key, images.shape)
+        seen = images + self.config.loss.noise_std * noise
+        keys = jax.random.split(latent_key, len(images))
+        terms: Elbo = jax.vmap(VAE(params, self.model).elbo)(images, keys, seen)
+        return {
+            "nats_per_dim": terms.nats_per_dim.mean(),
+            "bits_per_dim": terms.bits_per_dim.mean(),
+            "kl": terms.kl.sum(1).mean() / images[0].size,
+            "decoder_std": terms.decoder.std.mean(),
+        }

@@ -1,0 +1,58 @@
+"""A tiny prior, a few pictures, and the command line in this process."""
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxrestore.cli.entry import run_command
+from jaxrestore.experiments.command import main
+from jaxrestore.priors import VAE, VDVAE, PatchVDVAE, VAEConfig, save_prior
+from tests.priors.random_weights import random_prior
+from tests.priors.test_tools import GREY, PATCH
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """Weights "patch" and "vdvae", and a folder of smooth pictures "images"."""
+    folder = tmp_path_factory.mktemp("experiments")
+    save_prior(random_prior(PatchVDVAE, PATCH), folder / "patch.safetensors", {})
+    save_prior(random_prior(VDVAE, GREY), folder / "vdvae.safetensors", {})
+    plain = random_prior(VAE, VAEConfig(image_size=16, widths=(4,), latent_dim=3))
+    save_prior(plain, folder / "vae.safetensors", {})
+    (folder / "images").mkdir()
+    rng = np.random.default_rng(0)
+    for name in "abc":
+        steps = rng.standard_normal((40, 36, 3))
+        pixels = np.clip(np.cumsum(steps, 1) * 12 + 120, 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / "images" / f"{name}.png")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """Compiled programs of the tests stay out of the user's cache."""
+    cache = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+
+
+@pytest.fixture
+def experiment(folder, tmp_path):
+    """experiment(name, *flags) -> rows of the CSV; checks the three files."""
+
+    def experiment(name, *flags, prior="patch", out=tmp_path / "out"):
+        flags = [flag.format(folder) for flag in flags]
+        where = [f"--images={folder}/images", f"--out={out}"]
+        weights = f"--prior={folder}/{prior}.safetensors"
+        arguments = ["experiments", name, *where, weights, "--quick", *flags]
+        assert run_command(main, arguments) == 0
+        picture = np.asarray(Image.open(out / f"{name}.png"))
+        assert picture.std() > 1 and min(picture.shape[:2]) > 50
+        text = (out / f"{name}.md").read_text()
+        for part in ("| ---", f"experiments {name} ", "seed: 0", "optax", "device: "):
+            assert part in text
+        with (out / f"{name}.csv").open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    return experiment

@@ -1,0 +1,57 @@
+"""Tables of methods on the same observations."""
+
+import json
+
+import numpy as np
+
+from jaxrestore.experiments.comparison import Problem
+from jaxrestore.experiments.faces import operator
+from jaxrestore.experiments.inpainting import holes, missing
+
+VAL = "--val={}/images"
+
+
+def test_deblurring(experiment, tmp_path):
+    rows = experiment("deblurring", VAL)
+    methods = [row["method"] for row in rows]
+    assert methods == [
+        "start",
+        "total variation",
+        "PnP-HVAE (mean)",
+        "PnP-HVAE (image)",
+    ]
+    scores = {row["method"]: float(row["psnr"]) for row in rows}
+    assert 15 < scores["start"] < scores["total variation"] + 1
+    settings = tmp_path / "out" / "deblurring_settings.json"
+    written = json.loads(settings.read_text())["7.65"]
+    assert np.round(written["tv_weight"] * 7.65 / 255 * 100) in (10, 20)
+    text = (tmp_path / "out" / "deblurring.md").read_text()
+    assert "| total variation |" in text and "tv_weight" in text
+
+
+def test_settings_of_an_earlier_run_need_no_tuning(experiment, tmp_path, capsys):
+    table = {"7.65": {"temperature": 0.7, "decoder_std": 9, "tv_weight": 3.0}}
+    path = tmp_path / "table.json"
+    path.write_text(json.dumps(table))
+    experiment("deblurring", VAL, f"--settings={path}", prior="patch")
+    assert "val," not in capsys.readouterr().out
+
+
+def test_inpainting(experiment):
+    rows = experiment("inpainting", VAL)
+    assert {row["task"] for row in rows} == {"missing"}
+    assert all(float(row["psnr"]) > 5 for row in rows)
+
+
+def test_faces(experiment):
+    rows = experiment("faces", VAL, prior="vdvae")
+    assert [row["task"] for row in rows] == ["x4"] * 4
+
+
+def test_masks_and_operators():
+    rng = np.random.default_rng(0)
+    assert 0.1 <= 1 - holes((64, 80), 0.1, rng).mean() < 0.13
+    assert abs(missing((64, 80), 0.6, rng).mean() - 0.4) < 0.03
+    square = operator("square", (9, 9, 1), rng)(np.ones((9, 9, 1), np.float32))
+    assert float(square.sum()) == 81 - 9
+    assert Problem("x", "mask", 3.0, lambda images, seed: {}).tuned == "image"

@@ -1,0 +1,49 @@
+"""Variants of equal size; the command, with its training replaced by random weights."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from jaxrestore.experiments import groups
+from jaxrestore.experiments.variants import load_config, parameters, variant
+from jaxrestore.priors import PatchVDVAE, PatchVDVAEConfig, save_prior
+from tests.priors.random_weights import random_prior
+from tests.training import tiny
+
+
+def test_variants_have_nearly_the_size_of_the_config():
+    config = tiny.patch_vdvae()
+    config.model.groups, config.model.top_down_filters = (3, 3), (96, 64)
+    own = variant(config, 1)
+    assert own.model.groups == (1, 1)
+    assert abs(parameters(own.model) / parameters(config.model) - 1) < 0.05
+
+
+def test_configs_are_found_by_name():
+    assert load_config("patch_vdvae_thesis").model.groups == (5,) * 6
+
+
+def test_command_goes_on_where_it_was(experiment, monkeypatch):
+    trainings = []
+
+    def train(config, workdir):  # the loop has its own tests, and compiles for long
+        trainings.append((workdir.name, config.total_steps))
+        workdir.mkdir(parents=True, exist_ok=True)
+        (workdir / "metrics.csv").write_text("step,val_bits_per_dim\n1,3.5\n2,\n")
+        return SimpleNamespace(step=config.total_steps)
+
+    def export(config, workdir, path):
+        model = PatchVDVAEConfig.from_dict(config.model.to_dict())
+        save_prior(random_prior(PatchVDVAE, model), path, {})
+
+    monkeypatch.setattr(groups, "load_config", lambda name: tiny.patch_vdvae())
+    monkeypatch.setattr(groups, "variant", lambda config, count: config)
+    monkeypatch.setattr(groups, "train", train)
+    monkeypatch.setattr(groups, "export", export)
+    flags = "--train={}/images", "--val={}/images"
+    rows = experiment("groups", *flags)
+    assert [(row["groups"], row["bits_per_dim"]) for row in rows] == [("2", "3.5")]
+    assert np.isfinite(float(rows[0]["psnr"]))
+    assert experiment("groups", *flags) == rows
+    experiment("groups", *flags, "--steps=3")
+    assert trainings == [("groups_1", 2), ("groups_1", 3)]  # finished: not opened again

@@ -1,0 +1,34 @@
+"""Volume terms and iterated reconstructions."""
+
+import numpy as np
+
+from jaxrestore.experiments.iterated import picked
+
+
+def test_volume(experiment):
+    rows = experiment("volume", "--draws=4")
+    assert [row["group"] for row in rows] == ["0"] * 4 + ["1"] * 4
+    shift, distance, change, size = (
+        np.array([float(row[name]) for row in rows])
+        for name in ("shift", "distance", "change", "elements")
+    )
+    # ||t e||^2 with e standard normal: t^2 times the number of elements, on average.
+    np.testing.assert_allclose(np.mean(distance / (shift**2 * size)), 1, atol=0.25)
+    assert np.all(np.abs(change) > 0)  # random networks: volumes do depend
+    still = experiment("volume", "--draws=4", "--reach=0")
+    for name in ("distance", "change"):
+        np.testing.assert_allclose([float(row[name]) for row in still], 0, atol=1e-4)
+
+
+def test_iterated(experiment, tmp_path):
+    rows = experiment("iterated")
+    assert [row["step"] for row in rows] == list("1234") * 2
+    changes = np.array([float(row["change"]) for row in rows]).reshape(2, 4)
+    ratios = np.array([float(row["contraction"]) for row in rows]).reshape(2, 4)
+    np.testing.assert_allclose(ratios[:, 1] < 1, changes[:, 1] < changes[:, 0])
+    assert (tmp_path / "out" / "iterated_change.png").exists()
+
+
+def test_picked_steps_go_from_the_first_to_the_last():
+    assert picked(100)[0] == 0 and picked(100)[-1] == 100 and len(picked(100)) == 7
+    assert picked(2) == [0, 1, 2]

@@ -1,0 +1,60 @@
+"""Experiments that compare runs of the solvers."""
+
+import numpy as np
+
+from jaxrestore.experiments.auto_temperature import summarise
+from jaxrestore.solvers.selection import CANDIDATES
+
+
+def test_convergence(experiment):
+    rows = experiment("convergence")
+    assert {row["method"] for row in rows} == {
+        f"{method} ({kind})"
+        for method in ("PnP-HVAE", "Adam, 0.01")
+        for kind in ("mean", "image")
+    }
+    for row in rows:
+        passes = int(row["evaluations"]), int(row["gradients"]), int(row["steps"])
+        assert passes == ((4, 0, 3) if "PnP" in row["method"] else (6, 5, 4))
+        assert np.isfinite(
+            [float(row[k]) for k in ("objective", "psnr", "seconds")]
+        ).all()
+
+
+def test_temperature(experiment):
+    rows = experiment("temperature", "--noise=7.65", "--batch=2")
+    assert [row["temperature"] for row in rows] == ["0.5", "0.5", "0.9", "0.9"]
+    assert all(float(row["psnr"]) > 5 for row in rows)
+
+
+def test_auto_temperature(experiment):
+    rows = experiment("auto_temperature")
+    assert [float(row["temperature"]) for row in rows] == list(CANDIDATES)
+    assert all(np.isfinite(float(row["sure"])) for row in rows)
+
+
+def test_summary_of_choices():
+    psnr = [[20.0, 22.0], [24.0, 21.0]]  # two problems, two temperatures
+    sure = [[2.0, 1.0], [1.0, 2.0]]  # right both times
+    far = [[1.0, 2.0], [2.0, 1.0]]  # wrong both times
+    rows = [
+        {"noise": "7", "temperature": t, "psnr": p, "sure": s, "discrepancy": d}
+        for of in zip(psnr, sure, far, strict=True)
+        for t, p, s, d in zip((0.5, 0.9), *of, strict=True)
+    ]
+    found = summarise(rows, "7")
+    assert found["tau 0.5"] == 22.0 and found["best fixed"] == 22.0
+    assert found["best each"] == found["sure"] == 23.0
+    assert found["discrepancy"] == 20.5
+
+
+def test_jpmap(experiment):
+    rows = experiment("jpmap", prior="vae")
+    methods = ["start", "CSGM", "JPMAP"]
+    assert [row["method"] for row in rows[::2]] == methods * 3
+    assert all(
+        np.isfinite(float(row["psnr"])) and float(row["psnr"]) > 2 for row in rows
+    )
+    for row in rows:
+        if row["method"] == "JPMAP":
+            assert float(row["largest_increase"]) < 1e-4
