@@ -28,6 +28,10 @@ BUNDLED: dict[str, tuple[str, str]] = {
         "patch-vdvae-natural.safetensors",
         "91ec0d9f9102229f493063f84e71a5dca3d2a4c7046245bc118af693e0a0328b",
     ),
+    "vae-faces64": (
+        "vae-faces64.safetensors",
+        "48509f978bdd1476603234124ced8d5b904e3ebd0ac72e6085fd96344b6cd78e",
+    ),
     "vdvae-faces64": (
         "vdvae-faces64.safetensors",
         "ccd6f470aa2d6c6134bc6ecf1f1c5fe56533740ee300c693f7afb91a15e656bc",
