@@ -19,7 +19,6 @@ the noisy one, a smooth fill, the one nearest to grey that explains the projecti
 x = G(z).
 """
 
-from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -51,8 +50,10 @@ def add_flags(parser) -> None:
     add("--methods", type=kinds.words, default=["CSGM", "JPMAP"], help="which")
     add("--steps", type=kinds.count, default=100, help="of JPMAP at most")
     add("--descent_steps", type=kinds.count, default=300, help="of Adam in one step")
+    add("--tolerance", type=kinds.number, default=1e-4, help="of JPMAP")
     add("--csgm_steps", type=kinds.count, default=1000, help="of CSGM at most")
-    add("--tolerance", type=kinds.number, default=1e-4, help="relative change")
+    text = "of CSGM; 0: all its steps, each of which is small"
+    add("--csgm_tolerance", type=kinds.number, default=0.0, help=text)
     add("--batch", type=kinds.count, default=1, help="images solved together")
     add("--shown", type=kinds.count, default=2, help="images of each task drawn")
 
@@ -111,16 +112,21 @@ def _projections(shape, rng):
 def solve_all(prior, observations, flags) -> dict[str, tuple]:
     """method -> (images, seconds for all of them, restorations or ())."""
     start = [np.asarray(starting_image(o)) for o in observations]
-    cascade = {"max_steps": flags.steps, "descent_steps": flags.descent_steps}
+    cascade = {
+        "max_steps": flags.steps,
+        "tolerance": flags.tolerance,
+        "descent_steps": flags.descent_steps,
+    }
+    search = {"max_steps": flags.csgm_steps, "tolerance": flags.csgm_tolerance}
     solvers = {
-        "CSGM": partial(csgm, max_steps=flags.csgm_steps),
-        "JPMAP": partial(jpmap, **cascade),
-        "JPMAP continued": partial(jpmap, **cascade, continuation=True),
+        "CSGM": (csgm, search),
+        "JPMAP": (jpmap, cascade),
+        "JPMAP continued": (jpmap, cascade | {"continuation": True}),
     }
     results: dict[str, tuple] = {"start": (start, 0.0, ())}
     for name in flags.methods:
-        solver = partial(solvers[name], tolerance=flags.tolerance)
-        solved = solve_latent(solver, prior, observations, flags.batch)
+        solver, static = solvers[name]
+        solved = solve_latent(solver, prior, observations, static, flags.batch)
         results[name] = [r.image for r in solved.runs], solved.seconds, solved.runs
     return results
 
@@ -128,7 +134,7 @@ def solve_all(prior, observations, flags) -> dict[str, tuple]:
 def _counts(run) -> dict[str, Any]:
     """Passes through the network, branches taken, and the largest increase of J1."""
     counts = {"evaluations": int(run.evaluations), "gradients": int(run.gradients)}
-    if "branch" not in run.history:
+    if "branch" not in run.history or not run.steps:
         return counts
     branches = run.history["branch"][: int(run.steps)]
     values = run.history["objective"][: int(run.steps)]
@@ -142,8 +148,8 @@ def _cascade(rows, tasks) -> str:
     for task in tasks:
         own = [r for r in rows if (r["task"], r["method"]) == (task, "JPMAP")]
         if own:
-            totals = [sum(r[f"branch_{b}"] for r in own) for b in range(4)]
-            rising = sum(r["largest_increase"] > 1e-5 for r in own)
+            totals = [sum(r.get(f"branch_{b}", 0) for r in own) for b in range(4)]
+            rising = sum(r.get("largest_increase", 0) > 1e-5 for r in own)
             lines.append(
                 f"JPMAP, {task}: steps by branch {totals[0]} encoder, {totals[1]}"
                 f" descent from it, {totals[2]} descent from the last z, {totals[3]}"

@@ -4,6 +4,7 @@ import functools
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -67,9 +68,10 @@ def solve_adam(prior, observations, chosen, rate, flags, history=False) -> Solve
     return _by_shape(_adam, static, observations, extra, flags.batch)
 
 
-def solve_latent(solver, prior, observations, batch: int) -> Solved:
-    """Every image by a solver (prior, observation) -> `Restoration`."""
-    return _by_shape(_latent, {"solver": solver}, observations, prior, batch)
+def solve_latent(solver, prior, observations, static, batch: int) -> Solved:
+    """Every image by a solver of a prior and an observation, with static settings."""
+    static = static | {"solver": solver}
+    return _by_shape(_plain, static, observations, prior, batch)
 
 
 def solve_attempts(prior, observation, settings, static):
@@ -190,6 +192,10 @@ def _alr(observations, extra, *, batch, max_steps):
     return jax.lax.map(one, observations, batch_size=batch if batch > 1 else None)
 
 
+def _plain(observations, prior, *, batch, solver, **static):
+    return _latent_solver(solver, observations, (prior, {}), batch, static)
+
+
 def _pnp(observations, extra, *, batch, **static):
     return _latent_solver(pnp_hvae, observations, extra, batch, static)
 
@@ -200,13 +206,9 @@ def _adam(observations, extra, *, batch, **static):
 
 def _latent_solver(solver, observations, extra, batch, static):
     prior, settings = extra
-    solver = functools.partial(solver, **settings, **static)
-    return _latent(observations, prior, batch=batch, solver=solver)
 
-
-def _latent(observations, prior, *, batch, solver):
     def one(observation):
-        result = solver(prior, observation)
-        return result.__class__(**{**vars(result), "latents": ()})
+        result = solver(prior, observation, **settings, **static)
+        return replace(result, latents=())
 
     return jax.lax.map(one, observations, batch_size=batch if batch > 1 else None)
