@@ -40,7 +40,7 @@ def add_flags(parser) -> None:
     add("--kernels", help="folder of kernels, .npy files")
     add("--ids", type=kinds.words, help="their numbers; with a folder [4,7,9,11]")
     add("--noise", type=kinds.words, default=["2.55", "7.65", "12.75"], help="of 255")
-    add("--decoder_std", type=kinds.number, help="of 255; without: as solve.py")
+    add("--decoder_std", type=kinds.positive, help="of 255; without: as solve.py")
     add("--encoder_noise", type=kinds.number, help="of 255; without: as solve.py")
     add("--steps", type=kinds.count, default=50, help="iterations at most")
     add("--tolerance", type=kinds.number, default=2e-3, help="as in solve.py")
@@ -48,12 +48,13 @@ def add_flags(parser) -> None:
 
 def run(flags, report) -> None:
     """Solve at every candidate, score, compare the choices."""
+    by_level = levels(flags.noise)
     prior = hierarchical_prior(flags.prior, "auto_temperature")
     images, blurs = images_for(prior, flags), read_kernels(flags)
     for name, kernel in blurs.items():
         check_fits(kernel, images, f"--ids={name}")
     rows, settings = [], {}
-    for noise, level in levels(flags.noise).items():
+    for noise, level in by_level.items():
         settings[noise] = chosen = chosen_for("blur", level, flags)
         solve = partial(_attempts, prior, chosen, flags)
         for kernel, seen in blurred(blurs, level, images, flags.seed).items():

@@ -12,6 +12,7 @@ the decoder mean). What was used is written beside the table. "start" is the
 observation.
 """
 
+import argparse
 from functools import partial
 from pathlib import Path
 
@@ -47,12 +48,13 @@ def add_flags(parser) -> None:
 
 def run(flags, report) -> None:
     """Choose settings, solve, score."""
+    by_level = levels(flags.noise)
     data, blurs = comparison.read(flags), read_kernels(flags)
     for name, kernel in blurs.items():
         for images in data[1:]:
             check_fits(kernel, images, f"--ids={name}")
     problems = []
-    for noise, level in levels(flags.noise).items():
+    for noise, level in by_level.items():
         degrade, keys = partial(blurred, blurs, level), ("noise", "kernel")
         problem = comparison.Problem(noise, "blur", level, degrade, keys, "mean")
         problems.append(problem)
@@ -69,7 +71,7 @@ def levels(words: list[str]) -> dict[str, float]:
     for word in words:
         try:
             result[word] = kinds.number(word)
-        except ValueError:
+        except (ValueError, argparse.ArgumentTypeError):
             result[word] = 0.0
         if not 0 < result[word] <= 255:
             raise InputError(f"--noise={word}: expected levels of 255 such as 7.65")

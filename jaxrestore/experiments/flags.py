@@ -82,6 +82,13 @@ def number(text: str) -> float:
     return value
 
 
+def positive(text: str) -> float:
+    """A finite number above 0."""
+    if (value := number(text)) == 0:
+        raise argparse.ArgumentTypeError(f"{text}: expected a number above 0")
+    return value
+
+
 def words(text: str) -> list[str]:
     """Comma-separated words."""
     return [word for word in text.split(",") if word]

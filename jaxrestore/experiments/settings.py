@@ -15,7 +15,7 @@ def add_settings(parser, temperature: bool = True) -> None:
     auto = "without: what solve.py uses"
     if temperature:
         add("--temperature", type=kinds.temperatures, help=f"in (0, 1]; {auto}")
-    add("--decoder_std", type=kinds.number, help=f"of 255; {auto}")
+    add("--decoder_std", type=kinds.positive, help=f"of 255; {auto}")
     add("--encoder_noise", type=kinds.number, help=f"of 255, what is told; {auto}")
 
 

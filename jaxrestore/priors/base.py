@@ -12,7 +12,7 @@ class Reconstruction:
     """The tempered reconstruction of one image (Algorithm 3, then the decoder).
 
     Attributes:
-        mean: (H, W, C) decoder mean mu(z), in [0, 1] units, not clipped.
+        mean: (H, W, C) decoder mean mu(z), in [0, 1] units.
         std: (H, W, C) standard deviation of p(x | z) that the decoder predicts,
             in [0, 1] units, positive.
         latents: one array per latent group, the coarsest first.
@@ -40,7 +40,7 @@ class HierarchicalPrior(Protocol):
 
     @property
     def stride(self) -> int:
-        """Images are padded to a multiple of this inside; callers need not care."""
+        """Image pixels per pixel of the coarsest latent, along one side."""
         ...
 
     def reconstruct(
@@ -49,9 +49,9 @@ class HierarchicalPrior(Protocol):
         """Decode z = E_tau(image), Algorithm 3.
 
         Args:
-            image: (H, W, C), [0, 1] units, any size.
-            temperature: tau in (0, 1], a scalar or (L,), the coarsest group first.
-                1 gives the encoder's mean, towards 0 the prior's mean.
+            image: (H, W, C), [0, 1] units, of a size that the prior takes.
+            temperature: tau in [0, 1], a scalar or (L,), the coarsest group first.
+                1 gives the encoder's mean, 0 the prior's mean whatever the image.
             encoder_noise: noise level, [0, 1] units, that the encoder is told its
                 input has; priors without such an input ignore it.
         """

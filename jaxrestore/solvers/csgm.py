@@ -59,9 +59,10 @@ def csgm(
         `image` and `mean` are both G(z_K).
 
     Raises:
-        InputError: a setting out of its range.
+        InputError: a setting out of its range, or latents of other shapes.
     """
     settings.check_watch(watch)
+    settings.check_latents(prior, latents, observation.image_shape)
     knobs = _Knobs(
         settings.check_number(
             "learning_rate", learning_rate, 0, 10, "a number > 0, such as 0.01"

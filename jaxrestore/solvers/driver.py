@@ -27,7 +27,8 @@ class Method(Protocol):
     """A solver as the driver sees it: pure functions of an arbitrary state pytree.
 
     A method ``extras(state)``, where there is one, returns named scalars that join
-    the history.
+    the history; a method ``settled(state)`` may say that a small change of the image
+    does not end the run yet.
     """
 
     def init(self) -> Any:
@@ -164,7 +165,10 @@ def _advance(
     status = jnp.where(steps >= max_steps, Status.MAX_STEPS, Status.RUNNING)
     if stopping.patience is not None:
         status = jnp.where(stale > stopping.patience, Status.PLATEAU, status)
-    status = jnp.where(residual <= stopping.tolerance, Status.CONVERGED, status)
+    converged = residual <= stopping.tolerance
+    if (settled := getattr(method, "settled", None)) is not None:
+        converged &= settled(state)
+    status = jnp.where(converged, Status.CONVERGED, status)
     values = {
         "residual": residual,
         "objective": objective,

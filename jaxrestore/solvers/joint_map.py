@@ -75,6 +75,7 @@ def joint_map(
     """
     settings.check_watch(watch)
     settings.check_start(start, observation)
+    settings.check_latents(prior, latents, observation.image_shape)
     knobs = _Knobs(
         temperatures.check(temperature, prior.num_groups),
         settings.decoder_std(decoder_std),

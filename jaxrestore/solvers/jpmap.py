@@ -13,13 +13,14 @@ from jaxrestore.priors.base import HierarchicalPrior, Reconstruction
 from jaxrestore.solvers import settings
 from jaxrestore.solvers.driver import Stopping, run
 from jaxrestore.solvers.latent_descent import descend
-from jaxrestore.solvers.objective import joint_objective
+from jaxrestore.solvers.objective import decoder_variance, joint_objective
 from jaxrestore.solvers.restoration import Restoration
 
 # What the history's "branch" says of a step: whose z it took.
 ENCODER, FROM_ENCODER, FROM_PREVIOUS, NONE = range(4)
 
 _ROUND_CHANGE, _ROUND_STEPS = 1 / 255, 500  # a round of the continuation ends at
+_CLOSE = 1.1  # times the target is near enough
 
 
 def jpmap(
@@ -66,8 +67,8 @@ def jpmap(
 
     ``continuation=True`` looks for the z alone, x = mu(z) (MAP-z): the decoder's
     precision starts at 0.1 / gamma^2 and is multiplied, when x and z have settled, by
-    exp(growth * (mean((x - mu(z))^2) - target^2)), until x is within `target` of mu(z).
-    J1 is then non-increasing between those moments.
+    exp(growth * (mean((x - mu(z))^2) - target^2)). The run is done when x settles
+    within 1.1 `target` of mu(z). J1 is then non-increasing between those moments.
 
     Compiles once per shape and works under `jax.jit` and `jax.vmap`.
 
@@ -81,7 +82,7 @@ def jpmap(
         descent_steps: static, most steps of Adam within one step.
         descent_tolerance: Adam stops where gamma^2 ||dJ1/dz|| / dim(z) is below.
         continuation: static, see above.
-        target: root mean square of x - mu(z) that the continuation ends at.
+        target: root mean square of x - mu(z) that the continuation goes towards.
         growth: how fast it gets there.
         max_steps: static, largest number of steps.
         tolerance: stop at this relative change of x, >= 0.
@@ -133,7 +134,7 @@ class _Knobs(NamedTuple):
 class _State(NamedTuple):
     image: jax.Array
     decoded: Reconstruction
-    variance: jax.Array
+    scale: jax.Array  # of gamma^2, 1 without continuation
     value: jax.Array
     branch: jax.Array
     since: jax.Array
@@ -153,16 +154,10 @@ class _Method:
     def init(self) -> _State:
         # At temperature 0 the encoder has no say: the prior's mean.
         decoded = self.prior.reconstruct(jnp.zeros_like(self.start), 0.0)
-        std = self.knobs.decoder_std
-        variance = jnp.square(decoded.std if std is None else std)
-        variance = jnp.broadcast_to(variance, self.start.shape)
-        variance = 10 * variance if self.continuation else variance
-        zero = jnp.int32(0)
-        value = self._j1(self.start, decoded, variance)
-        branch = jnp.int32(NONE)
-        return _State(
-            self.start, decoded, variance, value, branch, zero, zero + 1, zero
-        )
+        scale = jnp.full((), 10.0 if self.continuation else 1.0, self.start.dtype)
+        zero, none = jnp.int32(0), jnp.int32(NONE)
+        value = self._j1(self.start, decoded, scale)
+        return _State(self.start, decoded, scale, value, none, zero, zero + 1, zero)
 
     def step(self, state: _State) -> _State:
         tau, noise = jnp.ones((), state.image.dtype), self.knobs.encoder_noise
@@ -185,15 +180,26 @@ class _Method:
     def extras(self, state: _State) -> dict[str, jax.Array]:
         return {"branch": state.branch}
 
-    def _j1(self, image, decoded: Reconstruction, variance) -> jax.Array:
-        std = jnp.sqrt(variance)
+    def settled(self, state: _State) -> jax.Array:
+        if not self.continuation:
+            return jnp.array(True)
+        gap = jnp.mean(jnp.square(state.image - state.decoded.mean))
+        return gap <= (_CLOSE * self.knobs.target) ** 2
+
+    def _variance(self, decoded: Reconstruction, scale) -> jax.Array:
+        return scale * decoder_variance(decoded, self.knobs.decoder_std)
+
+    def _j1(self, image, decoded: Reconstruction, scale) -> jax.Array:
+        std = jnp.sqrt(self._variance(decoded, scale))
+        std = jnp.broadcast_to(std, image.shape)
         return joint_objective(self.observation, image, decoded, jnp.ones(()), std)
 
     def _completed(self, state: _State, decoded: Reconstruction, branch) -> _State:
         """The exact step in x after a step in z."""
-        image = self.observation.prox(decoded.mean, state.variance)
+        variance = self._variance(decoded, state.scale)
+        image = self.observation.prox(decoded.mean, variance)
         image = image.astype(state.image.dtype)
-        value = self._j1(image, decoded, state.variance)
+        value = self._j1(image, decoded, state.scale)
         return state._replace(
             image=image, decoded=decoded, value=value, branch=jnp.int32(branch)
         )
@@ -214,7 +220,7 @@ class _Method:
                 evaluations=third.evaluations,
                 gradients=third.gradients,
             )
-            taken = third.value <= state.value
+            taken = ~(third.value > state.value)  # a NaN is left to the driver
             return jax.tree.map(lambda a, b: jnp.where(taken, a, b), third, refused)
 
         return lax.cond(lower, lambda: second, last)
@@ -225,13 +231,13 @@ class _Method:
 
         def j1(latents):
             decoded = self.prior.at(latents, (height, width))
-            return self._j1(state.image, decoded, state.variance)
+            return self._j1(state.image, decoded, state.scale)
 
         latents, count = descend(
             j1,
             start.latents,
             self.knobs.descent_rate,
-            self.knobs.descent_tolerance / jnp.mean(state.variance),
+            self.knobs.descent_tolerance / jnp.mean(self._variance(start, state.scale)),
             self.descent_steps,
             needed,
         )
@@ -249,10 +255,10 @@ class _Method:
         over = (moved < _ROUND_CHANGE) | (after.since + 1 >= _ROUND_STEPS)
         gap = jnp.mean(jnp.square(after.image - after.decoded.mean))
         factor = jnp.exp(-self.knobs.growth * (gap - self.knobs.target**2))
-        variance = jnp.where(over, factor, 1.0) * after.variance
+        scale = jnp.where(over, factor, 1.0) * after.scale
         return after._replace(
-            variance=variance,
-            value=self._j1(after.image, after.decoded, variance),
+            scale=scale,
+            value=self._j1(after.image, after.decoded, scale),
             since=jnp.where(over, 0, after.since + 1),
         )
 

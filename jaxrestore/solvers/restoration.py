@@ -23,10 +23,10 @@ class Restoration:
         steps: () int32, the number K of steps taken.
         residual: () ||x_K - x_{K-1}|| / ||x_{K-1}||; infinite without a step.
         status: () int32 code, see `Status` and `status_name`.
-        history: "residual", "objective" and "contraction", each (max_steps,), NaN
-            after the last step; None if it was not asked for.
+        history: "residual", "objective", "contraction" and what the solver adds, each
+            (max_steps,), NaN after the last step; None if it was not asked for.
         evaluations: () int32, forward passes through the prior's network (encoder,
-            decoder or both) of the steps taken; 0 without a network.
+            decoder or both), or evaluations of the regulariser; 0 without either.
         gradients: () int32, backward passes through it.
         temperature: tau, () or one for each group; None of solvers without.
     """

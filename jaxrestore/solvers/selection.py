@@ -10,6 +10,7 @@ from jax import lax
 
 from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
+from jaxrestore.solvers.driver import Status
 from jaxrestore.solvers.restoration import Restoration
 
 CRITERIA = ("sure", "discrepancy")
@@ -58,13 +59,14 @@ def select(
         name: one of `CRITERIA`.
 
     Returns:
-        The restoration with the least score, and the (K,) scores; where the score is
-        not finite the candidate is passed over.
+        The restoration with the least score, its `evaluations` those of all attempts,
+        and the (K,) scores; infinite where a run diverged.
     """
     results, found = attempts(solve, observation, candidates, (name,))
     scores = found[name]
-    best = jnp.argmin(jnp.where(jnp.isfinite(scores), scores, jnp.inf))
-    return jax.tree.map(lambda leaf: leaf[best], results), scores
+    best = jnp.argmin(scores)
+    chosen = jax.tree.map(lambda leaf: leaf[best], results)
+    return replace(chosen, evaluations=results.evaluations.sum()), scores
 
 
 def attempts(
@@ -85,7 +87,7 @@ def attempts(
         The restorations, stacked along a leading axis, and (K,) scores by name.
     """
     level = jnp.asarray(observation.noise_std)
-    signs = jax.random.rademacher(jax.random.key(0), observation.y.shape, level.dtype)
+    signs = _signs(observation.y).astype(level.dtype)
     moved = replace(observation, y=observation.y + _PROBE * level * signs)
     observed = observation.operator.clean(jnp.ones_like(observation.y)).sum()
 
@@ -97,10 +99,27 @@ def attempts(
         misfit = jnp.sum(jnp.square(observation.residual(result.mean))) / observed
         if "discrepancy" in names:
             scores["discrepancy"] = jnp.abs(misfit / level**2 - 1)
+        good = result.status != Status.DIVERGED
         if "sure" in names:
-            change = shown(solve(moved, tau)) - shown(result)
+            other = solve(moved, tau)
+            change = shown(other) - shown(result)
             slope = jnp.sum(signs * change) / (observed * _PROBE * level)
             scores["sure"] = misfit - level**2 + 2 * level**2 * slope
-        return result, scores
+            good &= other.status != Status.DIVERGED
+            spent = result.evaluations + other.evaluations
+            result = replace(result, evaluations=spent)
+        return result, jax.tree.map(
+            lambda s: jnp.where(good & jnp.isfinite(s), s, jnp.inf), scores
+        )
 
     return lax.map(attempt, jnp.asarray(candidates, level.dtype))
+
+
+def _signs(y: jax.Array) -> jax.Array:
+    """Random signs like the noise of y: the same in all channels where y is grey."""
+    key = jax.random.key(0)
+    signs = jax.random.rademacher(key, y.shape)
+    if y.ndim < 3:
+        return signs
+    grey = jnp.all((y == y[..., :1]) | jnp.isnan(y))
+    return jnp.where(grey, jax.random.rademacher(key, (*y.shape[:-1], 1)), signs)

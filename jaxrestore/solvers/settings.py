@@ -67,6 +67,25 @@ def check_start(start: Any, observation: Any) -> None:
         )
 
 
+def check_latents(prior: Any, latents: Any, shape: tuple[int, ...]) -> None:
+    """Refuse latents of other shapes than the prior gives images of `shape`.
+
+    Raises:
+        InputError: number or shape of the groups differs.
+    """
+    if latents is None:
+        return
+    image = jax.ShapeDtypeStruct(tuple(shape), np.float32)
+    encoded = jax.eval_shape(lambda p, x: p.reconstruct(x, 1.0).latents, prior, image)
+    expected = [tuple(z.shape) for z in encoded]
+    shapes = [tuple(np.shape(z)) for z in latents]
+    if shapes != expected:
+        raise InputError(
+            f"latents have shapes {shapes}; expected {expected}, as `reconstruct`"
+            " returns them"
+        )
+
+
 def decoder_std(value: Any) -> Any:
     """Return gamma, a number or (H, W, C), as float32; None passes.
 

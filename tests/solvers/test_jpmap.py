@@ -142,6 +142,8 @@ def test_continuation_ends_in_the_range_of_the_decoder():
 
         assert gap(loose) > 0.05
         np.testing.assert_allclose(gap(tight), 0.01, rtol=0.05)
+        done = jpmap(p, observation, max_steps=1000, tolerance=1e-2, **settings)
+        assert done.status == Status.CONVERGED and gap(done) <= 0.011
 
 
 def test_csgm_reaches_the_closed_form():
@@ -178,3 +180,7 @@ def test_bad_settings():
         jpmap(trained_like(), observation, descent_steps=0)
     with pytest.raises(InputError, match="learning_rate is -1"):
         csgm(trained_like(), observation, learning_rate=-1)
+    with pytest.raises(
+        InputError, match=r"latents have shapes .*expected \[\(1, 1, 3\)"
+    ):
+        csgm(trained_like(), observation, latents=(jnp.zeros(3),))

@@ -9,7 +9,7 @@ from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
 from jaxrestore.operators import Blur, Mask
 from jaxrestore.solvers import pnp_hvae, selection
-from jaxrestore.solvers.driver import Run
+from jaxrestore.solvers.driver import Run, Status
 from jaxrestore.solvers.restoration import Restoration
 from tests.solvers.problems import KERNEL, observations, observe, prior
 
@@ -78,3 +78,35 @@ def test_solver_returns_the_run_of_the_chosen_temperature(word):
 def test_unknown_word():
     with pytest.raises(InputError, match="temperature is 'best'.*sure"):
         pnp_hvae(prior(), observe(observations(0, 1)[0]), temperature="best")
+
+
+def test_sure_knows_that_grey_images_have_one_noise():
+    operator = OPERATORS["blur"]
+    x = jax.random.normal(jax.random.key(1), SHAPE) * 0.3
+    y = operator(x) + SIGMA * jax.random.normal(jax.random.key(2), SHAPE)
+
+    def blend(observation, share):  # sees all channels, as a colour prior does
+        grey = observation.y.mean(-1, keepdims=True)
+        image = share * jnp.broadcast_to(grey, observation.y.shape)
+        zero = jnp.int32(0)
+        return Restoration.of(Run(None, zero, jnp.float32(0), zero, None), image, image)
+
+    def scores(measured):
+        observation = Observation(measured, operator, jnp.float32(SIGMA))
+        return selection.select(blend, observation, SHARES, "sure")[1]
+
+    np.testing.assert_allclose(scores(jnp.tile(y, 3)), scores(y), atol=1e-5)
+
+
+def test_diverged_attempts_are_passed_over_and_all_are_counted():
+    observation = Observation(jnp.ones(SHAPE), OPERATORS["blur"], jnp.float32(0.1))
+
+    def solve(observed, share):
+        status = jnp.where(share == 1, Status.DIVERGED, Status.CONVERGED)
+        run = Run(None, jnp.int32(3), jnp.float32(0), status, None)
+        image = jnp.full(SHAPE, share)
+        return Restoration.of(run, image, image, evaluations=4)
+
+    best, scores = selection.select(solve, observation, SHARES, "discrepancy")
+    assert np.isinf(scores[-1]) and float(best.mean[0, 0, 0]) == np.float32(0.9)
+    assert int(best.evaluations) == 4 * len(SHARES)
