@@ -91,13 +91,14 @@ def summarise(rows, noise: str) -> dict[str, float]:
     taus = list(dict.fromkeys(row["temperature"] for row in own))
     psnr = _by_problem(own, "psnr", len(taus))
     fixed = psnr.mean(0)
-    result = {f"tau {tau:g}": float(mean) for tau, mean in zip(taus, fixed)}  # noqa: B905
+    pairs = zip(taus, fixed.tolist(), strict=True)
+    result = {f"tau {tau:g}": mean for tau, mean in pairs}
     result["best fixed"] = float(fixed.max())
     result["best each"] = float(psnr.max(1).mean())
     for name in CRITERIA:
         chosen = np.argmin(_by_problem(own, name, len(taus)), axis=1)
         result[name] = float(psnr[np.arange(len(psnr)), chosen].mean())
-        result[f"{name}'s tau"] = float(np.mean(np.asarray(taus)[chosen]))
+        result[_chosen(name)] = float(np.mean(np.asarray(taus)[chosen]))
     return result
 
 
@@ -106,7 +107,8 @@ def _by_problem(rows, key: str, count: int) -> np.ndarray:
 
 
 def _table(summary, count: int) -> str:
-    names = [name for name in next(iter(summary.values())) if "'s" not in name]
+    means = {_chosen(name) for name in CRITERIA}
+    names = [name for name in next(iter(summary.values())) if name not in means]
     body = [
         [name, *(f"{of[name]:.2f}" + _behind(of, name) for of in summary.values())]
         for name in names
@@ -123,7 +125,11 @@ def _table(summary, count: int) -> str:
 def _behind(of, name: str) -> str:
     if name not in CRITERIA:
         return ""
-    return f" ({of[name] - of['best fixed']:+.2f}; {of[name + chr(39) + 's tau']:.2f})"
+    return f" ({of[name] - of['best fixed']:+.2f}; {of[_chosen(name)]:.2f})"
+
+
+def _chosen(name: str) -> str:
+    return f"mean temperature of {name}"
 
 
 def _draw(path, summary) -> None:
@@ -135,5 +141,5 @@ def _draw(path, summary) -> None:
             (line,) = ax.plot(at, values, ".-", label=f"noise {noise}/255")
             for name, mark in zip(CRITERIA, ("o", "s"), strict=True):
                 kwargs = {"color": line.get_color(), "fillstyle": "none"}
-                ax.plot(of[f"{name}'s tau"], of[name], mark, **kwargs)
+                ax.plot(of[_chosen(name)], of[name], mark, **kwargs)
         label(ax, "circles: SURE; squares: discrepancy", "temperature", "PSNR (dB)")

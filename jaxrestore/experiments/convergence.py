@@ -69,7 +69,10 @@ def run(flags, report) -> None:
                 rows.append(row | score(image, clean))
         curves[method] = solved.runs[0].history
         report.rows(rows)
-    _draw(report.picture, curves, flags, next(iter(images)))
+    name, clean = next(iter(images.items()))
+    for history in curves.values():  # nats per value, as in the table
+        history["objective"] = history["objective"] / clean.size
+    _draw(report.picture, curves, flags, name)
     report.table(_table(rows, flags), {**chosen, "groups": prior.num_groups})
 
 
@@ -127,7 +130,7 @@ def _draw(path, curves, flags, name: str) -> None:
         low, high = min(v.min() for v in last), max(v[len(v) // 10] for v in last)
         margin = 0.05 * max(high - low, 1e-6 * abs(low))
         left.set_ylim(low - margin, high + margin)
-        label(left, "objective", "step", "J1 (nats)")
+        label(left, "objective", "step", "J1 (nats per value)")
         label(right, "contraction ratio", "step", "||x(k+1)-x(k)|| / ||x(k)-x(k-1)||")
         right.axhline(1, color="black", linestyle="--", linewidth=0.8)
         right.set_ylim(0, 2)

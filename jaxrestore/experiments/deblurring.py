@@ -12,7 +12,6 @@ the decoder mean). What was used is written beside the table. "start" is the
 observation.
 """
 
-import argparse
 from functools import partial
 from pathlib import Path
 
@@ -71,7 +70,7 @@ def levels(words: list[str]) -> dict[str, float]:
     for word in words:
         try:
             result[word] = kinds.number(word)
-        except (ValueError, argparse.ArgumentTypeError):
+        except ValueError:
             result[word] = 0.0
         if not 0 < result[word] <= 255:
             raise InputError(f"--noise={word}: expected levels of 255 such as 7.65")

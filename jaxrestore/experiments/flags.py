@@ -39,6 +39,10 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message}; see {self.prog} --help")
 
 
+class Unusable(argparse.ArgumentTypeError, ValueError):
+    """A value that a flag cannot take; argparse shows its text."""
+
+
 def add_common(parser: argparse.ArgumentParser) -> None:
     """The flags of every experiment."""
     add = parser.add_argument
@@ -63,14 +67,14 @@ def whole(text: str) -> int:
     """A whole number from 0 on."""
     value = int(text)
     if not 0 <= value < 2**31:
-        raise argparse.ArgumentTypeError(f"{text}: expected a whole number from 0 on")
+        raise Unusable(f"{text}: expected a whole number from 0 on")
     return value
 
 
 def count(text: str) -> int:
     """A whole number from 1 on."""
     if (value := whole(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text}: expected a whole number from 1 on")
+        raise Unusable(f"{text}: expected a whole number from 1 on")
     return value
 
 
@@ -78,14 +82,14 @@ def number(text: str) -> float:
     """A finite number from 0 on."""
     value = float(text)
     if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}: expected a finite number from 0 on")
+        raise Unusable(f"{text}: expected a finite number from 0 on")
     return value
 
 
 def positive(text: str) -> float:
     """A finite number above 0."""
     if (value := number(text)) == 0:
-        raise argparse.ArgumentTypeError(f"{text}: expected a number above 0")
+        raise Unusable(f"{text}: expected a number above 0")
     return value
 
 
@@ -113,7 +117,7 @@ def temperatures(text: str) -> list[float]:
     """Comma-separated temperatures in (0, 1]."""
     values = numbers(text)
     if not values or not all(0 < value <= 1 for value in values):
-        raise argparse.ArgumentTypeError(f"{text}: expected numbers in (0, 1]")
+        raise Unusable(f"{text}: expected numbers in (0, 1]")
     return values
 
 

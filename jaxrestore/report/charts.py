@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxrestore.data.files import atomic_path
+from jaxrestore.report.plots import plain
 
 
 @contextlib.contextmanager
@@ -25,8 +26,7 @@ def chart(
     axes = list(figure.subplots(1, columns, squeeze=False)[0])
     yield axes
     for ax in axes:
-        ax.grid(alpha=0.3, linewidth=0.5)
-        ax.spines[["top", "right"]].set_visible(False)
+        plain(ax)
         ax.tick_params(labelsize=8)
         if ax.get_legend_handles_labels()[0]:
             ax.legend(fontsize=8, frameon=False)

@@ -67,6 +67,11 @@ def _axes(xlabel: str, ylabel: str, title: str) -> tuple[Figure, Axes]:
     ax = figure.subplots()
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.set_title(title, fontsize=10)
+    plain(ax)
+    return figure, ax
+
+
+def plain(ax: Axes) -> None:
+    """A faint grid, and no frame above and on the right."""
     ax.grid(alpha=0.3, linewidth=0.5)
     ax.spines[["top", "right"]].set_visible(False)
-    return figure, ax

@@ -27,12 +27,12 @@ class State(NamedTuple):
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam (betas 0.9 and 0.999, epsilon 1e-8) with a constant learning rate.
+    """Adam (betas 0.9 and 0.999, epsilon 1e-8).
 
     Attributes:
         evaluate: point -> (objective, `View`), differentiable.
         start: the first point, any pytree.
-        learning_rate: > 0.
+        learning_rate: > 0, or a schedule of the number of steps taken.
     """
 
     evaluate: Callable[[Any], tuple[jax.Array, View]]

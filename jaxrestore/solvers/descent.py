@@ -1,7 +1,7 @@
 """Descent methods for `variational`, as the driver takes them."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ import optax
 
 from jaxrestore.likelihoods import Observation
 from jaxrestore.operators import Operator
+from jaxrestore.solvers.adam import Adam, View
 
 METHODS = ("adam", "gradient_descent")
 SCALINGS = ("pixel", "literal")
@@ -31,17 +32,6 @@ class Objective:
         misfit = jnp.sum(jnp.square(self.observation.residual(x)))
         return self.data_weight * misfit / 2 + self.weight * self.regulariser(x)
 
-    def with_gradient(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """F(x) and its gradient (H, W, C)."""
-        residual = self.observation.residual(x)
-        misfit = jnp.sum(jnp.square(residual))
-        roughness, gradient = jax.value_and_grad(self.regulariser)(x)
-        pull = self.observation.operator.adjoint(residual)
-        return (
-            self.data_weight * misfit / 2 + self.weight * roughness,
-            self.data_weight * pull + self.weight * gradient,
-        )
-
     def data_lipschitz(self, shape: tuple[int, ...]) -> jax.Array:
         """Lipschitz constant of the data term's gradient, data_weight * ||A||^2."""
         return self.data_weight * norm_squared(self.observation.operator, shape)
@@ -56,58 +46,29 @@ def norm_squared(operator: Operator, shape: tuple[int, ...]) -> jax.Array:
     """
     # A constant image is the answer for positive kernels; the noise finds the others.
     start = 1 + jax.random.normal(jax.random.key(0), shape)
-
-    def step(_, v):
-        w = operator.adjoint(operator(v / jnp.linalg.norm(v.ravel())))
-        return jnp.where(jnp.linalg.norm(w.ravel()) > 0, w, v)
-
-    return jnp.linalg.norm(jax.lax.fori_loop(0, _POWER_STEPS, step, start).ravel())
+    product = lambda v: operator.adjoint(operator(v))  # noqa: E731
+    value, _ = optax.power_iteration(product, v0=start, num_iters=_POWER_STEPS)
+    return jnp.asarray(value)
 
 
-class AdamState(NamedTuple):
-    """An iterate with F and its gradient there, and Adam's moments."""
+def adam(
+    of: Objective, start: jax.Array, first: Any, last: Any, max_steps: int
+) -> Adam:
+    """Adam with a learning rate that falls exponentially over `max_steps` steps.
 
-    image: jax.Array
-    value: jax.Array
-    gradient: jax.Array
-    moments: Any
-    evaluations: jax.Array
+    lr_k = first (last / first)^(k / (K - 1)), the thesis' schedule (3.3.3).
 
+    Args:
+        of: F.
+        start: the first image (H, W, C).
+        first, last: learning rates, > 0.
+        max_steps: K.
+    """
 
-@dataclass(frozen=True)
-class Adam:
-    """Adam with a learning rate that falls exponentially over `max_steps` steps."""
+    def rate(count):
+        return first * (last / first) ** (count / max(max_steps - 1, 1))
 
-    of: Objective
-    start: jax.Array
-    learning_rate: jax.Array
-    final_learning_rate: jax.Array
-    max_steps: int
-
-    def init(self) -> AdamState:
-        """The state at the starting image."""
-        moments = optax.scale_by_adam().init(self.start)
-        first = self.of.with_gradient(self.start)
-        return AdamState(self.start, *first, moments, jnp.int32(1))
-
-    def step(self, state: AdamState) -> AdamState:
-        """One update, with the gradient at the image that it leads to."""
-        update = optax.scale_by_adam().update(state.gradient, state.moments)
-        direction, moments = cast(tuple[jax.Array, Any], update)
-        ratio = self.final_learning_rate / self.learning_rate
-        done = (state.evaluations - 1) / max(self.max_steps - 1, 1)
-        rate = self.learning_rate * ratio**done
-        image = (state.image - rate * direction).astype(state.image.dtype)
-        after = self.of.with_gradient(image)
-        return AdamState(image, *after, moments, state.evaluations + 1)
-
-    def image(self, state: AdamState) -> jax.Array:
-        """The iterate."""
-        return state.image
-
-    def objective(self, state: AdamState) -> jax.Array:
-        """F at the iterate."""
-        return state.value
+    return Adam(lambda image: (of(image), View(image, image)), start, rate)
 
 
 class DescentState(NamedTuple):
@@ -134,7 +95,7 @@ class GradientDescent:
     def init(self) -> DescentState:
         """The state at the starting image."""
         largest = 1 / self.of.data_lipschitz(self.start.shape)
-        first = self.of.with_gradient(self.start)
+        first = jax.value_and_grad(self.of)(self.start)
         return DescentState(self.start, *first, largest, largest, jnp.int32(1))
 
     def step(self, state: DescentState) -> DescentState:
@@ -156,7 +117,7 @@ class GradientDescent:
             too_long, lambda t: (t[0] / 2, t[1] + 1), first
         )
         image = moved(size)
-        value, gradient = self.of.with_gradient(image)
+        value, gradient = jax.value_and_grad(self.of)(image)
         down = ~(value > state.value)
         return DescentState(
             jnp.where(down, image, state.image),

@@ -164,10 +164,9 @@ class _Method:
         encoded = self.prior.reconstruct(state.image, tau, noise)
         state = state._replace(evaluations=state.evaluations + 1)
         first = self._completed(state, encoded, ENCODER)
+        lower = first.value < state.value
         after = lax.cond(
-            first.value < state.value,
-            lambda: first,
-            lambda: self._fallback(state, encoded, ~(first.value < state.value)),
+            lower, lambda: first, lambda: self._fallback(state, encoded, ~lower)
         )
         return self._continued(state, after) if self.continuation else after
 
@@ -208,10 +207,11 @@ class _Method:
         """Branches 1 to 3; `needed` keeps idle elements of a batch from descending."""
         second = self._descended(state, encoded, FROM_ENCODER, needed)
         lower = second.value < state.value
-        counts = second.evaluations, second.gradients
 
         def last():
-            before = state._replace(evaluations=counts[0], gradients=counts[1])
+            before = state._replace(
+                evaluations=second.evaluations, gradients=second.gradients
+            )
             third = self._descended(
                 before, state.decoded, FROM_PREVIOUS, needed & ~lower
             )

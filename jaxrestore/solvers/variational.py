@@ -13,9 +13,9 @@ from jaxrestore.solvers import settings
 from jaxrestore.solvers.descent import (
     METHODS,
     SCALINGS,
-    Adam,
     GradientDescent,
     Objective,
+    adam,
 )
 from jaxrestore.solvers.driver import Stopping, run
 from jaxrestore.solvers.restoration import Restoration
@@ -151,14 +151,10 @@ def _solve(
     objective = Objective(regulariser, observation, data_weight, knobs.weight * weight)
     if method == "adam":
         rates = knobs.learning_rate, knobs.final_learning_rate
-        descent = Adam(objective, image, *rates, max_steps)
+        descent = adam(objective, image, *rates, max_steps)
     else:
         descent = GradientDescent(objective, image)
     result = run(descent, knobs.stopping, max_steps=max_steps, history=history)
-    return Restoration.of(
-        result,
-        result.state.image,
-        result.state.image,
-        evaluations=result.state.evaluations,
-        gradients=result.steps + 1,
-    )
+    last, once = descent.image(result.state), result.steps + 1
+    tried = once if method == "adam" else result.state.evaluations
+    return Restoration.of(result, last, last, evaluations=tried, gradients=once)

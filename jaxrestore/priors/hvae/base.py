@@ -292,6 +292,17 @@ class HierarchicalVAE:
         """(H, W) that the network works on for an image of ``shape``."""
         raise NotImplementedError
 
+    def _only_size(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """The canvas of a network that takes images of one size."""
+        size = self.config.image_size
+        if tuple(shape) != (size, size):
+            raise InputError(
+                f"image: height and width {tuple(shape)}, this {type(self).__name__}"
+                f" takes {size} x {size} alone; resize or crop, and on the command line"
+                " set --config.boundary=periodic, or use a PatchVDVAE"
+            )
+        return size, size
+
     def _inputs(self, image: jax.Array, encoder_noise: Any) -> jax.Array:
         """What the encoder sees of an image, on the canvas."""
         raise NotImplementedError

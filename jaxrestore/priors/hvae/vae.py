@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import jax
 import jax.numpy as jnp
 
-from jaxrestore.errors import InputError
 from jaxrestore.priors.hvae import vae_network
 from jaxrestore.priors.hvae.base import HierarchicalVAE
 from jaxrestore.priors.hvae.gaussian import Gaussian
@@ -31,14 +30,7 @@ class VAE(HierarchicalVAE):
     log_bins = math.log(255.0)  # p(x | z) is a density on [0, 1]
 
     def _canvas(self, shape: tuple[int, ...]):
-        size = self.config.image_size
-        if tuple(shape) != (size, size):
-            raise InputError(
-                f"image: height and width {tuple(shape)}, this VAE takes "
-                f"{size} x {size} alone; resize or crop, and on the command line set "
-                "--config.boundary=periodic, or use a PatchVDVAE"
-            )
-        return size, size
+        return self._only_size(shape)
 
     def _inputs(self, image, encoder_noise):
         self._canvas(image.shape[:2])

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import jax
 import jax.numpy as jnp
 
-from jaxrestore.errors import InputError
 from jaxrestore.priors.hvae import vdvae_network
 from jaxrestore.priors.hvae.base import HierarchicalVAE
 from jaxrestore.priors.hvae.dmol import DiscretizedLogistics, target_levels
@@ -28,14 +27,7 @@ class VDVAE(HierarchicalVAE):
     network = vdvae_network
 
     def _canvas(self, shape: tuple[int, ...]):
-        size = self.config.image_size
-        if tuple(shape) != (size, size):
-            raise InputError(
-                f"image: height and width {tuple(shape)}, this VDVAE takes "
-                f"{size} x {size} alone; resize or crop, and on the command line set "
-                "--config.boundary=periodic, or use a PatchVDVAE"
-            )
-        return size, size
+        return self._only_size(shape)
 
     def _inputs(self, image, encoder_noise):
         self._canvas(image.shape[:2])
