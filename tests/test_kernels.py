@@ -1,5 +1,6 @@
 """Kernels: shape, mass, orientation, files, and what is refused."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from jaxrestore.errors import InputError
-from jaxrestore.operators import kernels
+from jaxrestore.operators import Downsample, kernels
 
 
 def moments(kernel):
@@ -140,3 +141,13 @@ def test_load_kernel_refuses_in_one_line(tmp_path):
         with pytest.raises(InputError, match=message) as failure:
             kernels.load_kernel(path)
         assert "\n" not in str(failure.value) and path.name in str(failure.value)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 4, 8])
+def test_bicubic_is_pillows_away_from_the_border(factor):
+    side = 12 * factor
+    pixels = np.random.default_rng(factor).uniform(size=(side, side))
+    image = Image.fromarray(pixels.astype(np.float32))
+    expected = np.asarray(image.resize((12, 12), Image.Resampling.BICUBIC))
+    reduced = Downsample.bicubic(factor)(jnp.asarray(np.asarray(image))[..., None])
+    np.testing.assert_allclose(reduced[3:-3, 3:-3, 0], expected[3:-3, 3:-3], atol=2e-6)

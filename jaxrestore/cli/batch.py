@@ -23,7 +23,7 @@ from jaxrestore.report import summary as records
 from jaxrestore.report.table import score_table
 from jaxrestore.solvers import Restoration, Status, status_name
 
-FILES = ("observed.png", "restored.png", "comparison.png", "convergence.png")
+FILES = ("observed.png", "restored.png", "comparison.png")  # beside the method's own
 
 
 class Batch:
@@ -47,15 +47,21 @@ class Batch:
         header = {
             "config": config.to_dict(),
             "simulated": options.simulate,
-            "prior": {"name": config.prior, "sha256": sha256(resolve(config.prior)[0])},
+            "prior": _weights(config.prior),
+            "encoder": _weights(config.encoder) if config.encoder else None,
             "versions": records.versions(),
             "device": records.device(),
         }
         decisive = [header[k] for k in ("config", "simulated", "versions")]
         decisive += [header["prior"]["sha256"], records.array_hash(*task.contents())]
+        decisive += [header["encoder"]]
         self._summary = records.Summary.resume(
             options.output / "summary.json", header, decisive
         )
+
+    @property
+    def _files(self) -> tuple[str, ...]:
+        return FILES + self._restorer.method.files
 
     def run(self, items: Sequence[Any]) -> dict[str, str]:
         """Restores the images that are not done yet.
@@ -85,7 +91,7 @@ class Batch:
         """Restores an image; False if it was done already."""
         folder = self._options.output / item.name
         input_hash = item.sha256()
-        files = [folder / file for file in FILES]
+        files = [folder / file for file in self._files]
         if not self._options.overwrite and self._summary.is_done(
             item.name, input_hash, files
         ):
@@ -107,6 +113,7 @@ class Batch:
             "input_sha256": input_hash,
             **_describe(problem, outcome),
             **_scores(problem, image),
+            **self._restorer.method.scores(problem, outcome.restoration),
         }
         make_folder(folder, "--output")
         self._write(folder, problem, outcome, image, record)
@@ -115,11 +122,12 @@ class Batch:
 
     def _headline(self, problem: Problem) -> str:
         height, width, channels = problem.observed.shape
-        config = self._options.config
-        return (
-            f"restoring {width}x{height} {'grey' if channels == 1 else 'colour'}, noise"
-            f" {255 * problem.noise_std:.2f}/255, up to {config.solver.max_steps} steps"
-        )
+        size = f"{width}x{height} {'grey' if channels == 1 else 'colour'}"
+        solver = self._options.config.solver
+        if self._options.config.encoder:
+            return f"enlarging {size}, {solver.n_samples} samples"
+        noise = f"{255 * problem.noise_std:.2f}/255"
+        return f"restoring {size}, noise {noise}, up to {solver.max_steps} steps"
 
     def _chosen(self, problem: Problem, outcome: Outcome) -> np.ndarray:
         restoration = outcome.restoration
@@ -143,12 +151,7 @@ class Batch:
         if problem.clean is not None:
             panels.append(figures.Panel("clean", problem.clean))
         figures.comparison(folder / "comparison.png", panels)
-        history = outcome.restoration.history
-        assert history is not None
-        history = {name: np.asarray(values) for name, values in history.items()}
-        tolerance = float(self._options.config.solver.tolerance)
-        label = self._restorer.method.objective
-        figures.convergence(folder / "convergence.png", history, tolerance, label)
+        self._restorer.method.write(folder, problem, outcome.restoration)
 
     def _start_note(self, record: dict[str, Any]) -> str:
         """What the solver starts from, where that is not what is shown, scored."""
@@ -167,8 +170,12 @@ class Batch:
             return
         print(score_table(kept))
         place = names[0] if len(kept) == 1 else "NAME"
-        print(f"Files: {self._options.output}/{place}/{{{','.join(FILES)}}}")
+        print(f"Files: {self._options.output}/{place}/{{{','.join(self._files)}}}")
         print(f"Scores and settings: {self._summary.path}")
+
+
+def _weights(name: str) -> dict[str, str]:
+    return {"name": name, "sha256": sha256(resolve(name)[0])}
 
 
 def _describe(problem: Problem, outcome: Outcome) -> dict[str, Any]:

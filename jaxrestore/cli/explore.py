@@ -74,12 +74,18 @@ def main(argv: Sequence[str]) -> int:
     import jax
 
     from jaxrestore.priors import load_prior
+    from jaxrestore.priors.hvae.base import HierarchicalVAE
 
     keep_compiled_programs()
     flags.output = Path(flags.output or f"{flags.what}.png")
     if flags.output.suffix.lower() != ".png":
         raise InputError(f"--output={flags.output}: expected a name ending in .png")
     prior = load_prior(flags.prior)
+    if not isinstance(prior, HierarchicalVAE):
+        raise InputError(
+            f"--prior={flags.prior}: is a {type(prior).__name__}, expected a"
+            " hierarchical VAE such as vdvae-faces64"
+        )
     _COMMANDS[flags.what](prior, flags, jax.random.key(flags.seed))
     print(f"wrote {flags.output}")
     return 0

@@ -1,5 +1,6 @@
 """Which solver goes with a prior, and what it takes from the settings."""
 
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import jax
@@ -12,8 +13,10 @@ from jaxrestore.cli.levels import (
     parse_temperature,
 )
 from jaxrestore.cli.settings import PUBLISHED_WEIGHTS, WEIGHTS, interpolate
+from jaxrestore.cli.task import Problem
 from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
+from jaxrestore.report import figures
 from jaxrestore.solvers import pnp_hvae, temperature, variational
 from jaxrestore.solvers.restoration import Restoration
 
@@ -22,14 +25,14 @@ class Method(Protocol):
     """A solver as solve.py sees it.
 
     Attributes:
-        objective: What its history's objective is called in the plot.
         remedy: What to try after it diverged.
+        files: Names of the files that `write` writes.
     """
 
     @property
-    def objective(self) -> str: ...
-    @property
     def remedy(self) -> str: ...
+    @property
+    def files(self) -> tuple[str, ...]: ...
 
     def settings(self, noise_std: float) -> dict[str, Any]:
         """The traced settings at a noise level, JSON-compatible but for arrays."""
@@ -39,9 +42,17 @@ class Method(Protocol):
         """Restores one image; traced."""
         ...
 
+    def write(self, folder: Path, problem: Problem, restoration: Restoration) -> None:
+        """What the method shows of its work, as files in a folder."""
+        ...
+
+    def scores(self, problem: Problem, restoration: Restoration) -> dict[str, Any]:
+        """Scores of the method's own, for summary.json."""
+        ...
+
 
 def method_for(prior: Any, config: Any) -> Method:
-    """PnP-HVAE for hierarchical VAEs, descent for critics.
+    """PnP-HVAE for hierarchical VAEs, descent for critics; or what encoder names.
 
     Args:
         prior: What `load_prior` returns.
@@ -50,7 +61,12 @@ def method_for(prior: Any, config: Any) -> Method:
     Raises:
         InputError: A setting has no use with this prior, or does not fit it.
     """
-    kind = PnPHVAE if hasattr(prior, "reconstruct") else Variational
+    if config.encoder:
+        from jaxrestore.cli.diverse import Diverse
+
+        kind = Diverse
+    else:
+        kind = PnPHVAE if hasattr(prior, "reconstruct") else Variational
     for name, default in kind.unused.items():
         value = config.solver[name]
         if value != default:
@@ -62,7 +78,27 @@ def method_for(prior: Any, config: Any) -> Method:
     return kind(prior, config)
 
 
-class PnPHVAE:
+class _Iterative:
+    """What the methods share that iterate."""
+
+    objective: ClassVar[str]
+    files = ("convergence.png",)
+    _config: Any
+
+    def write(self, folder: Path, problem: Problem, restoration: Restoration) -> None:
+        """Curves of the iterations."""
+        assert restoration.history is not None
+        history = {k: np.asarray(v) for k, v in restoration.history.items()}
+        tolerance = float(self._config.solver.tolerance)
+        path = folder / "convergence.png"
+        figures.convergence(path, history, tolerance, self.objective)
+
+    def scores(self, problem: Problem, restoration: Restoration) -> dict[str, Any]:
+        """None."""
+        return {}
+
+
+class PnPHVAE(_Iterative):
     """`solvers.pnp_hvae` with the settings of solve.py."""
 
     objective = "objective $J_1$"
@@ -94,7 +130,7 @@ class PnPHVAE:
         if tau in CHOSEN_TEMPERATURES:
             del chosen["temperature"]
         elif tau != "table":
-            chosen["temperature"] = _schedule(tau, self._num_groups)
+            chosen["temperature"] = schedule(tau, self._num_groups)
         for name, word in (("decoder_std", "predicted"), ("encoder_noise", "none")):
             value = parse_level(solver[name], f"config.solver.{name}", "auto", word)
             if value != "auto":
@@ -106,7 +142,7 @@ class PnPHVAE:
         return pnp_hvae(prior, observation, **settings, **self._static)
 
 
-class Variational:
+class Variational(_Iterative):
     """`solvers.variational` with the settings of solve.py."""
 
     objective = "objective $F$"
@@ -145,7 +181,12 @@ class Variational:
         return variational(prior, observation, **settings, **self._static)
 
 
-def _schedule(tau: Any, num_groups: int) -> np.ndarray | jax.Array:
+def schedule(tau: Any, num_groups: int) -> np.ndarray | jax.Array:
+    """A temperature as `parse_temperature` gives it, for solvers.
+
+    Raises:
+        InputError: A list of another length than the number of groups.
+    """
     if isinstance(tau, str):
         top, bottom = (parse_number(end, "temperature") for end in tau.split(":"))
         return temperature.linear(top, bottom, num_groups)

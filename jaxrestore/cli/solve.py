@@ -68,10 +68,16 @@ def _solve(argv: Sequence[str]) -> int:
     # Heavy imports only now: help and mistakes in flags are answered at once.
     from jaxrestore.cli.batch import Batch
     from jaxrestore.cli.task import Task
-    from jaxrestore.priors import load_prior
+    from jaxrestore.priors import LowResEncoder, load_prior
 
     keep_compiled_programs()
     prior = load_prior(options.config.prior)
+    if isinstance(prior, LowResEncoder):
+        raise InputError(
+            f"--prior={options.config.prior}: is a low-resolution encoder, expected the"
+            " prior that it was trained for; give the encoder as --config.encoder, see"
+            " configs/solve/diverse_sr_x4.py"
+        )
     task = Task(options.config, options.simulate, prior.config.image_channels)
     if len(items) == 1:
         # A mistake about a single image is known before anything is written.

@@ -15,7 +15,14 @@ _CHOICES = {
     "output_image": ("mean", "image"),
     "solver.scaling": SCALINGS,
     "solver.descent": METHODS,
-    "kernel.kind": ("gaussian", "anisotropic_gaussian", "uniform", "motion", "file"),
+    "kernel.kind": (
+        "gaussian",
+        "anisotropic_gaussian",
+        "uniform",
+        "motion",
+        "bicubic",
+        "file",
+    ),
 }
 
 
@@ -26,7 +33,7 @@ def default_config() -> Any:
     # factor-th pixel), "mask" (missing pixels) or "identity" (noise alone).
     config.task = "blur"
     # Blur kernel. "file" reads `path` (.npy, .png, .mat); sizes in pixels, angle in
-    # degrees, seed draws the motion.
+    # degrees, seed draws the motion; "bicubic" reduces by `factor`, antialiased.
     config.kernel = ConfigDict()
     config.kernel.kind = "gaussian"
     config.kernel.size = 25
@@ -42,12 +49,15 @@ def default_config() -> Any:
     config.mask.missing = 0.6
     # Noise that --simulate adds, and the noise level that the solver is told; "auto":
     # the simulated level, or without --simulate an estimate from the image.
-    config.simulated_noise_std = "8/255"
+    config.simulated_noise_std = "8/255"  # or "none"
     config.noise_std = "auto"
     # "periodic", or "unknown": nothing is assumed beyond the border. "auto": periodic
     # with --simulate, unknown otherwise.
     config.boundary = "auto"
     config.prior = "patch-vdvae-natural"
+    # A low-resolution encoder for this prior and factor, bundled name or file: draws
+    # solver.n_samples plausible images in one pass, where "" restores one.
+    config.encoder = ""
     config.seed = 0
     config.solver = ConfigDict()
     # "table" and "auto" take these three from a table by task and noise level; but
@@ -65,6 +75,7 @@ def default_config() -> Any:
     config.solver.weight = "auto"
     config.solver.scaling = "pixel"  # pixel | literal
     config.solver.descent = "adam"
+    config.solver.n_samples = 8  # with an encoder
     # What restored.png shows: "mean" (decoder mean, what the paper reports) or
     # "image" (the last data step).
     config.output_image = "mean"
@@ -87,7 +98,7 @@ def validate(config: Any) -> Any:
             raise InputError(
                 f"config.{name}={value}: expected one of {', '.join(allowed)}"
             )
-    parse_level(config.simulated_noise_std, "config.simulated_noise_std")
+    parse_level(config.simulated_noise_std, "config.simulated_noise_std", "none")
     parse_level(config.noise_std, "--noise_std", "auto")
     parse_temperature(config.solver.temperature, "config.solver.temperature")
     decoder_std = "config.solver.decoder_std"
@@ -98,6 +109,7 @@ def validate(config: Any) -> Any:
         _between(config, "solver.weight", 1e-9, 1e9)
     _whole(config, "factor", 1, 64)
     _whole(config, "seed", 0, 2**32 - 1)
+    _whole(config, "solver.n_samples", 1, 10_000)
     _whole(config, "kernel.size", 1, 1023)
     _whole(config, "kernel.seed", 0, 2**32 - 1)
     _whole(config, "solver.max_steps", 1, 1_000_000)

@@ -71,7 +71,7 @@ class Task:
             boundary = "periodic" if simulate else "unknown"
         blurs = config.task in ("blur", "downsample")
         self.unknown_boundary = blurs and boundary == "unknown"
-        self.kernel: Any = _kernel(config.kernel) if blurs else None
+        self.kernel: Any = _kernel(config) if blurs else None
         self.mask = None
         if config.task == "mask":
             if config.mask.path:
@@ -143,7 +143,8 @@ class Task:
             )
         self._check_kernel(height, width)
         y = np.asarray(self._operator(mask)(jnp.asarray(clean)))
-        level = parse_level(self.config.simulated_noise_std, "--noise_std")
+        level = parse_level(self.config.simulated_noise_std, "--noise_std", "none")
+        level = 0.0 if level == "none" else level
         noise = jax.random.normal(key, y.shape)
         y = y + np.float32(level) * np.asarray(noise)
         return self._untouched(y, clean) if self.unknown_boundary else (y, clean)
@@ -210,7 +211,8 @@ class Task:
         """The level that the solver is told, and what to tell the user of it."""
         level = parse_level(self.config.noise_std, "--noise_std", "auto")
         if level == "auto" and self.simulate:
-            level = parse_level(self.config.simulated_noise_std, "--noise_std")
+            level = parse_level(self.config.simulated_noise_std, "--noise_std", "none")
+            level = _LEAST_NOISE if level == "none" else level
         if level != "auto":
             return float(level), ""
         estimate = estimate_noise_std(y, mask)
@@ -226,7 +228,15 @@ class Task:
         return max(estimate, _LEAST_NOISE), text
 
 
-def _kernel(config: Any) -> np.ndarray:
+def _kernel(settings: Any) -> np.ndarray:
+    config = settings.kernel
+    if config.kind == "bicubic":
+        if settings.task != "downsample":
+            raise InputError(
+                f"config.kernel.kind=bicubic: has no use with task {settings.task},"
+                " expected downsample; take another kernel"
+            )
+        return kernels.bicubic(settings.factor)
     if config.kind == "file":
         return kernels.load_kernel(config.path)
     if config.kind == "gaussian":

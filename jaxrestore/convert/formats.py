@@ -10,8 +10,8 @@ import numpy as np
 from jaxrestore.convert import patch_vdvae, vdvae
 from jaxrestore.convert.tensors import Arrays, Shapes, read, write
 from jaxrestore.errors import InputError
+from jaxrestore.priors.parameters import flatten, unflatten
 from jaxrestore.priors.registry import ARCHITECTURES
-from jaxrestore.priors.weights import flatten, unflatten
 
 # name, which is also the architecture's -> module with tensors, without_buffers, infer,
 # CONFIGS (published ones by name) and SECTIONS (where the original code wants weights)

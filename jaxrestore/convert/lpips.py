@@ -19,7 +19,7 @@ from jaxrestore.convert.tensors import (
 from jaxrestore.errors import InputError
 from jaxrestore.metrics.lpips import LPIPS, check_network
 from jaxrestore.nets.perceptual import STACKS, Fire, Pool, tap_channels
-from jaxrestore.priors.weights import flatten, unflatten
+from jaxrestore.priors.parameters import flatten, unflatten
 
 # Of the classifiers' last layers, and of what a whole lpips model repeats or fixes.
 _UNUSED = ("classifier.", "lins.", "scaling_layer.")

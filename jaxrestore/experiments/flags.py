@@ -55,10 +55,12 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     add("--quick", action="store_true", help="seconds, on few small images")
 
 
-def add_validation(parser: argparse.ArgumentParser, count: int, crop: int) -> None:
+def add_validation(
+    parser: argparse.ArgumentParser, count: int, crop: int, required: bool = True
+) -> None:
     """Images that settings are chosen on."""
     add = parser.add_argument
-    add("--val", required=True, help="folder of images that settings are chosen on")
+    add("--val", required=required, help="folder of images that settings are chosen on")
     add("--val_images", type=whole, default=count, help="of --val; 0: all")
     add("--val_crop", type=whole, default=crop, help="as --crop, of --val")
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxrestore import InputError, load_prior
 from jaxrestore.data.images import list_images, read_image
 from jaxrestore.priors.hvae.base import HierarchicalVAE
+from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.weights import resolve
 
 _LUMA = np.array([[0.299], [0.587], [0.114]], np.float32)
@@ -100,3 +101,24 @@ def told(prior: Any, level: float | None) -> float | None:
     config = getattr(prior, "config", None)
     listens = getattr(config, "noise_input", False)
     return level / 255 if listens and level is not None else None
+
+
+def encoders_for(prior: Any, flags: argparse.Namespace) -> dict[int, LowResEncoder]:
+    """The low-resolution encoders of --encoders by factor; none for "none".
+
+    Raises:
+        InputError: unknown, no encoder, or one of another prior.
+    """
+    encoders = {}
+    for name in flags.encoders:
+        if name == "none":
+            continue
+        encoder = load_prior(name)
+        if not isinstance(encoder, LowResEncoder):
+            raise InputError(
+                f"--encoders={name}: is a {type(encoder).__name__}, expected a"
+                " low-resolution encoder such as cvdvae-faces64-x4"
+            )
+        encoder.check_prior(prior)
+        encoders[encoder.config.factor] = encoder
+    return encoders

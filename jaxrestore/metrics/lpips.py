@@ -16,7 +16,7 @@ from jaxrestore.data.files import atomic_path
 from jaxrestore.errors import InputError
 from jaxrestore.metrics.windows import as_pair
 from jaxrestore.nets.perceptual import STACKS, apply_stack, init_stack, tap_channels
-from jaxrestore.priors.weights import flatten, unflatten
+from jaxrestore.priors.parameters import flatten, unflatten
 
 _LEAST = 32
 # ImageNet's mean and standard deviation, for pixels on [-1, 1].

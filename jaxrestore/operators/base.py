@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxrestore.operators.linear_solve import conjugate_gradient
 
 Shape = tuple[int, ...]
+_PROJECTION_WEIGHT = 1e-6
 
 
 def is_uniform(weight) -> bool:
@@ -93,6 +94,20 @@ class Operator:
             precondition=lambda r: self.precondition(r, mean_weight),
         )
         return centre + self.adjoint(dual) / weight
+
+    def project(self, y: jax.Array, x: jax.Array) -> jax.Array:
+        """argmin_u ||u - x||^2 such that A u = y: x + A'(AA')^-1 (y - A x).
+
+        Thesis (6.18). What A all but loses (eigenvalues of AA' below about 1e-6)
+        stays as it is in x instead of being divided by nearly zero.
+
+        Args:
+          y: measurement without noise.
+          x: (H, W, C).
+        """
+        for _ in range(2):  # the second pass takes away what the weight left
+            x = self.tikhonov(y, x, _PROJECTION_WEIGHT)
+        return x
 
     def clean(self, y: jax.Array) -> jax.Array:
         """y with the entries that were never measured set to zero."""

@@ -39,6 +39,26 @@ def anisotropic_gaussian(
     return normalise(np.exp(-0.5 * ((along / stds[0]) ** 2 + (across / stds[1]) ** 2)))
 
 
+def bicubic(factor: int) -> np.ndarray:
+    """Antialiased bicubic reduction, for `Downsample` by the same factor.
+
+    Keys' cubic (a = -1/2), stretched by the factor, around the centre of each block
+    of factor x factor pixels: what MATLAB's imresize and Pillow do to the inside of
+    an image. Here the border is periodic.
+
+    Args:
+      factor: whole number >= 1; the kernel has a side of about 5 times as much.
+    """
+    if not isinstance(factor, int | np.integer) or factor < 1:
+        raise InputError(f"factor={factor!r}; expected a whole number >= 1")
+    middle = (factor - 1) / 2  # of a block, where Downsample keeps its first pixel
+    radius = math.ceil(2 * factor + middle) - 1
+    t = np.abs(np.arange(-radius, radius) + middle) / factor
+    near, far = 1.5 * t**3 - 2.5 * t**2 + 1, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
+    weights = np.where(t < 1, near, np.where(t < 2, far, 0.0))
+    return normalise(np.outer(weights, weights))
+
+
 def uniform(size: Size) -> np.ndarray:
     """Box of equal weights."""
     return normalise(np.ones(_pair(size)))

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.errors import InputError
+from jaxrestore.operators import kernels
 from jaxrestore.operators.base import Operator, is_uniform
 from jaxrestore.operators.blur import Blur
 from jaxrestore.operators.fourier import (
@@ -43,6 +44,11 @@ class Downsample(Operator):
         kernel = np.zeros((2 * factor - 1, 2 * factor - 1), np.float32)
         kernel[:factor, :factor] = 1 / factor**2
         return cls(jnp.asarray(kernel), factor)
+
+    @classmethod
+    def bicubic(cls, factor: int) -> "Downsample":
+        """Antialiased bicubic reduction, see `kernels.bicubic`."""
+        return cls(jnp.asarray(kernels.bicubic(factor)), factor)
 
     def __call__(self, x):
         s = self.factor

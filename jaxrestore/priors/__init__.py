@@ -2,6 +2,8 @@
 
 from jaxrestore.priors.base import HierarchicalPrior, Reconstruction
 from jaxrestore.priors.critic import Critic, CriticConfig
+from jaxrestore.priors.hvae.lowres import LowResEncoder
+from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE
 from jaxrestore.priors.hvae.vae import VAE
@@ -15,6 +17,8 @@ __all__ = [
     "Critic",
     "CriticConfig",
     "HierarchicalPrior",
+    "LowResConfig",
+    "LowResEncoder",
     "PatchVDVAE",
     "PatchVDVAEConfig",
     "Reconstruction",

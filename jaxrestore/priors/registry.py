@@ -3,6 +3,8 @@
 from typing import Any
 
 from jaxrestore.priors.critic import Critic, CriticConfig
+from jaxrestore.priors.hvae.lowres import LowResEncoder
+from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE
 from jaxrestore.priors.hvae.vae import VAE
@@ -13,6 +15,7 @@ from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 # name in the header -> (prior, its config)
 ARCHITECTURES: dict[str, tuple[Any, Any]] = {
     "alr": (Critic, CriticConfig),
+    "lowres_encoder": (LowResEncoder, LowResConfig),
     "patch_vdvae": (PatchVDVAE, PatchVDVAEConfig),
     "vae": (VAE, VAEConfig),
     "vdvae": (VDVAE, VDVAEConfig),

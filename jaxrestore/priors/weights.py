@@ -14,30 +14,8 @@ from safetensors.numpy import save
 
 from jaxrestore.data.files import atomic_path
 from jaxrestore.errors import InputError
+from jaxrestore.priors.parameters import flatten, unflatten
 from jaxrestore.priors.registry import ARCHITECTURES, BUNDLED
-
-
-def flatten(params: dict, prefix: str = "") -> dict[str, Any]:
-    """Nested dicts to one level, names joined by '/'."""
-    flat = {}
-    for name, value in params.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{name}/")
-        else:
-            flat[prefix + name] = value
-    return flat
-
-
-def unflatten(flat: dict[str, Any]) -> dict:
-    """Inverse of :func:`flatten`."""
-    params: dict = {}
-    for name, value in flat.items():
-        *parents, last = name.split("/")
-        node = params
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[last] = value
-    return params
 
 
 def save_prior(

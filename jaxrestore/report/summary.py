@@ -19,6 +19,8 @@ _AVERAGED = (
     "psnr",
     "ssim_observed",
     "ssim",
+    "lr_psnr",
+    "apd_mse",
     "steps",
     "residual",
     "seconds",

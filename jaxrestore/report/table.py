@@ -15,6 +15,8 @@ def score_table(records: Sequence[Mapping[str, Any]]) -> str:
         "after": ("psnr", "{:.2f}"),
         "SSIM before": ("ssim_observed", "{:.3f}"),
         "after ": ("ssim", "{:.3f}"),
+        "LR-PSNR": ("lr_psnr", "{:.1f}"),
+        "APD": ("apd_mse", "{:.5f}"),
         "noise": ("noise_std", "{:.3f}"),
         "steps": ("steps", "{:.0f}"),
         "seconds": ("seconds", "{:.1f}"),

@@ -2,6 +2,7 @@
 
 from jaxrestore.solvers import temperature
 from jaxrestore.solvers.csgm import csgm
+from jaxrestore.solvers.diverse_sr import DiverseSR, diverse_sr
 from jaxrestore.solvers.driver import Status, status_name
 from jaxrestore.solvers.joint_map import joint_map
 from jaxrestore.solvers.jpmap import jpmap
@@ -11,9 +12,11 @@ from jaxrestore.solvers.tv import total_variation
 from jaxrestore.solvers.variational import variational
 
 __all__ = [
+    "DiverseSR",
     "Restoration",
     "Status",
     "csgm",
+    "diverse_sr",
     "joint_map",
     "jpmap",
     "pnp_hvae",

@@ -29,6 +29,7 @@ class Restoration:
             decoder or both), or evaluations of the regulariser; 0 without either.
         gradients: () int32, backward passes through it.
         temperature: tau, () or one for each group; None of solvers without.
+        samples: (N, H, W, C) draws of p(x | y); None of solvers that find one image.
     """
 
     image: jax.Array
@@ -41,6 +42,7 @@ class Restoration:
     evaluations: jax.Array
     gradients: jax.Array
     temperature: jax.Array | None = None
+    samples: jax.Array | None = None
 
     @classmethod
     def of(

@@ -29,6 +29,7 @@ def base_config() -> ConfigDict:
     config.loss = ConfigDict()
     config.optimizer = ConfigDict()
     config.data = data_config()
+    config.prior = ""  # weights that stay frozen, for recipes that need some
     config.init_from = ""  # weights to start from: bundled name or .safetensors file
     config.ema_decay = 0.9999
     config.skip_gradient_norm = math.inf  # an update with a larger norm is skipped

@@ -63,7 +63,8 @@ def _metadata(config: Config, step: int) -> dict[str, str]:
         "tfds_dir",
     ):  # weights travel, folders do not
         whole["data"][field] = Path(whole["data"][field]).name
-    whole["init_from"] = Path(whole["init_from"]).name
+    for field in ("init_from", "prior"):
+        whole[field] = Path(whole[field]).name
     return {
         "recipe": config.recipe,
         "config": json.dumps(whole, sort_keys=True, default=str),

@@ -36,38 +36,21 @@ class HierarchicalVAERecipe:
 
     @cached_property
     def training_model(self) -> Any:
-        """Loops are slow to differentiate on a CPU, and slow to compile unrolled."""
-        return replace(self.model, unroll=jax.default_backend() == "cpu")
+        return unrolled(self.model)
 
     def init(self, key):
         return self.prior.network.init_params(self.model, key)
 
     def schedule(self, config) -> optax.Schedule:
-        """Linear warm-up, a plateau, then a cosine decay to the last step.
-
-        The phase of the cosine starts at ``decay_start`` (the JAX recipe; torch's
-        scheduler, recursive in the global step, bends it slightly).
-        """
-        settings = config.optimizer
-        decay_steps = max(config.total_steps - settings.decay_start, 1)
-        return optax.join_schedules(
-            [
-                optax.linear_schedule(0.0, settings.learning_rate, settings.warmup),
-                optax.cosine_decay_schedule(
-                    settings.learning_rate,
-                    decay_steps,
-                    settings.final_learning_rate / settings.learning_rate,
-                ),
-            ],
-            [settings.decay_start],
-        )
+        """See `warmed_up_cosine`."""
+        return warmed_up_cosine(config)
 
     def sheets(self, params, batch, key):
         """Reconstructions (input above, output below) and samples of the prior."""
         rebuilt, *samples = self._draw(params, batch["image"][:8], key)
         return {
-            "reconstructions": _grid([batch["image"][:8], rebuilt]),
-            "samples": _grid(samples),
+            "reconstructions": picture([batch["image"][:8], rebuilt]),
+            "samples": picture(samples),
         }
 
     @cached_property
@@ -90,7 +73,33 @@ class HierarchicalVAERecipe:
         save_prior(self.prior(params, self.model), path, metadata, dtype="float16")
 
 
-def _grid(rows) -> np.ndarray:
+def unrolled(model: Any) -> Any:
+    """Loops are slow to differentiate on a CPU, and slow to compile unrolled."""
+    return replace(model, unroll=jax.default_backend() == "cpu")
+
+
+def warmed_up_cosine(config) -> optax.Schedule:
+    """Linear warm-up, a plateau, then a cosine decay to the last step.
+
+    The phase of the cosine starts at ``decay_start`` (the JAX recipe; torch's
+    scheduler, recursive in the global step, bends it slightly).
+    """
+    settings = config.optimizer
+    decay_steps = max(config.total_steps - settings.decay_start, 1)
+    return optax.join_schedules(
+        [
+            optax.linear_schedule(0.0, settings.learning_rate, settings.warmup),
+            optax.cosine_decay_schedule(
+                settings.learning_rate,
+                decay_steps,
+                settings.final_learning_rate / settings.learning_rate,
+            ),
+        ],
+        [settings.decay_start],
+    )
+
+
+def picture(rows) -> np.ndarray:
     """Rows of image batches to one picture (H, W, 3) in [0, 1]."""
     picture = np.concatenate(
         [np.concatenate(list(np.asarray(row)), axis=1) for row in rows], axis=0

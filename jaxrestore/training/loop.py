@@ -1,6 +1,7 @@
 """The training loop of every prior: from a config and a workdir to checkpoints."""
 
 import contextlib
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,8 @@ class Trainer:
         optimizer = self.recipe.optimizer(config)
         plan = plan_state(self.recipe, optimizer, self.mesh, config.sharding)
         identity = fingerprint(config, contents(config.data, sources))
+        identity |= getattr(self.recipe, "identity", {})
+        self._frozen = self._place_frozen()
         self.checkpoints = Checkpoints(workdir, config.keep, identity)
         restored = self.checkpoints.restore(plan, self.batches)
         self.state: TrainState = restored or self._first_state(optimizer, plan)
@@ -87,6 +90,15 @@ class Trainer:
             state = start_from(state, load_prior(config.init_from).params, plan)
         return state
 
+    def _place_frozen(self) -> dict[str, Any]:
+        frozen = getattr(self.recipe, "frozen", None)
+        if frozen is None:
+            return {}
+        return {"frozen": jax.device_put(frozen, sharding.replicated(self.mesh))}
+
+    def _place(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
+        return sharding.put_batch(batch, self.mesh) | self._frozen
+
     def _validation_batches(self) -> list[dict[str, np.ndarray]]:
         config = self.config
         if not config.data.val:
@@ -106,7 +118,7 @@ class Trainer:
         with StopRequest(config.max_minutes) as stop, self._progress(stop) as progress:
             reason = None
             while self.step < config.total_steps and reason is None:
-                batch = sharding.put_batch(next(self.batches), self.mesh)
+                batch = self._place(next(self.batches))
                 self.state, metrics = self._train_step(self.state, batch)
                 self.step += 1
                 progress.add(metrics)
@@ -146,17 +158,27 @@ class Trainer:
         key = evaluation_key(self.config.seed)
         scores = []
         for i, batch in enumerate(self.val_batches):
-            placed = sharding.put_batch(batch, self.mesh)
+            placed = self._place(batch)
             scores.append(
                 self._evaluate(self.state.ema, placed, jax.random.fold_in(key, i))
             )
         means = mean_of(jax.device_get(scores))
+        self._tell(means)
         ema = sharding.to_host(self.state.ema)
         if self.records:
             self.records.write(self.step, {f"val_{k}": v for k, v in means.items()})
             sheets = self.recipe.sheets(ema, self.val_batches[0], key)
             self.records.save_sheets(self.step, sheets)
             self.records.save_curves(getattr(self.recipe, "curves", {}))
+
+    def _tell(self, means: dict[str, float]) -> None:
+        """Let the recipe act on a validation, inside the state that is saved."""
+        validated = getattr(self.recipe, "validated", None)
+        if validated is not None:
+            old = self.state.opt_state
+            places = jax.tree.map(lambda leaf: leaf.sharding, old)
+            after = jax.jit(validated, out_shardings=places)(old, means)
+            self.state = dataclasses.replace(self.state, opt_state=after)
 
     def close(self) -> None:
         """Release loader threads, Orbax and TensorBoard; errors are of no use now."""

@@ -16,6 +16,7 @@ Batch = Mapping[str, Any]
 
 RECIPES: dict[str, str] = {
     "alr": "jaxrestore.training.alr:ALRRecipe",
+    "cvdvae": "jaxrestore.training.cvdvae:CVDVAERecipe",
     "patch_vdvae": "jaxrestore.training.patch_vdvae:PatchVDVAERecipe",
     "vae": "jaxrestore.training.vae:VAERecipe",
     "vdvae": "jaxrestore.training.vdvae:VDVAERecipe",
@@ -31,8 +32,14 @@ class Recipe(Protocol):
     of the same shape. The loop brings sharding, skipped updates, EMA, checkpoints and
     logging.
 
-    An attribute ``curves``, name -> columns of metrics.csv, may ask for pictures of
-    how these columns went, sheets/curves_NAME.png.
+    Attributes that a recipe may have besides:
+        curves: name -> columns of metrics.csv, drawn as sheets/curves_NAME.png.
+        frozen: a pytree of arrays that `loss` and `evaluate` find in each batch as
+            "frozen", on every device: no part of the parameters, so that nothing of
+            it is differentiated, optimised, averaged or written.
+        identity: name -> text, what else a resumed run must share.
+        validated: (opt_state, metrics) -> opt_state, called after each validation
+            with the means of `evaluate`.
     """
 
     def init(self, key: jax.Array) -> Params:

@@ -57,6 +57,7 @@ def test_sheets(folder, tmp_path, what, flags):
         ("interpolate", ["--input={}/a.png"], "--second: missing"),
         ("conditional", ["--input={}/a.png", "--groups=9"], "--groups=9: expected"),
         ("sample", ["--prior=nobody"], "neither a bundled prior"),
+        ("sample", ["--prior=alr-natural"], "is a Critic, expected a hierarchical"),
         ("sample", ["--sed=1"], "--sed"),
         ("dream", [], "invalid choice"),
     ],

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators import (
@@ -15,6 +16,7 @@ from jaxrestore.operators import (
     Mask,
     Matrix,
     Operator,
+    kernels,
 )
 from tests.contracts.cases import (
     SEEDS,
@@ -111,6 +113,49 @@ def test_closed_form_equals_conjugate_gradients(name, seed):
     normal_closed, gram_closed, normal_iterative, gram_iterative = both()
     assert relative(normal_closed, normal_iterative) < SOLVE_ERROR
     assert relative(gram_closed, gram_iterative) < SOLVE_ERROR
+
+
+@pytest.mark.parametrize("name", ALL)
+@laws
+@given(seed=SEEDS)
+def test_projection_explains_and_is_nearest(name, seed):
+    operator, shape = problem(name, seed)
+    x, other = normal(seed, shape), normal(seed + 1, shape)
+
+    @jax.jit
+    def evaluate():
+        y = operator(other)  # so that some image explains it
+        projected = operator.project(y, x)
+        gap = operator(projected) - operator.clean(y)
+        return projected, gap, operator.clean(y)
+
+    projected, gap, y = evaluate()
+    assert np.linalg.norm(gap) < 1e-4 * np.linalg.norm(y)
+    # No image that explains y is nearer, `other` among them. (What A all but loses is
+    # left as it is.)
+    scales = np.linalg.svd(dense(operator, shape), compute_uv=False)
+    if not ((scales > 1e-6) & (scales < 0.03)).any():
+        step, apart = np.ravel(projected - x), np.ravel(other - projected)
+        length = np.linalg.norm(step)
+        # Of an invertible A only `other` is left, and nothing lies apart.
+        angle = step @ apart / (length * (np.linalg.norm(apart) + 0.01 * length))
+        assert abs(angle) < 1e-3
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize("kernel", ["bicubic", "gaussian"])
+@settings(max_examples=3, deadline=None, derandomize=True)
+@given(sides=st.tuples(st.integers(5, 9), st.integers(5, 9)), seed=SEEDS)
+def test_projection_of_reductions(kernel, factor, sides, seed):
+    weights = kernels.bicubic(factor)
+    if kernel == "gaussian":
+        weights = kernels.gaussian(4 * factor + 1, 0.5 * factor)
+    operator = Downsample(jnp.asarray(weights), factor)
+    x = jax.random.uniform(jax.random.key(seed), (*(factor * n for n in sides), 1))
+    y = operator(jax.random.uniform(jax.random.key(seed + 1), x.shape))
+    once = jax.jit(operator.project)(y, x)
+    np.testing.assert_allclose(operator(once), y, atol=1e-5)
+    np.testing.assert_allclose(operator.project(y, once), once, atol=1e-5)
 
 
 class _Uncertified(Operator):

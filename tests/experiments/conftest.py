@@ -10,7 +10,16 @@ from jaxrestore.cli.entry import run_command
 from jaxrestore.experiments.command import main
 from jaxrestore.priors import VAE, VDVAE, PatchVDVAE, VAEConfig, save_prior
 from tests.priors.random_weights import random_prior
+from tests.priors.test_lowres import SMALL, make_encoder
 from tests.priors.test_tools import GREY, PATCH
+
+
+def create_encoders(folder):
+    """Weights "small" of a VDVAE, and "x2" of an encoder for it."""
+    prior = random_prior(VDVAE, SMALL)
+    save_prior(prior, folder / "small.safetensors", {})
+    kernel = ((0.25, 0.25), (0.25, 0.25))
+    save_prior(make_encoder(prior, kernel=kernel), folder / "x2.safetensors", {})
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +28,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("experiments")
     save_prior(random_prior(PatchVDVAE, PATCH), folder / "patch.safetensors", {})
     save_prior(random_prior(VDVAE, GREY), folder / "vdvae.safetensors", {})
+    create_encoders(folder)
     plain = random_prior(VAE, VAEConfig(image_size=16, widths=(4,), latent_dim=3))
     save_prior(plain, folder / "vae.safetensors", {})
     (folder / "images").mkdir()

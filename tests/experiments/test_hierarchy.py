@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from jaxrestore.experiments import diverse
 from jaxrestore.experiments.iterated import picked
 
 
@@ -32,3 +33,27 @@ def test_iterated(experiment, tmp_path):
 def test_picked_steps_go_from_the_first_to_the_last():
     assert picked(100)[0] == 0 and picked(100)[-1] == 100 and len(picked(100)) == 7
     assert picked(2) == [0, 1, 2]
+
+
+def test_diverse(experiment, monkeypatch):
+    monkeypatch.setattr(diverse, "brisque", lambda image: 0.0)  # needs 16x16
+    rows = experiment("diverse", "--encoders={0}/x2.safetensors", prior="small")
+    methods = ["bicubic", "sample, 0.1", "mean of 2, 0.1", "sample, 0.8"]
+    assert [row["method"] for row in rows] == [*methods, "mean of 2, 0.8"]
+    for row in rows[1:]:
+        assert float(row["lr_psnr_worst"]) > 100 > float(row["lr_psnr_unprojected"])
+    apd = {row["method"]: float(row["apd"]) for row in rows}
+    assert apd["sample, 0.8"] > apd["sample, 0.1"] > 0 == apd["bicubic"]
+
+
+def test_consistency(experiment):
+    rows = experiment("consistency", "--encoders={0}/x2.safetensors", prior="small")
+    counts = {
+        (row["quantity"], row["factor"]): sum(
+            r["quantity"] == row["quantity"] and r["factor"] == row["factor"]
+            for r in rows
+        )
+        for row in rows
+    }
+    assert counts == {("U", "1"): 7, ("U", "2"): 7, ("CE", "2"): 6, ("B.5", "2"): 7}
+    assert all(float(row["value"]) >= 0 for row in rows)

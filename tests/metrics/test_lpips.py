@@ -22,7 +22,7 @@ from jaxrestore.convert.tensors import their_shapes
 from jaxrestore.errors import InputError
 from jaxrestore.metrics import LPIPS, average_pairwise_distance, load_lpips
 from jaxrestore.metrics.lpips import save_lpips
-from jaxrestore.priors.weights import flatten
+from jaxrestore.priors.parameters import flatten
 from tests.parity.golden import load
 
 NETWORKS = ("alex", "vgg", "squeeze")

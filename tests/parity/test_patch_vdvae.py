@@ -68,7 +68,7 @@ def _posterior_means(prior, images):
 
     def walk(image):
         decoded, groups = prior._walk(
-            PosteriorMean(), prior._skips(image, None), image.shape[:2], lambda *a: a
+            PosteriorMean(), prior.skips(image, None), image.shape[:2], lambda *a: a
         )
         return decoded, groups
 

@@ -96,7 +96,7 @@ def at_posterior_mean(prior, images):
     plain = VDVAE(prior.params, replace(prior.config, input_factor=255.0))
 
     def walk(prior, image):
-        skips = prior._skips(image)
+        skips = prior.skips(image)
         return prior._walk(PosteriorMean(), skips, image.shape[:2], lambda *a: a)
 
     run = jax.jit(jax.vmap(walk, in_axes=(None, 0)))
@@ -157,7 +157,7 @@ def test_tempered_prior_density(prior, stored, images):
         def collect(z, p, q):
             return z, p
 
-        skips = prior._skips(image)
+        skips = prior.skips(image)
         groups = prior._walk(Tempered(tau), skips, image.shape[:2], collect)[1]
         return jnp.stack(
             [

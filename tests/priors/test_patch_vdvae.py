@@ -86,7 +86,7 @@ def test_padding_changes_nothing_for_multiples_and_runs_for_one_pixel(prior, ima
 
 
 def _latents(prior, rule, image):
-    skips = prior._skips(image, None)
+    skips = prior.skips(image, None)
     return prior._walk(rule, skips, image.shape[:2], lambda z, p, q: (z, p, q))[1]
 
 
@@ -146,7 +146,7 @@ def test_two_rules_joined(prior, image):
 def test_samples_have_the_statistics_of_their_distribution(prior, image):
     """The first group's posterior does not depend on other latents."""
     keys = jax.random.split(jax.random.key(5), 400)
-    skips = prior._skips(image, None)
+    skips = prior.skips(image, None)
     draws = jax.vmap(
         lambda k: prior._walk(
             PosteriorSample(k), skips, image.shape[:2], lambda z, p, q: z

@@ -8,7 +8,7 @@ import pytest
 from jaxrestore.errors import InputError
 from jaxrestore.priors import VAE, VAEConfig
 from jaxrestore.priors.hvae.gaussian import Gaussian
-from jaxrestore.priors.weights import flatten
+from jaxrestore.priors.parameters import flatten
 from tests.priors.random_weights import random_prior
 
 TINY = VAEConfig(image_size=8, widths=(4, 6), latent_dim=3)

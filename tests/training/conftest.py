@@ -6,7 +6,10 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache
 from PIL import Image
 
+from jaxrestore.priors import VDVAE, save_prior
 from jaxrestore.training.config import validate
+from tests.priors.random_weights import random_prior
+from tests.priors.test_lowres import SMALL
 from tests.training import toy_config
 
 
@@ -35,6 +38,14 @@ def image_folder(tmp_path_factory):
         image = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
         image.save(folder / f"{i}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_prior(tmp_path_factory):
+    """A file with a small VDVAE of 8x8 grey pictures."""
+    path = tmp_path_factory.mktemp("prior") / "tiny.safetensors"
+    save_prior(random_prior(VDVAE, SMALL), path, {})
+    return path
 
 
 @pytest.fixture

@@ -13,13 +13,15 @@ from tests.training.tiny import RECIPES
 
 
 @pytest.fixture(params=RECIPES)
-def make_tiny(request, image_folder):
+def make_tiny(request, image_folder, tiny_prior):
     """Tiny config of a recipe with overrides, e.g. make_tiny(total_steps=5)."""
 
     def make(**overrides):
         config = RECIPES[request.param]()
         config.batch_size, config.total_steps, config.log_every = 8, 20, 1
         config.checkpoint_every = 100
+        if config.recipe == "cvdvae":
+            config.prior = str(tiny_prior)
         config.data.train, config.data.num_threads = str(image_folder), 1
         config.update_from_flattened_dict(overrides)
         return validate(config)

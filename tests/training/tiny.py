@@ -1,6 +1,12 @@
 """The recipes' shipped configs with networks small enough to train within a test."""
 
-from configs.train import alr_natural, patch_vdvae_natural, vae_faces64, vdvae_faces64
+from configs.train import (
+    alr_natural,
+    cvdvae_faces64,
+    patch_vdvae_natural,
+    vae_faces64,
+    vdvae_faces64,
+)
 
 
 def alr():
@@ -10,6 +16,16 @@ def alr():
     config.eval_batch_size = 64
     config.ema_decay = 0.5
     config.data.patch_size = 7
+    return config
+
+
+def cvdvae():
+    """Needs `prior`, such as the file of `tiny_prior`."""
+    config = cvdvae_faces64.get_config("2")
+    config.model.enc_blocks, config.model.bottleneck = "", 0.25
+    config.optimizer.warmup, config.optimizer.decay_start = 2, 50
+    config.optimizer.learning_rate = 1e-2
+    config.data.patch_size = 8
     return config
 
 
@@ -53,4 +69,10 @@ def vdvae():
     return config
 
 
-RECIPES = {"alr": alr, "patch_vdvae": patch_vdvae, "vae": vae, "vdvae": vdvae}
+RECIPES = {
+    "alr": alr,
+    "cvdvae": cvdvae,
+    "patch_vdvae": patch_vdvae,
+    "vae": vae,
+    "vdvae": vdvae,
+}

@@ -18,7 +18,7 @@ from jaxrestore.priors.hvae.rules import (
     PriorSample,
     Tempered,
 )
-from jaxrestore.priors.hvae.walk import Collect, per_group, top_down
+from jaxrestore.priors.hvae.walk import Collect, Run, per_group, top_down
 
 
 class Elbo(NamedTuple):
@@ -96,7 +96,7 @@ class HierarchicalVAE:
         """
 
         rule = Tempered(jnp.asarray(temperature, jnp.float32))
-        skips = self._skips(image, encoder_noise)
+        skips = self.skips(image, encoder_noise)
         return self._decoded(rule, skips, image.shape[:2])
 
     def at(self, latents, shape: tuple[int, int]) -> Reconstruction:
@@ -120,7 +120,7 @@ class HierarchicalVAE:
 
     def encode(self, image, key, encoder_noise=None) -> tuple[jax.Array, ...]:
         """Draw z from q(z | x): one array (h_l, w_l, Z) per group, coarsest first."""
-        skips = self._skips(image, encoder_noise)
+        skips = self.skips(image, encoder_noise)
         rule = PosteriorSample(key)
         return self._walk(rule, skips, image.shape[:2], lambda z, *_: z)[1]
 
@@ -152,21 +152,29 @@ class HierarchicalVAE:
         decoded, _ = self._walk(rule, None, shape, _nothing)
         return self._to_unit(decoded)[0]
 
+    def draw(self, key, shape: tuple[int, int], temperature=1.0) -> tuple:
+        """Draw z from the prior: one array per group, arguments as for `sample`."""
+        rule = PriorSample(key, jnp.asarray(temperature, jnp.float32))
+        return self._walk(rule, None, shape, lambda z, *_: z)[1]
+
     def conditional(
-        self, latents, key, shape: tuple[int, int], temperature=1.0
+        self, latents, key, shape: tuple[int, int], temperature=1.0, groups=None
     ) -> jax.Array:
         """Draw from p(x | z_<k): the decoder mean, (H, W, C) in [0, 1].
 
         The groups from k on are drawn from the prior.
 
         Args:
-            latents: the first k = len(latents) <= L groups, as `encode` returns them.
+            latents: the first groups, as `encode` returns them, at most L.
             shape: (H, W) of the image.
             temperature: scalar or (L,), of the groups from k on.
+            groups: k, at most as many as there are latents, may be traced; None: as
+                many.
         """
         self._check_groups(latents, 0)
         drawn = PriorSample(key, jnp.asarray(temperature, jnp.float32))
-        rule = Below(len(latents), Given(tuple(latents)), drawn)
+        k = len(latents) if groups is None else groups
+        rule = Below(k, Given(tuple(latents)), drawn)
         return self._to_unit(self._walk(rule, None, shape, _nothing)[0])[0]
 
     def interpolate(
@@ -212,7 +220,7 @@ class HierarchicalVAE:
             image: x, (H, W, C) in [0, 1].
             samples: K.
         """
-        skips, target = self._skips(image), self._target(image)
+        skips, target = self.skips(image), self._target(image)
 
         def collect(z, prior, posterior):
             return prior.log_prob(z) - posterior.log_prob(z)
@@ -234,7 +242,7 @@ class HierarchicalVAE:
             collect: of a latent and the `Gaussian`s p(z_l | z_<l), q(z_l | z_<l, x)
                 to any pytree, the same for every group; a tuple of these is returned.
         """
-        skips = self._skips(image, encoder_noise)
+        skips = self.skips(image, encoder_noise)
         return self._walk(rule, skips, image.shape[:2], collect)[1]
 
     def elbo(self, image, key, encoder_input=None, encoder_noise=None) -> Elbo:
@@ -250,7 +258,7 @@ class HierarchicalVAE:
             return prior.kl_from(posterior), jnp.asarray(z.size, jnp.float32)
 
         seen = image if encoder_input is None else encoder_input
-        skips = self._skips(seen, encoder_noise)
+        skips = self.skips(seen, encoder_noise)
         rule = PosteriorSample(key)
         decoded, groups = self._walk(rule, skips, image.shape[:2], collect)
         kl, elements = (jnp.stack(part) for part in zip(*groups, strict=True))
@@ -259,7 +267,8 @@ class HierarchicalVAE:
         bits = (nats + self.log_bins) / jnp.log(2.0)
         return Elbo(decoded, kl, elements, nats, bits)
 
-    def _skips(self, image, encoder_noise=None) -> Any:
+    def skips(self, image, encoder_noise=None) -> Any:
+        """What the bottom-up path of the encoder hands to the top-down path."""
         self._check(image)
         inputs = self._inputs(image, encoder_noise)
         return self.network.bottom_up(self.config, self.params["bottom_up"], inputs)
@@ -281,12 +290,23 @@ class HierarchicalVAE:
             )
 
     def _walk(self, rule: LatentRule, skips, shape, collect: Collect):
-        params, network = self.params["top_down"], self.network
-        path = network.runs(self.config, params, skips, self._canvas(shape))
+        path = self.runs(skips, shape)
         stream, kept = top_down(path, rule, collect, self.config.unroll)
-        decoded = network.decode_head(self.config, params, stream)
-        decoded = jax.tree.map(lambda stat: stat[: shape[0], : shape[1]], decoded)
-        return decoded, per_group(kept)
+        return self._head(stream, shape), per_group(kept)
+
+    def runs(self, skips: Any, shape: tuple[int, int]) -> list[Run]:
+        """The top-down path, for walks of one's own; `skips` may be None."""
+        params = self.params["top_down"]
+        return self.network.runs(self.config, params, skips, self._canvas(shape))
+
+    def mean(self, stream: jax.Array, shape: tuple[int, int]) -> jax.Array:
+        """The decoder mean (H, W, C) in [0, 1] at the end of a walk."""
+        return self._to_unit(self._head(stream, shape))[0]
+
+    def _head(self, stream: jax.Array, shape: tuple[int, int]):
+        params = self.params["top_down"]
+        decoded = self.network.decode_head(self.config, params, stream)
+        return jax.tree.map(lambda stat: stat[: shape[0], : shape[1]], decoded)
 
     def _canvas(self, shape: tuple[int, int]) -> tuple[int, int]:
         """(H, W) that the network works on for an image of ``shape``."""

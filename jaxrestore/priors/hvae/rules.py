@@ -32,7 +32,7 @@ def _group_keys(key: jax.Array, start: int, count: int) -> jax.Array:
     return fold(jnp.arange(start, start + count))
 
 
-def _per_group(temperature: jax.Array, start: int, count: int) -> jax.Array:
+def _per_group(temperature: jax.Array | float, start: int, count: int) -> jax.Array:
     temperature = jnp.asarray(temperature, jnp.float32)
     if temperature.ndim == 0:
         return jnp.broadcast_to(temperature, (count,))
@@ -52,16 +52,21 @@ class PosteriorMean(NamedTuple):
 
 
 class PosteriorSample(NamedTuple):
-    """z drawn from q(z_l | z_<l, x)."""
+    """z drawn from q(z_l | z_<l, x), or from N(its mean, tau_l^2 its variance)."""
 
     key: jax.Array
+    temperature: jax.Array | float = 1.0
     uses_posterior = True
 
     def inputs(self, start, count, shape):
-        return _group_keys(self.key, start, count)
+        return (
+            _group_keys(self.key, start, count),
+            _per_group(self.temperature, start, count),
+        )
 
     def __call__(self, inputs, prior, posterior):
-        return posterior.sample(inputs)
+        key, temperature = inputs
+        return posterior.sample(key, temperature)
 
 
 class Tempered(NamedTuple):
@@ -116,7 +121,7 @@ class Given(NamedTuple):
 class Below(NamedTuple):
     """One rule for the groups below ``split``, another from it on."""
 
-    split: int
+    split: int | jax.Array
     below: LatentRule
     above: LatentRule
 

@@ -5,7 +5,7 @@ are this walk with another latent rule (`rules.py`) and another thing to collect
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -40,22 +40,48 @@ class Run:
     merge: Callable[[Any, Any, jax.Array], jax.Array]
 
 
+def split(runs: Sequence[Run], group: int) -> tuple[list[Run], list[Run]]:
+    """The runs of the groups below ``group``, and those from it on."""
+    below, above = [], []
+    for run in runs:
+        count = min(group, run.count)
+        if count:
+            below.append(_part(run, 0, count, run.enter))
+        if count < run.count:
+            enter = (lambda stream: stream) if count else run.enter
+            above.append(_part(run, count, run.count, enter))
+        group -= count
+    return below, above
+
+
+def _part(run: Run, start: int, stop: int, enter: Callable[[Any], Any]) -> Run:
+    params = jax.tree.map(lambda leaf: leaf[start:stop], run.params)
+    return replace(run, params=params, count=stop - start, enter=enter)
+
+
 def top_down(
-    runs: Sequence[Run], rule: LatentRule, collect: Collect, unroll: bool = False
+    runs: Sequence[Run],
+    rule: LatentRule,
+    collect: Collect,
+    unroll: bool = False,
+    stream: jax.Array | None = None,
+    start: int = 0,
 ) -> tuple[jax.Array, list[Any]]:
-    """Walk all groups, coarse to fine.
+    """Walk the groups, coarse to fine.
 
     Args:
         runs: the network, see :class:`Run`.
         rule: decides each latent.
         collect: (z, prior, posterior) -> what to keep of a group.
         unroll: without a loop (better for gradients on a CPU, slower to compile).
+        stream: where an earlier walk of the runs before these ended.
+        start: number of the first group.
 
     Returns:
         The stream after the last group, and for each run what was collected, with a
         leading axis over its groups.
     """
-    stream, start, collected = None, 0, []
+    collected = []
     for run in runs:
         inputs = rule.inputs(start, run.count, run.latent_shape)
         stream, kept = _walk_run(run, run.enter(stream), rule, inputs, collect, unroll)

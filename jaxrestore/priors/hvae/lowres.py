@@ -1,0 +1,286 @@
+"""A low-resolution encoder in front of a frozen VDVAE (CVDVAE, thesis chapter 6)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, NamedTuple, Self
+
+import jax
+import jax.numpy as jnp
+
+from jaxrestore.errors import InputError
+from jaxrestore.priors.hvae import vdvae_network
+from jaxrestore.priors.hvae.gaussian import Gaussian, from_log_std
+from jaxrestore.priors.hvae.lowres_config import LowResConfig
+from jaxrestore.priors.hvae.rules import (
+    Below,
+    LatentRule,
+    PosteriorSample,
+    PriorSample,
+)
+from jaxrestore.priors.hvae.stages import apply
+from jaxrestore.priors.hvae.vdvae import VDVAE
+from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
+from jaxrestore.priors.hvae.walk import Run, per_group, split, top_down
+from jaxrestore.priors.parameters import params_sha256
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class LowResEncoder:
+    """q(z_<k | y), for the k coarsest groups of a frozen VDVAE: a pytree.
+
+    The encoder's own are a bottom-up path on y and the posterior blocks of k groups;
+    all else of the top-down path (prior, latents' projections, residual blocks,
+    biases, head) is the VDVAE's, which every method takes as an argument. Samples of
+
+        p(x | y) = E_q(z_<k | y) p(x | z_<k)
+
+    are plausible images for one small image y. All methods take one y, (h, w, C)
+    float32 in [0, 1] of side ``config.size``; ``jax.vmap`` makes batches.
+
+    Attributes:
+        params: nested dicts of arrays, the encoder's own alone.
+        config: static.
+    """
+
+    params: dict
+    config: LowResConfig = field(metadata={"static": True})
+
+    @classmethod
+    def create(cls, config: LowResConfig, key: jax.Array) -> Self:
+        """An encoder with fresh random parameters."""
+        return cls(jax.jit(init_params, static_argnums=0)(config, key), config)
+
+    @property
+    def num_groups(self) -> int:
+        """k, the number of groups that it predicts."""
+        return self.config.num_groups
+
+    def features(self, y: jax.Array) -> dict[int, jax.Array]:
+        """What the bottom-up path makes of y: feature maps by their side."""
+        config, side = self.config.small, self.config.size
+        if y.shape != (side, side, config.image_channels):
+            raise InputError(
+                f"y: shape {y.shape}, expected {side}x{side}x{config.image_channels},"
+                f" 1/{self.config.factor} of the prior's images of"
+                f" {self.config.prior.image_size} pixels a side; crop or resize it,"
+                " or take an encoder for another factor"
+            )
+        raw = jnp.clip(config.input_factor * y, 0.0, 255.0)
+        inputs = (raw + config.input_shift) * config.input_scale
+        return vdvae_network.bottom_up(config, self.params["bottom_up"], inputs)
+
+    def sample(
+        self,
+        prior: VDVAE,
+        features: dict[int, jax.Array],
+        key: jax.Array,
+        temperature: Any = 1.0,
+        prior_temperature: Any = 1.0,
+        groups: int | jax.Array | None = None,
+    ) -> jax.Array:
+        """Draw from p(x | y): the decoder mean, (H, W, C) in [0, 1].
+
+        Args:
+            prior: the frozen VDVAE.
+            features: of y, see :meth:`features`.
+            temperature: tau of q(z_l | z_<l, y) = N(mean, tau_l^2 std^2), scalar or
+                (L,).
+            prior_temperature: of p(z_l | z_<l) from group k on.
+            groups: how many groups come from y, at most k, may be traced; None: k.
+        """
+        shape, k = self.config.image_shape, self.num_groups
+        below, above = split(prior.runs(None, shape), k)
+        own = self._own(below, features)
+        given = [_run(run, *mine) for run, mine in zip(below, own, strict=True)]
+        walk = partial(top_down, collect=_nothing, unroll=prior.config.unroll)
+        rule: LatentRule = PosteriorSample(key, temperature)
+        drawn = PriorSample(key, jnp.asarray(prior_temperature, jnp.float32))
+        if groups is not None:
+            rule = Below(groups, rule, drawn)
+        stream, _ = walk(given, rule)
+        stream, _ = walk(above, drawn, stream=stream, start=k)
+        return prior.mean(stream, shape)
+
+    def divergence(
+        self, prior: VDVAE, image: jax.Array, y: jax.Array, key: jax.Array
+    ) -> jax.Array:
+        """KL(q(z_<k | x) || q(z_<k | y)) by group, (k,) nats: thesis (6.12).
+
+        By the chain rule the sum over l < k of the expectations, z_<l drawn from
+        q(z_<l | x), of KL(q(z_l | z_<l, x) || q(z_l | z_<l, y)), each in closed form.
+        The draws decide the stream, which does not depend on the encoder: one walk
+        serves both encoders, and no gradient goes through it.
+
+        Args:
+            prior: the frozen VDVAE.
+            image: x, (H, W, C) in [0, 1].
+            y: its reduction.
+            key: of the draws.
+        """
+        shape = self.config.image_shape
+        path, _ = split(prior.runs(prior.skips(image), shape), self.num_groups)
+        own = self._own(path, self.features(y))
+        both = [
+            _run(run, *mine, teacher=run.posterior)
+            for run, mine in zip(path, own, strict=True)
+        ]
+        rule = _OfTeacher(PosteriorSample(key))
+        _, kept = top_down(both, rule, _divergence, self.config.prior.unroll)
+        return jnp.stack(per_group(kept))
+
+    def check_prior(self, prior: VDVAE) -> None:
+        """Refuse a VDVAE that the encoder was not trained for. Not for traced code."""
+        self.check_architecture(prior)
+        digest = params_sha256(prior)
+        if digest != self.config.prior_sha256:
+            raise InputError(
+                "encoder: was trained for the prior with the parameters' SHA-256"
+                f" {self.config.prior_sha256[:12]}..., this one has {digest[:12]}...;"
+                " take the prior of its training or train it for this one"
+            )
+
+    def check_architecture(self, prior: VDVAE) -> None:
+        """Refuse a VDVAE of another architecture; reads no values."""
+        how = {"unroll": False, "compute_dtype": "float32"}  # computed, not what
+        mine = replace(self.config.prior, **how)
+        if not isinstance(prior, VDVAE) or replace(prior.config, **how) != mine:
+            raise InputError(
+                "encoder: was trained for another prior than this"
+                f" {type(prior).__name__}, of another architecture; take the prior of"
+                " its training"
+            )
+
+    def check_groups(self, groups: int | None) -> None:
+        """Refuse more groups than the encoder predicts."""
+        if groups is not None and not 0 <= groups <= self.num_groups:
+            raise InputError(
+                f"groups={groups}: this encoder predicts {self.num_groups} of the"
+                f" prior's {self.config.prior.num_groups} latent groups, expected 0 to"
+                f" {self.num_groups}"
+            )
+
+    def _own(self, path: list[Run], features) -> list[tuple[dict, Callable]]:
+        """Parameters and function (params, h) -> q(z_l | z_<l, y) of each run."""
+        modules = vdvae_network.Modules(self.config.small)
+        stages = self.config.small.decoder_stages[: len(path)]
+        result = []
+        for i, (run, stage) in enumerate(zip(path, stages, strict=True)):
+            block, skip = modules.decoder_block(stage), features[stage.resolution]
+            params = _first(run.count, self.params["posterior"][f"stage_{i}"])
+            result.append((params, partial(_posterior, block, skip)))
+        return result
+
+
+def init_params(config: LowResConfig, key: jax.Array, prior: Any = None) -> dict:
+    """Parameters of an encoder, fresh or started from its prior's encoder.
+
+    Args:
+        config: the architecture.
+        key: of the random numbers.
+        prior: parameters of the frozen VDVAE. Blocks that both encoders have start
+            as the prior's, in as many channels as there are.
+    """
+    own = _own_part(config.small, vdvae_network.init_params(config.small, key))
+    counts = _counts(config)
+    posterior = {
+        name: _first(count, own["posterior"][name]) for name, count in counts.items()
+    }
+    own = own | {"posterior": posterior}
+    return own if prior is None else _start(config, own, _own_part(config.prior, prior))
+
+
+def _own_part(config: VDVAEConfig, params: dict) -> dict:
+    """What an encoder has of its own, of a VDVAE's parameters."""
+    stages = [f"stage_{i}" for i in range(len(config.decoder_stages))]
+    blocks = {name: params["top_down"][name]["blocks"]["enc"] for name in stages}
+    return {"bottom_up": params["bottom_up"], "posterior": blocks}
+
+
+def _first(count: int, stacked: dict) -> dict:
+    return jax.tree.map(lambda leaf: leaf[:count], stacked)
+
+
+def _counts(config: LowResConfig) -> dict[str, int]:
+    """Posterior blocks by stage, those without left out."""
+    left, counts = config.num_groups, {}
+    for i, stage in enumerate(config.small.decoder_stages):
+        if left > 0:
+            counts[f"stage_{i}"] = min(left, stage.count)
+        left -= stage.count
+    return counts
+
+
+def _start(config: LowResConfig, own: dict, given: dict) -> dict:
+    """Put the prior's blocks into an encoder's, each into the same place."""
+    theirs = {stage: i for i, stage in enumerate(config.prior.encoder_stages)}
+    bottom_up = dict(own["bottom_up"])
+    for i, stage in enumerate(config.small.encoder_stages):
+        if stage in theirs:
+            block = given["bottom_up"][f"stage_{theirs[stage]}"]
+            bottom_up[f"stage_{i}"] = _corner(bottom_up[f"stage_{i}"], block)
+    posterior = {
+        name: _corner(stage, given["posterior"][name])
+        for name, stage in own["posterior"].items()
+    }
+    return {"bottom_up": bottom_up, "posterior": posterior}
+
+
+def _corner(fresh: dict, given: dict) -> dict:
+    """The leading channels that both have come from `given`."""
+
+    def place(new, old):
+        common = tuple(map(min, new.shape, old.shape))
+        corner = tuple(slice(n) for n in common)
+        return new.at[corner].set(old[corner])
+
+    return jax.tree.map(place, fresh, given)
+
+
+class _Pair(NamedTuple):
+    """Posteriors of one group, of the prior's encoder and of the own one."""
+
+    teacher: Gaussian
+    student: Gaussian
+
+
+class _OfTeacher(NamedTuple):
+    """A rule that sees the teacher's posterior."""
+
+    rule: LatentRule
+    uses_posterior = True
+
+    def inputs(self, start, count, shape):
+        return self.rule.inputs(start, count, shape)
+
+    def __call__(self, inputs, prior, posterior):
+        return self.rule(inputs, prior, posterior.teacher)
+
+
+def _run(run: Run, params: dict, own: Callable, teacher: Callable | None = None) -> Run:
+    """The frozen run with the encoder's posterior, alone or beside a teacher."""
+
+    def posterior(both, h):
+        student = own(both["own"], h)
+        return _Pair(teacher(both["frozen"], h), student) if teacher else student
+
+    return replace(
+        run,
+        params={"frozen": run.params, "own": params},
+        prior=lambda both, h: run.prior(both["frozen"], h),
+        posterior=posterior,
+        merge=lambda both, h, z: run.merge(both["frozen"], h, z),
+    )
+
+
+def _posterior(block, skip, params: dict, h: jax.Array) -> Gaussian:
+    return from_log_std(apply(block, {"enc": params}, h, skip, method="posterior"))
+
+
+def _divergence(z, prior, posterior: Any) -> jax.Array:
+    return posterior.student.kl_from(posterior.teacher)
+
+
+def _nothing(z, prior, posterior):
+    return ()

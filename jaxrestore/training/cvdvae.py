@@ -1,0 +1,157 @@
+"""Recipe of CVDVAE: a low-resolution encoder in front of a frozen VDVAE."""
+
+from dataclasses import replace
+from functools import cached_property, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxrestore.errors import InputError
+from jaxrestore.metrics import psnr
+from jaxrestore.operators import kernels
+from jaxrestore.priors.hvae import lowres
+from jaxrestore.priors.hvae.lowres import LowResEncoder
+from jaxrestore.priors.hvae.lowres_config import LowResConfig
+from jaxrestore.priors.hvae.vdvae import VDVAE
+from jaxrestore.priors.parameters import params_sha256
+from jaxrestore.priors.weights import load_prior, save_prior
+from jaxrestore.training.hvae import picture, unrolled, warmed_up_cosine
+from jaxrestore.training.plateau import Plateau
+
+_SHEET_SAMPLES = 3
+_SHEET_TEMPERATURE = 0.8
+
+
+class CVDVAERecipe:
+    """Training of a `LowResEncoder` to match the encoder of its VDVAE.
+
+    Minimises, by Adam, for x of the data and y = H x,
+
+        KL(q(z_<k | x) || q(z_<k | y)) / (H W C)        thesis (6.12), nats
+
+    with the VDVAE, ``config.prior``, frozen: it is no part of the parameters, so that
+    nothing of it is differentiated, optimised, averaged or written. The learning rate
+    warms up and follows a cosine (the thesis': constant, ``final_learning_rate`` equal
+    to ``learning_rate``), times a tenth for each plateau of the validation loss.
+
+    Args:
+        config: the frozen training configuration; uses ``prior``, ``model`` (factor,
+            groups, enc_blocks, bottleneck of `LowResConfig`, and kernel, a file of
+            the blur before the decimation, "" for bicubic), ``optimizer``,
+            ``total_steps``.
+
+    Raises:
+        InputError: no such prior, or settings that do not fit it.
+    """
+
+    def __init__(self, config):
+        if not config.prior:
+            raise InputError(
+                "config.prior='': expected the VDVAE whose encoder is matched, a"
+                " bundled name such as vdvae-faces64 or a .safetensors file"
+            )
+        prior = load_prior(config.prior)
+        if not isinstance(prior, VDVAE):
+            raise InputError(
+                f"config.prior={config.prior!r}: is a {type(prior).__name__}, expected"
+                " a VDVAE such as vdvae-faces64"
+            )
+        digest = params_sha256(prior)
+        self.config, self.prior = config, prior
+        self.identity = {"prior": digest}
+        self.frozen = prior.params
+        settings = config.model.to_dict()
+        if path := settings.pop("kernel", ""):
+            settings["kernel"] = kernels.load_kernel(path).tolist()
+        self.model = LowResConfig.from_dict(
+            settings | {"prior": prior.config.to_dict(), "prior_sha256": digest}
+        )
+        size, channels = prior.config.image_size, prior.config.image_channels
+        for name, expected in (("patch_size", size), ("channels", channels)):
+            if config.data[name] != expected:
+                raise InputError(
+                    f"config.data.{name}={config.data[name]}: expected {expected},"
+                    f" what {config.prior} takes"
+                )
+        self._operator = self.model.operator()
+        self._plateau = Plateau(config.optimizer.patience)
+
+    def init(self, key):
+        return lowres.init_params(self.model, key, self.frozen)
+
+    def optimizer(self, config) -> optax.GradientTransformation:
+        """Adam, whose updates the plateaus of the validation loss scale down."""
+        return optax.chain(
+            optax.clip_by_global_norm(config.optimizer.clip_norm),
+            optax.adam(warmed_up_cosine(config)),
+            self._plateau.transformation,
+        )
+
+    def validated(self, opt_state, metrics):
+        """The optimiser's state after a validation: has the loss stopped falling?"""
+        return (*opt_state[:-1], self._plateau.advance(opt_state[-1], metrics["kl"]))
+
+    def loss(self, params, batch, key, step):
+        kl = self._divergences(params, batch, key, training=True)
+        loss = kl.sum(1).mean() / batch["image"][0].size
+        return loss, {"kl": loss}
+
+    def evaluate(self, params, batch, key):
+        """The loss, its coarse half, and PSNR of one sample at temperature 0.8."""
+        images = batch["image"]
+        draw_key, kl_key = jax.random.split(key)
+        kl = self._divergences(params, batch, kl_key) / images[0].size
+        samples = self._samples(params, batch, draw_key)
+        coarse = kl[:, : kl.shape[1] // 2]
+        return {
+            "kl": kl.sum(1).mean(),
+            "kl_coarse_groups": coarse.sum(1).mean(),
+            "psnr": jax.vmap(psnr)(samples, images).mean(),
+        }
+
+    def sheets(self, params, batch, key):
+        """What is seen, samples of what may have been, and what was, row by row."""
+        images = batch["image"][:8]
+        given = {"image": images, "frozen": self.frozen}
+        keys = jax.random.split(key, _SHEET_SAMPLES)
+        samples = [np.asarray(self._draw(params, given, k)) for k in keys]
+        factor = self.model.factor
+        seen = np.asarray(jax.vmap(self._operator)(jnp.asarray(images)))
+        seen = seen.repeat(factor, 1).repeat(factor, 2)
+        return {"samples": picture([seen, *samples, images])}
+
+    def export(self, params, path, metadata):
+        metadata = dict(metadata)
+        metadata["training_config"] = metadata.pop("config", "")  # beside the model's
+        save_prior(LowResEncoder(params, self.model), path, metadata, dtype="float16")
+
+    @cached_property
+    def _draw(self):
+        return jax.jit(self._samples)
+
+    def _samples(self, params, batch, key) -> jax.Array:
+        encoder, prior = LowResEncoder(params, self.model), self._prior(batch)
+        temperature = _SHEET_TEMPERATURE
+
+        def draw(image, key):
+            features = encoder.features(self._operator(image))
+            return encoder.sample(prior, features, key, temperature, temperature)
+
+        keys = jax.random.split(key, len(batch["image"]))
+        return jax.vmap(draw)(batch["image"], keys)
+
+    def _divergences(self, params, batch, key, training: bool = False) -> jax.Array:
+        """KL by group, (B, k) nats."""
+        encoder = LowResEncoder(params, self.model)
+        if training:
+            model = unrolled(self.model.prior)
+            encoder = LowResEncoder(params, replace(self.model, prior=model))
+        prior, images = self._prior(batch), batch["image"]
+        y = jax.vmap(self._operator)(images)
+        keys = jax.random.split(key, len(images))
+        return jax.vmap(partial(encoder.divergence, prior))(images, y, keys)
+
+    def _prior(self, batch) -> VDVAE:
+        return VDVAE(batch["frozen"], self.prior.config)
