@@ -83,12 +83,12 @@ def sampling(prior, encoder, count: int, repeats: int) -> dict[str, float]:
         draw = lambda key: prior.sample(key, shape, 0.8)  # noqa: E731
         return jax.lax.map(draw, keys, batch_size=min(16, count))
 
-    times: dict[str, list[float]] = {"conditional": [], "unconditional": []}
+    times: dict[Any, list[float]] = {conditional: [], unconditional: []}
     for _ in range(repeats + 1):
-        for draw in (conditional, unconditional):
+        for draw, measured in times.items():
             begin = time.perf_counter()
             jax.block_until_ready(draw(prior, encoder, y))
-            times[draw.__name__].append((time.perf_counter() - begin) / count)
+            measured.append((time.perf_counter() - begin) / count)
     pairs = list(zip(*times.values(), strict=True))[1:]  # the first run compiles
     text = f"_of_{count}" if count > 1 else ""
     return {
@@ -112,7 +112,7 @@ def training(prior, encoder, batch: int, repeats: int = 3) -> dict[str, float]:
         moments = optax.adam(1e-4).init(trained)
         fixed = None if "prior" in trained else prior.params
         program = step.lower(trained, moments, fixed, images).compile()
-        sizes = program.memory_analysis()
+        sizes: Any = program.memory_analysis()
         parts = ("argument", "output", "temp")
         total = sum(getattr(sizes, f"{part}_size_in_bytes") for part in parts)
         total -= sizes.alias_size_in_bytes

@@ -79,7 +79,11 @@ class CVDVAERecipe:
         self._plateau = Plateau(config.optimizer.patience)
 
     def init(self, key):
-        return lowres.init_params(self.model, key, self.frozen)
+        return lowres.init_params(self.model, key)
+
+    def warm_start(self, params):
+        """Begin with the blocks of the VDVAE's own encoder."""
+        return lowres.start_from_prior(self.model, params, self.frozen)
 
     def optimizer(self, config) -> optax.GradientTransformation:
         """Adam, whose updates the plateaus of the validation loss scale down."""

@@ -86,8 +86,11 @@ class Trainer:
     def _first_state(self, optimizer, plan: TrainState) -> TrainState:
         config = self.config
         state = create_state(self.recipe, optimizer, config.seed, plan)
+        warm_start = getattr(self.recipe, "warm_start", None)
         if config.init_from:
-            state = start_from(state, load_prior(config.init_from).params, plan)
+            return start_from(state, load_prior(config.init_from).params, plan)
+        if warm_start is not None:
+            return start_from(state, warm_start(sharding.to_host(state.params)), plan)
         return state
 
     def _place_frozen(self) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class Recipe(Protocol):
             "frozen", on every device: no part of the parameters, so that nothing of
             it is differentiated, optimised, averaged or written.
         identity: name -> text, what else a resumed run must share.
+        warm_start: params -> params, where a fresh run without `init_from` begins.
         validated: (opt_state, metrics) -> opt_state, called after each validation
             with the means of `evaluate`.
     """

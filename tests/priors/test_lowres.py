@@ -144,7 +144,8 @@ def test_fewer_groups_are_the_first_ones(prior, encoder, y):
 
 def test_start_from_the_priors_encoder(prior):
     config = LowResConfig(prior.config, factor=2, enc_blocks="4x2,4x1,4d2,2x1")
-    own = lowres.init_params(config, jax.random.key(0), prior.params)
+    fresh = lowres.init_params(config, jax.random.key(0))
+    own = lowres.start_from_prior(config, fresh, prior.params)
     theirs = prior.params["bottom_up"]
     for mine, stage in (("stage_1", "stage_2"), ("stage_2", "stage_3")):
         jax.tree.map(
@@ -152,9 +153,9 @@ def test_start_from_the_priors_encoder(prior):
         )
     enc = prior.params["top_down"]["stage_0"]["blocks"]["enc"]
     jax.tree.map(np.testing.assert_array_equal, own["posterior"]["stage_0"], enc)
-    narrow = lowres.init_params(
-        replace(config, bottleneck=0.125), jax.random.key(0), prior.params
-    )
+    config = replace(config, bottleneck=0.125)
+    fresh = lowres.init_params(config, jax.random.key(0))
+    narrow = lowres.start_from_prior(config, fresh, prior.params)
     kernel = narrow["posterior"]["stage_0"]["c1"]["kernel"]
     np.testing.assert_array_equal(kernel, enc["c1"]["kernel"][..., :1])
 

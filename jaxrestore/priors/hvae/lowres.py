@@ -173,22 +173,14 @@ class LowResEncoder:
         return result
 
 
-def init_params(config: LowResConfig, key: jax.Array, prior: Any = None) -> dict:
-    """Parameters of an encoder, fresh or started from its prior's encoder.
-
-    Args:
-        config: the architecture.
-        key: of the random numbers.
-        prior: parameters of the frozen VDVAE. Blocks that both encoders have start
-            as the prior's, in as many channels as there are.
-    """
+def init_params(config: LowResConfig, key: jax.Array) -> dict:
+    """Fresh parameters of an encoder as nested dicts of float32 arrays."""
     own = _own_part(config.small, vdvae_network.init_params(config.small, key))
     counts = _counts(config)
     posterior = {
         name: _first(count, own["posterior"][name]) for name, count in counts.items()
     }
-    own = own | {"posterior": posterior}
-    return own if prior is None else _start(config, own, _own_part(config.prior, prior))
+    return own | {"posterior": posterior}
 
 
 def _own_part(config: VDVAEConfig, params: dict) -> dict:
@@ -212,8 +204,16 @@ def _counts(config: LowResConfig) -> dict[str, int]:
     return counts
 
 
-def _start(config: LowResConfig, own: dict, given: dict) -> dict:
-    """Put the prior's blocks into an encoder's, each into the same place."""
+def start_from_prior(config: LowResConfig, own: dict, prior: dict) -> dict:
+    """Put the blocks of the prior's encoder into a fresh one's.
+
+    Args:
+        config: the architecture.
+        own: parameters, from `init_params`.
+        prior: parameters of the frozen VDVAE. Where both encoders have a block, its
+            leading channels, as many as both have, are taken from the prior's.
+    """
+    given = _own_part(config.prior, prior)
     theirs = {stage: i for i, stage in enumerate(config.prior.encoder_stages)}
     bottom_up = dict(own["bottom_up"])
     for i, stage in enumerate(config.small.encoder_stages):
@@ -233,7 +233,7 @@ def _corner(fresh: dict, given: dict) -> dict:
     def place(new, old):
         common = tuple(map(min, new.shape, old.shape))
         corner = tuple(slice(n) for n in common)
-        return new.at[corner].set(old[corner])
+        return jnp.asarray(new).at[corner].set(old[corner])
 
     return jax.tree.map(place, fresh, given)
 
