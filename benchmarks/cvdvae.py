@@ -5,9 +5,10 @@
 `sample`: seconds of one conditional sample (`diverse_sr`, projection included) and of
 one unconditional sample of the VDVAE, alone and in batches of --samples, run in turns;
 the median of their ratios. `training`: seconds and bytes (arguments, results and
-temporaries of the compiled program) of one step of the recipe, the VDVAE frozen, beside
-the same step that trains the VDVAE's parameters too. --prior is a bundled name, a file,
-or one of the published architectures with random weights, on which times do not depend.
+temporaries of the compiled program) of one step of Adam on the recipe's criterion, the
+VDVAE frozen, beside the same step that trains the VDVAE's parameters too. --prior is
+vdvae-faces64 with its bundled encoders, or another name, file or published architecture
+(random weights, on which times do not depend) with an encoder of its own blocks.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import platform
 import statistics
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,9 +48,8 @@ def main() -> int:
     flags = parser.parse_args()
     prior, rows = load(flags.prior), []
     for factor in map(int, flags.factors.split(",")):
-        config = LowResConfig(prior.config, factor=factor, bottleneck=0.21)
-        encoder = LowResEncoder.create(config, jax.random.key(1))
-        row: dict[str, Any] = {"factor": factor, "groups": config.num_groups}
+        encoder = encoder_for(flags.prior, prior, factor)
+        row: dict[str, Any] = {"factor": factor, "groups": encoder.num_groups}
         for count in (1, flags.samples):
             row |= sampling(prior, encoder, count, flags.repeats)
         if flags.batch:
@@ -65,6 +66,14 @@ def load(name: str) -> VDVAE:
     if name in PUBLISHED:
         return VDVAE.create(PUBLISHED[name], jax.random.key(0))
     return load_prior(name)
+
+
+def encoder_for(name: str, prior: VDVAE, factor: int) -> LowResEncoder:
+    """The bundled encoder, for other priors one with its prior's blocks."""
+    if name == "vdvae-faces64":
+        return load_prior(f"cvdvae-faces64-x{factor}")
+    config = LowResConfig(prior.config, factor=factor)
+    return LowResEncoder.create(config, jax.random.key(1))
 
 
 def sampling(prior, encoder, count: int, repeats: int) -> dict[str, float]:
@@ -128,12 +137,13 @@ def training(prior, encoder, batch: int, repeats: int = 3) -> dict[str, float]:
 
 
 def _step(config, architecture, trained, moments, frozen, images):
-    model = unrolled(config.prior)
+    unroll = unrolled(config.prior)
+    teacher = unroll if "prior" in trained else architecture  # as the recipe has it
     keys = jax.random.split(jax.random.key(3), len(images))
 
     def loss(trained):
-        encoder = LowResEncoder(trained["own"], _with(config, model))
-        prior = VDVAE(trained.get("prior", frozen), model)
+        encoder = LowResEncoder(trained["own"], replace(config, prior=unroll))
+        prior = VDVAE(trained.get("prior", frozen), teacher)
         y = jax.vmap(config.operator())(images)
         kl = jax.vmap(partial(encoder.divergence, prior))(images, y, keys)
         return kl.sum(1).mean() / images[0].size
@@ -141,10 +151,6 @@ def _step(config, architecture, trained, moments, frozen, images):
     gradient = jax.grad(loss)(trained)
     updates, moments = optax.adam(1e-4).update(gradient, moments)
     return optax.apply_updates(trained, updates), moments
-
-
-def _with(config, model):
-    return type(config)(**{**vars(config), "prior": model})
 
 
 if __name__ == "__main__":

@@ -9,18 +9,18 @@ import numpy as np
 
 from jaxrestore.cli.levels import CHOSEN_TEMPERATURES, parse_temperature
 from jaxrestore.cli.methods import schedule
-from jaxrestore.cli.task import Problem
+from jaxrestore.cli.task import Problem, blur_kernel
 from jaxrestore.data.images import write_png
 from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
 from jaxrestore.metrics import average_pairwise_distance, lr_psnr
-from jaxrestore.priors import load_prior
-from jaxrestore.priors.hvae.lowres import LowResEncoder
+from jaxrestore.priors import load_encoder
 from jaxrestore.report.sheets import sheet
 from jaxrestore.solvers import Status, diverse_sr
 from jaxrestore.solvers.restoration import Restoration
 
 _TEMPERATURE = 0.8  # the thesis' tables
+_SHOWN = 16  # samples in the picture of all
 
 
 class Diverse:
@@ -41,18 +41,14 @@ class Diverse:
         "weight": "auto",
         "scaling": "pixel",
         "descent": "adam",
+        "max_steps": 50,
+        "tolerance": 2e-3,
         "patience": None,
         "cg_steps": None,
     }
 
     def __init__(self, prior: Any, config: Any):
-        encoder = load_prior(config.encoder)
-        if not isinstance(encoder, LowResEncoder):
-            raise InputError(
-                f"config.encoder={config.encoder}: is a {type(encoder).__name__},"
-                " expected a low-resolution encoder such as cvdvae-faces64-x4"
-            )
-        encoder.check_prior(prior)
+        encoder = load_encoder(config.encoder, prior, "config.encoder")
         if config.task != "downsample" or config.factor != encoder.config.factor:
             raise InputError(
                 f"config.encoder={config.encoder}: enlarges"
@@ -60,8 +56,20 @@ class Diverse:
                 f" config.factor={config.factor} do not fit; take another encoder or"
                 f" --config=diverse_sr_x{encoder.config.factor}"
             )
+        if config.boundary != "periodic":
+            raise InputError(
+                f"config.boundary={config.boundary}: expected periodic with an encoder;"
+                f" take --config=diverse_sr_x{config.factor}"
+            )
+        expected = encoder.config.operator().kernel
+        given = blur_kernel(config)
+        if given.shape != expected.shape or not np.allclose(given, expected, atol=1e-6):
+            raise InputError(
+                f"config.kernel.kind={config.kernel.kind}: is not the blur that"
+                f" {config.encoder} was trained with; take"
+                f" --config=diverse_sr_x{config.factor}"
+            )
         self._encoder, self._count = encoder, config.solver.n_samples
-        self._key = jax.random.key(config.seed)
         tau = parse_temperature(config.solver.temperature, "config.solver.temperature")
         if tau in CHOSEN_TEMPERATURES:
             raise InputError(
@@ -77,18 +85,18 @@ class Diverse:
         """The temperature, whatever the noise level."""
         return {"temperature": self._temperature}
 
-    def solve(self, prior, observation: Observation, settings) -> Restoration:
+    def solve(self, prior, observation: Observation, settings, key) -> Restoration:
         """`diverse_sr`, with the mean of the samples as the image."""
         drawn = diverse_sr(
             prior,
             self._encoder,
             observation.y,
-            self._key,
+            key,
             self._count,
             settings["temperature"],
             operator=observation.operator,
         )
-        zero = jnp.int32(0)
+        zero, fine = jnp.int32(0), jnp.isfinite(drawn.samples).all()
         mean = drawn.samples.mean(0)
         return Restoration(
             image=mean,
@@ -96,7 +104,7 @@ class Diverse:
             latents=(),
             steps=zero,
             residual=jnp.float32(0),
-            status=jnp.int32(Status.CONVERGED),
+            status=jnp.where(fine, int(Status.CONVERGED), int(Status.DIVERGED)),
             history=None,
             evaluations=zero + self._count,
             gradients=zero,
@@ -121,7 +129,8 @@ class Diverse:
         if problem.clean is not None:
             first["original"] = problem.clean
         rows = [list(first.values())]
-        rows += [samples[i : i + 4] for i in range(0, len(samples), 4)]
+        shown = samples[:_SHOWN]
+        rows += [shown[i : i + 4] for i in range(0, len(shown), 4)]
         labels = ["", *("samples" if i == 0 else "" for i in range(len(rows) - 1))]
         sheet(folder / "samples.png", rows, labels, list(first))
 
@@ -132,7 +141,11 @@ class Diverse:
         consistent = jax.vmap(
             lambda x: lr_psnr(x, observation.y, observation.operator)
         )(samples)
-        result = {"lr_psnr": float(jnp.min(consistent)), "apd_mse": None}
+        result: dict[str, Any] = {
+            "lr_psnr": float(jnp.min(consistent)),
+            "apd_mse": None,
+            "deviation_max": float(jnp.std(samples, 0).max()),
+        }
         if self._count > 1:
             result["apd_mse"] = float(average_pairwise_distance(samples))
         return result

@@ -38,8 +38,10 @@ class Method(Protocol):
         """The traced settings at a noise level, JSON-compatible but for arrays."""
         ...
 
-    def solve(self, prior: Any, observation: Observation, settings: Any) -> Restoration:
-        """Restores one image; traced."""
+    def solve(
+        self, prior: Any, observation: Observation, settings: Any, key: jax.Array
+    ) -> Restoration:
+        """Restores one image; traced. `key` is the image's own."""
         ...
 
     def write(self, folder: Path, problem: Problem, restoration: Restoration) -> None:
@@ -94,7 +96,7 @@ class _Iterative:
         figures.convergence(path, history, tolerance, self.objective)
 
     def scores(self, problem: Problem, restoration: Restoration) -> dict[str, Any]:
-        """None."""
+        """None of their own."""
         return {}
 
 
@@ -103,7 +105,12 @@ class PnPHVAE(_Iterative):
 
     objective = "objective $J_1$"
     remedy = "lower --config.solver.temperature"
-    unused: ClassVar = {"weight": "auto", "scaling": "pixel", "descent": "adam"}
+    unused: ClassVar = {
+        "weight": "auto",
+        "scaling": "pixel",
+        "descent": "adam",
+        "n_samples": 8,
+    }
 
     def __init__(self, prior: Any, config: Any):
         self._config, self._num_groups = config, prior.num_groups
@@ -137,7 +144,7 @@ class PnPHVAE(_Iterative):
                 chosen[name] = None if value == word else value
         return chosen
 
-    def solve(self, prior, observation, settings) -> Restoration:
+    def solve(self, prior, observation, settings, key) -> Restoration:
         """`pnp_hvae`."""
         return pnp_hvae(prior, observation, **settings, **self._static)
 
@@ -152,6 +159,7 @@ class Variational(_Iterative):
         "decoder_std": "auto",
         "encoder_noise": "auto",
         "cg_steps": None,
+        "n_samples": 8,
     }
 
     def __init__(self, prior: Any, config: Any):
@@ -176,7 +184,7 @@ class Variational(_Iterative):
         values = [table[level] for level in levels]
         return {"weight": float(np.interp(noise_std, levels, values))}
 
-    def solve(self, prior, observation, settings) -> Restoration:
+    def solve(self, prior, observation, settings, key) -> Restoration:
         """`variational`."""
         return variational(prior, observation, **settings, **self._static)
 

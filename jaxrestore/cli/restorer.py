@@ -52,7 +52,7 @@ class Restorer:
         """Restores one image."""
         settings = self.method.settings(problem.noise_std)
         arguments = jax.tree.map(
-            jnp.asarray, (self._prior, problem.observation, settings)
+            jnp.asarray, (self._prior, problem.observation, settings, problem.key)
         )
         begin = time.perf_counter()
         program = self._compiled(arguments)

@@ -109,7 +109,7 @@ def validate(config: Any) -> Any:
         _between(config, "solver.weight", 1e-9, 1e9)
     _whole(config, "factor", 1, 64)
     _whole(config, "seed", 0, 2**32 - 1)
-    _whole(config, "solver.n_samples", 1, 10_000)
+    _whole(config, "solver.n_samples", 1, 256)
     _whole(config, "kernel.size", 1, 1023)
     _whole(config, "kernel.seed", 0, 2**32 - 1)
     _whole(config, "solver.max_steps", 1, 1_000_000)

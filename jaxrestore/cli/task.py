@@ -19,6 +19,7 @@ from jaxrestore.operators import kernels
 
 # Eight-bit rounding alone is 0.29/255; less than this is not worth believing.
 _LEAST_NOISE = 0.5 / 255
+_SOLVER = 2  # makes the solver's key, beside the two of mask and noise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Problem:
         bit_depth: Of the input.
         noise_std: The level that the solver is told.
         notes: For the user, one sentence each.
+        key: Random key of the image's own, for solvers that draw.
     """
 
     observation: Observation
@@ -42,6 +44,7 @@ class Problem:
     bit_depth: int
     noise_std: float
     notes: tuple[str, ...]
+    key: jax.Array
 
     def crop(self, image: Any) -> np.ndarray:
         """The user's part of a solver's image, in the user's number of channels."""
@@ -71,7 +74,7 @@ class Task:
             boundary = "periodic" if simulate else "unknown"
         blurs = config.task in ("blur", "downsample")
         self.unknown_boundary = blurs and boundary == "unknown"
-        self.kernel: Any = _kernel(config) if blurs else None
+        self.kernel: Any = blur_kernel(config) if blurs else None
         self.mask = None
         if config.task == "mask":
             if config.mask.path:
@@ -122,6 +125,7 @@ class Task:
             bit_depth=loaded.bit_depth,
             noise_std=noise_std,
             notes=(*notes, note) if note else tuple(notes),
+            key=jax.random.fold_in(key, _SOLVER),
         )
 
     def _degrade(
@@ -228,7 +232,12 @@ class Task:
         return max(estimate, _LEAST_NOISE), text
 
 
-def _kernel(settings: Any) -> np.ndarray:
+def blur_kernel(settings: Any) -> np.ndarray:
+    """The kernel that validated settings describe.
+
+    Raises:
+        InputError: It cannot be read or has no use in the task.
+    """
     config = settings.kernel
     if config.kind == "bicubic":
         if settings.task != "downsample":

@@ -12,6 +12,8 @@ root mean squares, of 255; nothing is projected. The table names the least k wit
 of at most --wanted.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,7 +28,7 @@ from jaxrestore.priors.hvae import consistency
 from jaxrestore.priors.hvae.vdvae import VDVAE
 from jaxrestore.report.charts import chart, label
 
-QUICK = {"max_images": 1, "codes": 1, "draws": 2}
+QUICK = {"max_images": 1, "codes": 1, "draws": 2, "factors": [2]}
 
 
 def add_flags(parser) -> None:
@@ -34,6 +36,7 @@ def add_flags(parser) -> None:
     add = parser.add_argument
     bundled = [f"cvdvae-faces64-x{factor}" for factor in (2, 4, 8)]
     add("--encoders", type=kinds.words, default=bundled, help="names or files, or none")
+    add("--factors", type=kinds.counts, default=[2, 4, 8], help="s, beside 1, of U")
     add("--codes", type=kinds.count, default=50, help="draws of z, for U")
     add("--draws", type=kinds.count, default=5, help="images for each z or y")
     add("--wanted", type=kinds.positive, default=2.0, help="of 255")
@@ -50,14 +53,14 @@ def run(flags, report) -> None:
             f" {'a VDVAE' if given == 'prior' else '2 or more'}"
         )
     encoders, images = encoders_for(prior, flags), images_for(prior, flags)
-    operators = {1: Downsample.bicubic(1)}
+    operators = {f: Downsample.bicubic(f) for f in (1, *flags.factors)}
     operators |= {factor: e.config.operator() for factor, e in encoders.items()}
     of_prior = _unpredictability(prior, operators, flags)
     curves = {"U": dict(zip(operators, of_prior, strict=True))}
-    for name, measure in _on_images(prior, encoders).items():
+    for name, measure in {"CE": _trained, "B.5": _perfect}.items():
         curves[name] = {
-            factor: _mean_over(images, measure(factor), flags, f"{name}, x{factor}")
-            for factor in encoders
+            factor: _mean_over(images, measure, (prior, encoder), flags, name)
+            for factor, encoder in encoders.items()
         }
     rows = [
         {"factor": factor, "k": k, "quantity": name, "value": float(value)}
@@ -67,7 +70,7 @@ def run(flags, report) -> None:
     ]
     report.rows(rows)
     _draw(report.picture, curves, flags)
-    report.table(_table(curves, flags), {"groups": prior.num_groups})
+    report.table(_table(curves, flags, len(images)), {"groups": prior.num_groups})
 
 
 def _unpredictability(prior, operators, flags) -> np.ndarray:
@@ -82,40 +85,30 @@ def _unpredictability(prior, operators, flags) -> np.ndarray:
     return np.mean([one(prior, key) for key in tqdm(keys, desc="U", disable=None)], 0)
 
 
-def _on_images(prior, encoders) -> dict:
-    """Name -> (factor -> function of image, key and number of draws)."""
-
-    def trained(factor):
-        return jax.jit(
-            lambda image, key, draws: consistency.consistency_error(
-                prior, encoders[factor], image, key, draws
-            ),
-            static_argnums=2,
-        )
-
-    def perfect(factor):
-        operator = encoders[factor].config.operator()
-        return jax.jit(
-            lambda image, key, draws: consistency.reconstruction_error(
-                prior, operator, image, key, draws
-            ),
-            static_argnums=2,
-        )
-
-    return {"CE": trained, "B.5": perfect}
+@partial(jax.jit, static_argnums=4)
+def _trained(prior, encoder, image, key, draws: int):
+    return consistency.consistency_error(prior, encoder, image, key, draws)
 
 
-def _mean_over(images, measure, flags, text: str) -> np.ndarray:
+@partial(jax.jit, static_argnums=4)
+def _perfect(prior, encoder, image, key, draws: int):
+    operator = encoder.config.operator()
+    return consistency.reconstruction_error(prior, operator, image, key, draws)
+
+
+def _mean_over(images, measure, models, flags, text: str) -> np.ndarray:
     key = jax.random.key(flags.seed + 1)
-    bar = tqdm(images.values(), desc=text, disable=None)
+    bar = tqdm(
+        images.values(), desc=f"{text}, x{models[1].config.factor}", disable=None
+    )
     found = [
-        measure(jnp.asarray(image), jax.random.fold_in(key, i), flags.draws)
-        for i, image in enumerate(bar)
+        measure(*models, jnp.asarray(x), jax.random.fold_in(key, i), flags.draws)
+        for i, x in enumerate(bar)
     ]
     return np.mean(found, 0)
 
 
-def _table(curves, flags) -> str:
+def _table(curves, flags, count: int) -> str:
     body = []
     for factor, u in curves["U"].items():
         try:
@@ -131,7 +124,7 @@ def _table(curves, flags) -> str:
     head += ["U there", "CE there", "(B.5) there"]
     caption = (
         f"prior {flags.prior}, {flags.codes} codes, {flags.draws} images each; CE and"
-        f" (B.5) over {flags.max_images or 'all'} images; of 255"
+        f" (B.5) over {count} images; of 255"
     )
     return f"{caption}\n\n{markdown(head, body)}"
 

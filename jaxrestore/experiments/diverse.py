@@ -206,12 +206,12 @@ def _strip(path, prior, encoders, images, flags) -> None:
     key = jax.random.key(flags.seed)
 
     @jax.jit
-    def draw(encoder, y, tau):
+    def draw(prior, encoder, y, tau):
         return diverse_sr(prior, encoder, y, key, 1, tau).samples[0]
 
     for encoder in encoders.values():
         y = encoder.config.operator()(jnp.asarray(clean))
-        row = [np.asarray(draw(encoder, y, jnp.float32(tau))) for tau in _STRIP]
+        row = [np.asarray(draw(prior, encoder, y, jnp.float32(tau))) for tau in _STRIP]
         rows.append([*row, clean])
     labels = [f"x{factor}" for factor in encoders]
     sheet(path, rows, labels, [*(f"tau {tau:g}" for tau in _STRIP), "original"])

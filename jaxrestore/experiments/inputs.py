@@ -10,7 +10,7 @@ from jaxrestore import InputError, load_prior
 from jaxrestore.data.images import list_images, read_image
 from jaxrestore.priors.hvae.base import HierarchicalVAE
 from jaxrestore.priors.hvae.lowres import LowResEncoder
-from jaxrestore.priors.weights import resolve
+from jaxrestore.priors.weights import load_encoder, resolve
 
 _LUMA = np.array([[0.299], [0.587], [0.114]], np.float32)
 
@@ -109,16 +109,16 @@ def encoders_for(prior: Any, flags: argparse.Namespace) -> dict[int, LowResEncod
     Raises:
         InputError: unknown, no encoder, or one of another prior.
     """
-    encoders = {}
+    encoders: dict[int, LowResEncoder] = {}
     for name in flags.encoders:
         if name == "none":
             continue
-        encoder = load_prior(name)
-        if not isinstance(encoder, LowResEncoder):
+        encoder = load_encoder(name, prior, "--encoders")
+        factor = encoder.config.factor
+        if factor in encoders:
             raise InputError(
-                f"--encoders={name}: is a {type(encoder).__name__}, expected a"
-                " low-resolution encoder such as cvdvae-faces64-x4"
+                f"--encoders={name}: a second one of factor {factor}, expected one for"
+                " each; run the command once for each of them"
             )
-        encoder.check_prior(prior)
-        encoders[encoder.config.factor] = encoder
+        encoders[factor] = encoder
     return encoders

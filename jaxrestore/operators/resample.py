@@ -18,6 +18,8 @@ from jaxrestore.operators.fourier import (
     transfer_function,
 )
 
+_LEAST_SHARE = 1e-6
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
@@ -75,13 +77,28 @@ class Downsample(Operator):
         return (rhs - self.adjoint(self.solve_gram(self(rhs), weight))) / weight
 
     def solve_gram(self, residual, weight):
+        return filter_image(residual, 1 / (self._gram(residual) + weight))
+
+    def project(self, y, x):
+        """As `Operator.project`, exact but for what the blur all but loses.
+
+        Frequencies of y whose eigenvalue is below 1e-6 of the largest stay as they
+        are in x: to divide by less would turn rounding into patterns.
+        """
+        residual = y - self(x)
+        gram = self._gram(residual)
+        kept = gram > _LEAST_SHARE * gram.max()
+        inverse = jnp.where(kept, 1 / jnp.where(kept, gram, 1), 0)
+        return x + self.adjoint(filter_image(residual, inverse))
+
+    def _gram(self, y):
+        """Spectrum of AA', (h, w // 2 + 1, 1), for measurements like y."""
         s = self.factor
-        size = self.input_shape(residual.shape)[:2]
-        transfer = transfer_function(self.kernel, size, residual.dtype)
+        size = self.input_shape(y.shape)[:2]
+        transfer = transfer_function(self.kernel, size, y.dtype)
         autocorrelation = irfft2(power(transfer), size)[::s, ::s]
         # The exact spectrum is not negative; rounding must not make it so.
-        gram = jnp.maximum(rfft2(autocorrelation).real, 0)
-        return filter_image(residual, 1 / (gram + weight))
+        return jnp.maximum(rfft2(autocorrelation).real, 0)
 
     def initial_image(self, y):
         """Bicubic upsampling onto the grid of x (kernel centroid included)."""

@@ -11,7 +11,12 @@ from jaxrestore.priors.hvae.vae_config import VAEConfig
 from jaxrestore.priors.hvae.vdvae import VDVAE
 from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 from jaxrestore.priors.smoothed_tv import SmoothedTV
-from jaxrestore.priors.weights import load_prior, read_metadata, save_prior
+from jaxrestore.priors.weights import (
+    load_encoder,
+    load_prior,
+    read_metadata,
+    save_prior,
+)
 
 __all__ = [
     "Critic",
@@ -27,6 +32,7 @@ __all__ = [
     "VAEConfig",
     "VDVAE",
     "VDVAEConfig",
+    "load_encoder",
     "load_prior",
     "read_metadata",
     "save_prior",

@@ -14,6 +14,7 @@ from safetensors.numpy import save
 
 from jaxrestore.data.files import atomic_path
 from jaxrestore.errors import InputError
+from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.parameters import flatten, unflatten
 from jaxrestore.priors.registry import ARCHITECTURES, BUNDLED
 
@@ -99,6 +100,27 @@ def load_prior(name_or_path: str | Path) -> Any:
     _check_shapes(path, kind, config, arrays)
     params = {name: jnp.asarray(a, jnp.float32) for name, a in arrays.items()}
     return kind(unflatten(params), config)
+
+
+def load_encoder(name_or_path: str | Path, prior: Any, argument: str) -> LowResEncoder:
+    """Load a low-resolution encoder for a prior.
+
+    Args:
+        name_or_path: as `load_prior` takes it.
+        prior: what it must have been trained for.
+        argument: what the user calls it, for messages.
+
+    Raises:
+        InputError: as `load_prior`, or no encoder, or one of another prior.
+    """
+    encoder = load_prior(name_or_path)
+    if not isinstance(encoder, LowResEncoder):
+        raise InputError(
+            f"{argument}={name_or_path}: is a {type(encoder).__name__}, expected a"
+            " low-resolution encoder such as cvdvae-faces64-x4"
+        )
+    encoder.check_prior(prior)
+    return encoder
 
 
 def read_metadata(name_or_path: str | Path) -> dict[str, str]:

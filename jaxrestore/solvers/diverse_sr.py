@@ -2,6 +2,7 @@
 
 import math
 import os
+from operator import index as operator_index
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +11,7 @@ from jaxrestore.errors import InputError
 from jaxrestore.operators import Operator
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.vdvae import VDVAE
+from jaxrestore.solvers import temperature as temperatures
 
 
 class DiverseSR(NamedTuple):
@@ -66,8 +68,10 @@ def diverse_sr(
     features = encoder.features(y)
     operator = encoder.config.operator() if operator is None else operator
     _check_operator(operator, encoder, y)
-    _check_count(n_samples, (*encoder.config.image_shape, y.shape[-1]))
+    n_samples = _count(n_samples, (*encoder.config.image_shape, y.shape[-1]))
     tail = temperature if prior_temperature is None else prior_temperature
+    for tau in (temperature, tail):
+        temperatures.check(tau, prior.num_groups)
 
     def draw(key):
         image = encoder.sample(prior, features, key, temperature, tail, groups)
@@ -82,22 +86,28 @@ def _check_operator(operator: Operator, encoder: LowResEncoder, y: jax.Array) ->
     shape = operator.input_shape(y.shape)
     if shape != (size, size, y.shape[-1]):
         raise InputError(
-            f"operator: makes y of {shape[0]}x{shape[1]} pixels, expected of the"
-            f" prior's {size}x{size}; take one of factor {encoder.config.factor}"
+            f"operator: reduces images of {shape[0]}x{shape[1]} pixels to this y,"
+            f" expected the prior's {size}x{size}; take a periodic one of factor"
+            f" {encoder.config.factor}"
         )
 
 
-def _check_count(n_samples: int, shape: tuple[int, ...]) -> None:
-    if not isinstance(n_samples, int) or n_samples < 1:
+def _count(n_samples: Any, shape: tuple[int, ...]) -> int:
+    try:
+        count = operator_index(n_samples)
+    except TypeError:
+        count = 0
+    if count < 1:
         raise InputError(f"n_samples={n_samples}: expected a whole number from 1 on")
     image = 4 * 2 * math.prod(shape)  # float32, before and after the projection
     most = _memory() // 2 // image
-    if n_samples > most:
+    if count > most:
         raise InputError(
             f"n_samples={n_samples}: their images alone take"
-            f" {n_samples * image / 2**30:.0f} GiB, about {most} fit; draw them in"
+            f" {count * image / 2**30:.0f} GiB, about {most} fit; draw them in"
             " several calls with other keys"
         )
+    return count
 
 
 def _memory() -> int:

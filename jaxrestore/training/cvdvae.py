@@ -17,6 +17,7 @@ from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.vdvae import VDVAE
 from jaxrestore.priors.parameters import params_sha256
 from jaxrestore.priors.weights import load_prior, save_prior
+from jaxrestore.report.summary import array_hash
 from jaxrestore.training.hvae import picture, unrolled, warmed_up_cosine
 from jaxrestore.training.plateau import Plateau
 
@@ -60,7 +61,6 @@ class CVDVAERecipe:
             )
         digest = params_sha256(prior)
         self.config, self.prior = config, prior
-        self.identity = {"prior": digest}
         self.frozen = prior.params
         settings = config.model.to_dict()
         if path := settings.pop("kernel", ""):
@@ -68,6 +68,20 @@ class CVDVAERecipe:
         self.model = LowResConfig.from_dict(
             settings | {"prior": prior.config.to_dict(), "prior_sha256": digest}
         )
+        # Validations decide about the rate: they belong to what a run is.
+        validations = {n: config[n] for n in ("eval_every", "eval_batches")}
+        weights = array_hash(self.model.operator().kernel)
+        self.identity = {"prior": digest, "model.kernel": weights, **validations}
+        if not config.data.val:
+            raise InputError(
+                "config.data.val='': expected images to validate on, whose loss decides"
+                " when the learning rate falls"
+            )
+        if config.optimizer.patience < 1:
+            raise InputError(
+                f"config.optimizer.patience={config.optimizer.patience}: expected 1 or"
+                " more validations"
+            )
         size, channels = prior.config.image_size, prior.config.image_channels
         for name, expected in (("patch_size", size), ("channels", channels)):
             if config.data[name] != expected:

@@ -39,7 +39,7 @@ def export(config: Config, workdir: str | Path, path: str | Path) -> None:
     recipe, mesh = create_recipe(config), sharding.make_mesh()
     optimizer = recipe.optimizer(config)
     plan = plan_state(recipe, optimizer, mesh, config.sharding)
-    identity = fingerprint(config, {})
+    identity = fingerprint(config, {}) | getattr(recipe, "identity", {})
     checkpoints = Checkpoints(workdir, config.keep, identity, read_only=True)
     state = checkpoints.restore(plan, None)
     checkpoints.close()

@@ -65,6 +65,9 @@ class Trainer:
         plan = plan_state(self.recipe, optimizer, self.mesh, config.sharding)
         identity = fingerprint(config, contents(config.data, sources))
         identity |= getattr(self.recipe, "identity", {})
+        if config.data.val and hasattr(self.recipe, "validated"):
+            val = open_sources(config.data, "val")
+            identity["data.val"] = val["image"].content_hash()
         self._frozen = self._place_frozen()
         self.checkpoints = Checkpoints(workdir, config.keep, identity)
         restored = self.checkpoints.restore(plan, self.batches)
@@ -82,6 +85,9 @@ class Trainer:
         )
         whole = sharding.replicated(self.mesh)
         self._evaluate = jax.jit(self.recipe.evaluate, out_shardings=whole)
+        validated = getattr(self.recipe, "validated", None)
+        places = jax.tree.map(lambda leaf: leaf.sharding, plan.opt_state)
+        self._validated = validated and jax.jit(validated, out_shardings=places)
 
     def _first_state(self, optimizer, plan: TrainState) -> TrainState:
         config = self.config
@@ -176,11 +182,8 @@ class Trainer:
 
     def _tell(self, means: dict[str, float]) -> None:
         """Let the recipe act on a validation, inside the state that is saved."""
-        validated = getattr(self.recipe, "validated", None)
-        if validated is not None:
-            old = self.state.opt_state
-            places = jax.tree.map(lambda leaf: leaf.sharding, old)
-            after = jax.jit(validated, out_shardings=places)(old, means)
+        if self._validated is not None:
+            after = self._validated(self.state.opt_state, means)
             self.state = dataclasses.replace(self.state, opt_state=after)
 
     def close(self) -> None:

@@ -1,14 +1,16 @@
 """solve.py with a low-resolution encoder: samples, their scores, and mistakes."""
 
 import json
+import shutil
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
 from jaxrestore.cli.batch import FILES
 from jaxrestore.cli.solve import main
-from jaxrestore.priors import VDVAE, save_prior
+from jaxrestore.priors import VDVAE, LowResEncoder, load_prior, save_prior
 from tests.priors.random_weights import random_prior
 from tests.priors.test_lowres import SMALL, make_encoder
 
@@ -89,6 +91,8 @@ def test_a_small_image_of_ones_own(enlarge, tmp_path):
         (["--config.encoder={0}/prior.safetensors"], "is a VDVAE, expected a low-reso"),
         (["--config.encoder=none-such"], "none-such"),
         (["--config.solver.temperature=auto"], "temperature=auto"),
+        (["--config.kernel.kind=gaussian"], "is not the blur that"),
+        (["--config.boundary=unknown"], "config.boundary=unknown: expected periodic"),
         (["--config.solver.weight=0.1"], "has no use with"),
         (["--prior={0}/x2.safetensors"], "is a low-resolution encoder"),
         (["--config.task=blur"], "config.kernel.kind=bicubic: has no use"),
@@ -106,3 +110,22 @@ def test_mistakes(enlarge, tmp_path, arguments, message):
 def test_an_encoder_of_another_prior(enlarge):
     code, _, error = enlarge("--simulate", "--input={0}/large.png", prior="other")
     assert code == 2 and "SHA-256" in error and error.count("\n") == 1
+
+
+def test_every_image_has_random_numbers_of_its_own(enlarge, files, tmp_path):
+    folder = tmp_path / "twins"
+    folder.mkdir()
+    for name in "ab":
+        shutil.copy(files / "small.png", folder / f"{name}.png")
+    assert enlarge(f"--input={folder}")[0] == 0
+    one, other = (tmp_path / "out" / name / "sample_00.png" for name in "ab")
+    assert one.read_bytes() != other.read_bytes()
+
+
+def test_nan_is_not_a_result(enlarge, files, tmp_path):
+    encoder = load_prior(files / "x2.safetensors")
+    spoilt = jax.tree.map(lambda leaf: leaf * np.nan, encoder.params)
+    path = tmp_path / "nan.safetensors"
+    save_prior(LowResEncoder(spoilt, encoder.config), path, {})
+    code, _, error = enlarge("--input={0}/small.png", f"--config.encoder={path}")
+    assert code == 2 and "diverged" in error

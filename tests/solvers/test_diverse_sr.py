@@ -84,7 +84,9 @@ def test_a_second_encoder_compiles_nothing(prior, y):
         ({"n_samples": 10**12}, r"n_samples=1000000000000: .*about \d+ fit"),
         ({"groups": 9}, "groups=9"),
         ({"y": jnp.zeros((3, 4, 1))}, r"y: shape \(3, 4, 1\)"),
-        ({"operator": Downsample.bicubic(3)}, "operator: makes y of 12x12"),
+        ({"operator": Downsample.bicubic(3)}, "operator: reduces images of 12x12"),
+        ({"temperature": [0.5, 0.5]}, "temperature has shape"),
+        ({"temperature": -1.0}, "temperature is -1.0"),
     ],
 )
 def test_mistakes(prior, encoder, y, change, message):

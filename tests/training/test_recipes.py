@@ -21,7 +21,7 @@ def make_tiny(request, image_folder, tiny_prior):
         config.batch_size, config.total_steps, config.log_every = 8, 20, 1
         config.checkpoint_every = 100
         if config.recipe == "cvdvae":
-            config.prior = str(tiny_prior)
+            config.prior, config.data.val = str(tiny_prior), str(image_folder)
         config.data.train, config.data.num_threads = str(image_folder), 1
         config.update_from_flattened_dict(overrides)
         return validate(config)

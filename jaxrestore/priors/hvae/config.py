@@ -23,6 +23,8 @@ class NetworkConfig:
             )
         try:
             return cls(**dict(values))
+        except InputError:
+            raise
         except (TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 f"model: a setting has the wrong type ({error}); expected values like"

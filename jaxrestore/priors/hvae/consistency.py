@@ -15,6 +15,7 @@ from jaxrestore.metrics.diversity import average_pairwise_distance
 from jaxrestore.operators import Operator
 from jaxrestore.priors.hvae.base import HierarchicalVAE
 from jaxrestore.priors.hvae.lowres import LowResEncoder
+from jaxrestore.priors.hvae.vdvae import VDVAE
 
 
 def rms(first: jax.Array, second: jax.Array) -> jax.Array:
@@ -56,7 +57,7 @@ def unpredictability(
 
 
 def consistency_error(
-    prior: HierarchicalVAE,
+    prior: VDVAE,
     encoder: LowResEncoder,
     image: jax.Array,
     key: jax.Array,
@@ -77,10 +78,10 @@ def consistency_error(
     y = operator(image)
     features = encoder.features(y)
 
-    def draw(key, k):
-        return encoder.sample(prior, features, key, groups=k)  # type: ignore[arg-type]
+    def draw(_, key, k):
+        return encoder.sample(prior, features, key, groups=k)
 
-    return _errors(draw, operator, y, key, draws, encoder.num_groups)
+    return _errors(draw, (), operator, y, key, draws, encoder.num_groups)
 
 
 def reconstruction_error(
@@ -96,19 +97,21 @@ def reconstruction_error(
     in place of the low-resolution one. Arguments as for `consistency_error`.
     """
     shape = image.shape[0], image.shape[1]
+    code_key, image_key = jax.random.split(key)
+    keys = jax.random.split(code_key, draws)
+    latents = jax.vmap(lambda key: prior.encode(image, key))(keys)
 
-    def draw(key, k):
-        code_key, image_key = jax.random.split(key)
-        latents = prior.encode(image, code_key)
-        return prior.conditional(latents, image_key, shape, groups=k)
+    def draw(codes, key, k):
+        return prior.conditional(codes, key, shape, groups=k)
 
-    return _errors(draw, operator, operator(image), key, draws, prior.num_groups)
+    last = prior.num_groups
+    return _errors(draw, latents, operator, operator(image), image_key, draws, last)
 
 
-def _errors(draw: Callable, operator, y, key, draws: int, last: int) -> jax.Array:
+def _errors(draw: Callable, codes, operator, y, key, draws: int, last: int):
     def at(k):
         keys = jax.random.split(jax.random.fold_in(key, k), draws)
-        images = jax.vmap(lambda key: draw(key, k))(keys)
+        images = jax.vmap(lambda code, key: draw(code, key, k))(codes, keys)
         return jnp.mean(jax.vmap(lambda x: rms(operator(x), y))(images))
 
     return jax.lax.map(at, jnp.arange(last + 1))

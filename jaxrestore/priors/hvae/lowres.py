@@ -152,9 +152,11 @@ class LowResEncoder:
                 " its training"
             )
 
-    def check_groups(self, groups: int | None) -> None:
-        """Refuse more groups than the encoder predicts."""
-        if groups is not None and not 0 <= groups <= self.num_groups:
+    def check_groups(self, groups: Any) -> None:
+        """Refuse more groups than the encoder predicts, where the number is known."""
+        if groups is None or isinstance(groups, jax.Array):
+            return
+        if groups not in range(self.num_groups + 1):
             raise InputError(
                 f"groups={groups}: this encoder predicts {self.num_groups} of the"
                 f" prior's {self.config.prior.num_groups} latent groups, expected 0 to"

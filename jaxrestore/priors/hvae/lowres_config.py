@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import jax.numpy as jnp
 
 from jaxrestore.errors import InputError
-from jaxrestore.operators import Downsample
+from jaxrestore.operators import Downsample, kernels
 from jaxrestore.priors.hvae.config import NetworkConfig
 from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 
@@ -17,7 +17,7 @@ class LowResConfig(NetworkConfig):
 
     Attributes:
         prior: of the frozen VDVAE.
-        prior_sha256: of the frozen VDVAE's parameters, `weights.params_sha256`.
+        prior_sha256: of the frozen VDVAE's parameters, `parameters.params_sha256`.
         factor: y has 1 / factor of the image's height and width.
         groups: k, how many latent groups are predicted from y; 0 for all whose maps
             are no larger than y, the thesis' rule.
@@ -46,6 +46,8 @@ class LowResConfig(NetworkConfig):
         size = self.prior.image_size
         sides = {stage.resolution for stage in self.prior.decoder_stages}
         reached = [size // side for side in sorted(sides - {size}, reverse=True)]
+        if not self.kernel:  # the bicubic one must fit into the image
+            reached = [f for f in reached if len(kernels.bicubic(f)) <= size]
         if self.factor not in reached:
             raise InputError(
                 f"model.factor={self.factor}: this VDVAE has no maps of that size,"
