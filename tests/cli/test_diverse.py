@@ -91,8 +91,14 @@ def test_a_small_image_of_ones_own(enlarge, tmp_path):
         (["--config.encoder={0}/prior.safetensors"], "is a VDVAE, expected a low-reso"),
         (["--config.encoder=none-such"], "none-such"),
         (["--config.solver.temperature=auto"], "temperature=auto"),
-        (["--config.kernel.kind=gaussian"], "is not the blur that"),
-        (["--config.boundary=unknown"], "config.boundary=unknown: expected periodic"),
+        (
+            ["--config.kernel.kind=gaussian", "--config.kernel.size=5"],
+            "is not the blur that",
+        ),
+        (
+            ["--input={0}/small.png", "--config.boundary=unknown"],
+            "config.boundary=unknown: expected periodic",
+        ),
         (["--config.solver.weight=0.1"], "has no use with"),
         (["--prior={0}/x2.safetensors"], "is a low-resolution encoder"),
         (["--config.task=blur"], "config.kernel.kind=bicubic: has no use"),
