@@ -14,7 +14,6 @@ from jaxrestore.cli.levels import (
 )
 from jaxrestore.cli.settings import PUBLISHED_WEIGHTS, WEIGHTS, interpolate
 from jaxrestore.cli.task import Problem
-from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
 from jaxrestore.report import figures
 from jaxrestore.solvers import pnp_hvae, temperature, variational
@@ -51,33 +50,6 @@ class Method(Protocol):
     def scores(self, problem: Problem, restoration: Restoration) -> dict[str, Any]:
         """Scores of the method's own, for summary.json."""
         ...
-
-
-def method_for(prior: Any, config: Any) -> Method:
-    """PnP-HVAE for hierarchical VAEs, descent for critics; or what encoder names.
-
-    Args:
-        prior: What `load_prior` returns.
-        config: Validated settings.
-
-    Raises:
-        InputError: A setting has no use with this prior, or does not fit it.
-    """
-    if config.encoder:
-        from jaxrestore.cli.diverse import Diverse
-
-        kind = Diverse
-    else:
-        kind = PnPHVAE if hasattr(prior, "reconstruct") else Variational
-    for name, default in kind.unused.items():
-        value = config.solver[name]
-        if value != default:
-            raise InputError(
-                f"config.solver.{name}={value}: has no use with this prior"
-                f" ({type(prior).__name__}), expected {default}; leave it out, or take"
-                " another --prior"
-            )
-    return kind(prior, config)
 
 
 class _Iterative:

@@ -7,8 +7,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrestore.cli.methods import method_for
+from jaxrestore.cli.diverse import Diverse
+from jaxrestore.cli.methods import Method, PnPHVAE, Variational
 from jaxrestore.cli.task import Problem
+from jaxrestore.errors import InputError
 from jaxrestore.solvers.restoration import Restoration
 
 
@@ -67,3 +69,28 @@ class Restorer:
         if key not in self._programs:
             self._programs[key] = self._solver.lower(*arguments).compile()
         return self._programs[key]
+
+
+def method_for(prior: Any, config: Any) -> Method:
+    """PnP-HVAE for hierarchical VAEs, descent for critics; or what encoder names.
+
+    Args:
+        prior: What `load_prior` returns.
+        config: Validated settings.
+
+    Raises:
+        InputError: A setting has no use with this prior, or does not fit it.
+    """
+    if config.encoder:
+        kind = Diverse
+    else:
+        kind = PnPHVAE if hasattr(prior, "reconstruct") else Variational
+    for name, default in kind.unused.items():
+        value = config.solver[name]
+        if value != default:
+            raise InputError(
+                f"config.solver.{name}={value}: has no use with this prior"
+                f" ({type(prior).__name__}), expected {default}; leave it out, or take"
+                " another --prior"
+            )
+    return kind(prior, config)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxrestore.errors import InputError
+from jaxrestore.metrics import consistency
 from jaxrestore.operators import Downsample
 from jaxrestore.priors import (
     VDVAE,
@@ -16,7 +17,7 @@ from jaxrestore.priors import (
     read_metadata,
     save_prior,
 )
-from jaxrestore.priors.hvae import consistency, lowres
+from jaxrestore.priors.hvae import lowres
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.rules import Given, PosteriorSample
