@@ -156,17 +156,23 @@ def _score(label, method, of, images, seen, flags, score) -> list[dict]:
         singles = [
             score(x, clean)
             | {"brisque": float(brisque(x))}
-            | {"lr_psnr": float(lr_psnr(x, seen[i].y, seen[i].operator))}
+            | {"lr_psnr": _consistency(x, seen[i])}
             for x in found
         ]
         row = {key: float(np.mean([s[key] for s in singles])) for key in singles[0]}
-        raw = [lr_psnr(x, seen[i].y, seen[i].operator) for x in before[i][: len(found)]]
+        raw = [_consistency(x, seen[i]) for x in before[i][: len(found)]]
         row["lr_psnr_unprojected"] = float(np.mean(raw))
         row["lr_psnr_worst"] = min(s["lr_psnr"] for s in singles)
         row["apd"] = 1e4 * float(distance(found)) if len(found) > 1 else 0.0
         row["seconds"] = seconds
         rows.append({"factor": label, "method": method, "image": name, **row})
     return rows
+
+
+def _consistency(image, observation) -> float:
+    """LR-PSNR in dB; float32 resolves no more than 160."""
+    value = lr_psnr(image, observation.y, observation.operator)
+    return min(float(value), 160.0)
 
 
 def _table(rows, flags, count: int) -> str:
