@@ -69,7 +69,7 @@ class Diverse:
                 f" {config.encoder} was trained with; take"
                 f" --config=diverse_sr_x{config.factor}"
             )
-        self._encoder, self._count = encoder, config.solver.n_samples
+        self.model, self._count = (prior, encoder), config.solver.n_samples
         tau = parse_temperature(config.solver.temperature, "config.solver.temperature")
         if tau in CHOSEN_TEMPERATURES:
             raise InputError(
@@ -85,11 +85,12 @@ class Diverse:
         """The temperature, whatever the noise level."""
         return {"temperature": self._temperature}
 
-    def solve(self, prior, observation: Observation, settings, key) -> Restoration:
+    def solve(self, model, observation: Observation, settings, key) -> Restoration:
         """`diverse_sr`, with the mean of the samples as the image."""
+        prior, encoder = model
         drawn = diverse_sr(
             prior,
-            self._encoder,
+            encoder,
             observation.y,
             key,
             self._count,
@@ -120,7 +121,7 @@ class Diverse:
         deviation = np.std(samples, axis=0)
         map_ = deviation / max(float(deviation.max()), 1e-6)
         write_png(folder / "deviation.png", map_, problem.bit_depth)
-        factor = self._encoder.config.factor
+        factor = self.model[1].config.factor
         first = {
             "observed": problem.observed.repeat(factor, 0).repeat(factor, 1),
             "mean": np.mean(samples, axis=0),

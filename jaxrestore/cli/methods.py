@@ -24,10 +24,13 @@ class Method(Protocol):
     """A solver as solve.py sees it.
 
     Attributes:
+        model: What `solve` gets first, a pytree: the prior, or more.
         remedy: What to try after it diverged.
         files: Names of the files that `write` writes.
     """
 
+    @property
+    def model(self) -> Any: ...
     @property
     def remedy(self) -> str: ...
     @property
@@ -38,7 +41,7 @@ class Method(Protocol):
         ...
 
     def solve(
-        self, prior: Any, observation: Observation, settings: Any, key: jax.Array
+        self, model: Any, observation: Observation, settings: Any, key: jax.Array
     ) -> Restoration:
         """Restores one image; traced. `key` is the image's own."""
         ...
@@ -85,7 +88,7 @@ class PnPHVAE(_Iterative):
     }
 
     def __init__(self, prior: Any, config: Any):
-        self._config, self._num_groups = config, prior.num_groups
+        self.model, self._config, self._num_groups = prior, config, prior.num_groups
         solver = config.solver
         self._static = {
             "max_steps": solver.max_steps,
@@ -116,9 +119,9 @@ class PnPHVAE(_Iterative):
                 chosen[name] = None if value == word else value
         return chosen
 
-    def solve(self, prior, observation, settings, key) -> Restoration:
+    def solve(self, model, observation, settings, key) -> Restoration:
         """`pnp_hvae`."""
-        return pnp_hvae(prior, observation, **settings, **self._static)
+        return pnp_hvae(model, observation, **settings, **self._static)
 
 
 class Variational(_Iterative):
@@ -135,7 +138,7 @@ class Variational(_Iterative):
     }
 
     def __init__(self, prior: Any, config: Any):
-        self._config = config
+        self.model, self._config = prior, config
         solver = config.solver
         self._static = {
             "scaling": solver.scaling,
@@ -156,9 +159,9 @@ class Variational(_Iterative):
         values = [table[level] for level in levels]
         return {"weight": float(np.interp(noise_std, levels, values))}
 
-    def solve(self, prior, observation, settings, key) -> Restoration:
+    def solve(self, model, observation, settings, key) -> Restoration:
         """`variational`."""
-        return variational(prior, observation, **settings, **self._static)
+        return variational(model, observation, **settings, **self._static)
 
 
 def schedule(tau: Any, num_groups: int) -> np.ndarray | jax.Array:

@@ -43,7 +43,6 @@ class Restorer:
     """
 
     def __init__(self, prior: Any, config: Any):
-        self._prior = prior
         self._programs: dict[Any, Any] = {}
         self.method = method_for(prior, config)
         self._solver = jax.jit(self.method.solve)
@@ -54,7 +53,7 @@ class Restorer:
         """Restores one image."""
         settings = self.method.settings(problem.noise_std)
         arguments = jax.tree.map(
-            jnp.asarray, (self._prior, problem.observation, settings, problem.key)
+            jnp.asarray, (self.method.model, problem.observation, settings, problem.key)
         )
         begin = time.perf_counter()
         program = self._compiled(arguments)

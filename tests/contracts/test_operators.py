@@ -167,7 +167,7 @@ def test_projection_leaves_what_a_wide_blur_loses():
     y = jnp.round(255 * operator(other)) / 255
     once = operator.project(y, x)
     np.testing.assert_allclose(operator(once), y, atol=3e-3)
-    np.testing.assert_allclose(operator.project(y, once), once, atol=1e-3)
+    np.testing.assert_allclose(operator.project(y, once), once, atol=5e-3)
 
 
 class _Uncertified(Operator):

@@ -53,7 +53,7 @@ def test_weight_count(prior):
 
 
 def test_encoder(prior, stored, images):
-    maps = jax.jit(jax.vmap(prior._skips))(images)
+    maps = jax.jit(jax.vmap(prior.skips))(images)
     assert sorted(maps) == [1, 4, 8, 16, 32]
     for side, ours in maps.items():
         _close(ours, stored[f"act/{side:03d}"], 1e-5, f"side {side}")
