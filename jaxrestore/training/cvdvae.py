@@ -48,20 +48,9 @@ class CVDVAERecipe:
     """
 
     def __init__(self, config):
-        if not config.prior:
-            raise InputError(
-                "config.prior='': expected the VDVAE whose encoder is matched, a"
-                " bundled name such as vdvae-faces64 or a .safetensors file"
-            )
-        prior = load_prior(config.prior)
-        if not isinstance(prior, VDVAE):
-            raise InputError(
-                f"config.prior={config.prior!r}: is a {type(prior).__name__}, expected"
-                " a VDVAE such as vdvae-faces64"
-            )
+        prior = _vdvae(config.prior)
         digest = params_sha256(prior)
-        self.config, self.prior = config, prior
-        self.frozen = prior.params
+        self.config, self.prior, self.frozen = config, prior, prior.params
         settings = config.model.to_dict()
         if path := settings.pop("kernel", ""):
             settings["kernel"] = kernels.load_kernel(path).tolist()
@@ -72,23 +61,7 @@ class CVDVAERecipe:
         validations = {n: config[n] for n in ("eval_every", "eval_batches")}
         weights = array_hash(self.model.operator().kernel)
         self.identity = {"prior": digest, "model.kernel": weights, **validations}
-        if not config.data.val:
-            raise InputError(
-                "config.data.val='': expected images to validate on, whose loss decides"
-                " when the learning rate falls"
-            )
-        if config.optimizer.patience < 1:
-            raise InputError(
-                f"config.optimizer.patience={config.optimizer.patience}: expected 1 or"
-                " more validations"
-            )
-        size, channels = prior.config.image_size, prior.config.image_channels
-        for name, expected in (("patch_size", size), ("channels", channels)):
-            if config.data[name] != expected:
-                raise InputError(
-                    f"config.data.{name}={config.data[name]}: expected {expected},"
-                    f" what {config.prior} takes"
-                )
+        _check(config, prior)
         self._operator = self.model.operator()
         self._plateau = Plateau(config.optimizer.patience)
 
@@ -173,3 +146,38 @@ class CVDVAERecipe:
 
     def _prior(self, batch) -> VDVAE:
         return VDVAE(batch["frozen"], self.prior.config)
+
+
+def _vdvae(name: str) -> VDVAE:
+    if not name:
+        raise InputError(
+            "config.prior='': expected the VDVAE whose encoder is matched, a bundled"
+            " name such as vdvae-faces64 or a .safetensors file"
+        )
+    prior = load_prior(name)
+    if not isinstance(prior, VDVAE):
+        raise InputError(
+            f"config.prior={name!r}: is a {type(prior).__name__}, expected a VDVAE such"
+            " as vdvae-faces64"
+        )
+    return prior
+
+
+def _check(config, prior: VDVAE) -> None:
+    if not config.data.val:
+        raise InputError(
+            "config.data.val='': expected images to validate on, whose loss decides"
+            " when the learning rate falls"
+        )
+    if config.optimizer.patience < 1:
+        raise InputError(
+            f"config.optimizer.patience={config.optimizer.patience}: expected 1 or more"
+            " validations"
+        )
+    size, channels = prior.config.image_size, prior.config.image_channels
+    for name, expected in (("patch_size", size), ("channels", channels)):
+        if config.data[name] != expected:
+            raise InputError(
+                f"config.data.{name}={config.data[name]}: expected {expected}, what"
+                f" {config.prior} takes"
+            )

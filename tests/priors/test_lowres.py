@@ -82,7 +82,7 @@ def test_divergence_is_that_of_two_separate_walks(prior, encoder, image, y):
     def teacher(z, p, q):
         return z, q
 
-    kept = prior.visit(image, PosteriorSample(key), teacher)
+    kept = jax.jit(lambda: prior.visit(image, PosteriorSample(key), teacher))()
     latents = tuple(z for z, _ in kept)
     path, _ = split(prior.runs(None, SHAPE), 5)
     own = encoder._own(path, encoder.features(y))
@@ -145,16 +145,14 @@ def test_fewer_groups_are_the_first_ones(prior, encoder, y):
     cut = LowResEncoder(encoder.params | {"posterior": stages}, few.config)
     assert jax.tree.map(jnp.shape, few.params) == jax.tree.map(jnp.shape, cut.params)
     key, features = jax.random.key(6), encoder.features(y)
-    np.testing.assert_allclose(
-        cut.sample(prior, features, key, 0.8, 0.6),
-        encoder.sample(prior, features, key, 0.8, 0.6, groups=3),
-        atol=1e-5,
-    )
+    one = jax.jit(cut.sample)(prior, features, key, 0.8, 0.6)
+    other = jax.jit(encoder.sample)(prior, features, key, 0.8, 0.6, groups=3)
+    np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_start_from_the_priors_encoder(prior):
     config = LowResConfig(prior.config, factor=2, enc_blocks="4x2,4x1,4d2,2x1")
-    fresh = lowres.init_params(config, jax.random.key(0))
+    fresh = LowResEncoder.create(config, jax.random.key(0)).params
     own = lowres.start_from_prior(config, fresh, prior.params)
     theirs = prior.params["bottom_up"]
     for mine, stage in (("stage_1", "stage_2"), ("stage_2", "stage_3")):
@@ -164,7 +162,7 @@ def test_start_from_the_priors_encoder(prior):
     enc = prior.params["top_down"]["stage_0"]["blocks"]["enc"]
     jax.tree.map(np.testing.assert_array_equal, own["posterior"]["stage_0"], enc)
     config = replace(config, bottleneck=0.125)
-    fresh = lowres.init_params(config, jax.random.key(0))
+    fresh = LowResEncoder.create(config, jax.random.key(0)).params
     narrow = lowres.start_from_prior(config, fresh, prior.params)
     kernel = narrow["posterior"]["stage_0"]["c1"]["kernel"]
     np.testing.assert_array_equal(kernel, enc["c1"]["kernel"][..., :1])
@@ -228,9 +226,10 @@ def test_unpredictability_falls_with_groups_and_size(prior):
 
 def test_consistency_errors(prior, encoder, image):
     key = jax.random.key(8)
-    trained = consistency.consistency_error(prior, encoder, image, key, 4)
+    trained = jax.jit(consistency.consistency_error)(prior, encoder, image, key)
     operator = encoder.config.operator()
-    perfect = consistency.reconstruction_error(prior, operator, image, key, 4)
+    measure = jax.jit(consistency.reconstruction_error)
+    perfect = measure(prior, operator, image, key)
     assert trained.shape == (6,) and perfect.shape == (7,)
     assert np.isfinite(trained).all() and np.isfinite(perfect).all()
     mean = prior.decode(prior.encode(image, key), SHAPE)[0]

@@ -9,8 +9,8 @@ from PIL import Image
 from jaxrestore.priors import VDVAE, save_prior
 from jaxrestore.training.config import validate
 from tests.priors.random_weights import random_prior
-from tests.priors.test_lowres import SMALL
 from tests.training import toy_config
+from tests.training.tiny import TINY
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -44,7 +44,7 @@ def image_folder(tmp_path_factory):
 def tiny_prior(tmp_path_factory):
     """A file with a small VDVAE of 8x8 grey pictures."""
     path = tmp_path_factory.mktemp("prior") / "tiny.safetensors"
-    save_prior(random_prior(VDVAE, SMALL), path, {})
+    save_prior(random_prior(VDVAE, TINY), path, {})
     return path
 
 

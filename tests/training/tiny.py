@@ -7,6 +7,7 @@ from configs.train import (
     vae_faces64,
     vdvae_faces64,
 )
+from jaxrestore.priors import VDVAEConfig
 
 
 def alr():
@@ -17,6 +18,18 @@ def alr():
     config.ema_decay = 0.5
     config.data.patch_size = 7
     return config
+
+
+# A prior for `cvdvae`.
+TINY = VDVAEConfig(
+    image_size=8,
+    image_channels=1,
+    width=8,
+    zdim=2,
+    num_mixtures=2,
+    enc_blocks="8d2,4d2,2x1",
+    dec_blocks="2x1,4m2,8m4",
+)
 
 
 def cvdvae():
