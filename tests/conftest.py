@@ -34,7 +34,7 @@ def pytest_unconfigure():
 
 
 def pytest_collection_modifyitems(items):
-    """The folder with the longest files first, so that no worker ends alone with one."""
+    """The longest files first, so that no worker ends alone with one."""
     items.sort(key=lambda item: "tests/training/" not in item.nodeid)
 
 
