@@ -45,7 +45,7 @@ def sizes(tree):
 
 def test_it_learns_and_the_prior_is_frozen(make, tiny_prior, tmp_path):
     before = load_prior(tiny_prior)
-    trainer = run(make(total_steps=120), tmp_path)
+    trainer = run(make(total_steps=80, eval_every=80), tmp_path)
     rows = read_rows(tmp_path)
     kl = [float(row["kl"]) for row in rows if row["kl"]]
     assert np.mean(kl[-10:]) < 0.5 * np.mean(kl[:5])
