@@ -114,7 +114,8 @@ def _solve(prior, encoder, images, flags) -> tuple[dict[str, Any], dict]:
 
 
 def _reduced(operator, images) -> list[Observation]:
-    y = [jax.jit(operator.__call__)(jnp.asarray(image)) for image in images.values()]
+    reduce = jax.jit(operator.__call__)
+    y = [reduce(jnp.asarray(image)) for image in images.values()]
     return [Observation(small, operator, _NOISE / 255) for small in y]
 
 

@@ -12,7 +12,6 @@ from jaxrestore.metrics import consistency
 from jaxrestore.operators import Downsample
 from jaxrestore.priors import (
     VDVAE,
-    VDVAEConfig,
     load_prior,
     read_metadata,
     save_prior,
@@ -26,13 +25,10 @@ from jaxrestore.priors.hvae.walk import per_group, split, top_down
 from jaxrestore.priors.parameters import params_sha256
 from jaxrestore.priors.weights import resolve
 from tests.priors.random_weights import random_prior
+from tests.priors.test_tools import GREY
 
-SMALL = VDVAEConfig(
-    image_size=8,
-    image_channels=1,
-    width=8,
-    zdim=2,
-    num_mixtures=2,
+SMALL = replace(
+    GREY,
     enc_blocks="8x1,8d2,4x1,4d2,2x1",
     dec_blocks="2x2,4m2,4x2,8m4",
 )

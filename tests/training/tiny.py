@@ -1,5 +1,7 @@
 """The recipes' shipped configs with networks small enough to train within a test."""
 
+from dataclasses import replace
+
 from configs.train import (
     alr_natural,
     cvdvae_faces64,
@@ -7,7 +9,7 @@ from configs.train import (
     vae_faces64,
     vdvae_faces64,
 )
-from jaxrestore.priors import VDVAEConfig
+from tests.priors.test_tools import GREY
 
 
 def alr():
@@ -21,12 +23,8 @@ def alr():
 
 
 # A prior for `cvdvae`.
-TINY = VDVAEConfig(
-    image_size=8,
-    image_channels=1,
-    width=8,
-    zdim=2,
-    num_mixtures=2,
+TINY = replace(
+    GREY,
     enc_blocks="8d2,4d2,2x1",
     dec_blocks="2x1,4m2,8m4",
 )

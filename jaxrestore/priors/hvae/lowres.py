@@ -67,8 +67,7 @@ class LowResEncoder:
                 f" {self.config.prior.image_size} pixels a side; crop or resize it,"
                 " or take an encoder for another factor"
             )
-        raw = jnp.clip(config.input_factor * y, 0.0, 255.0)
-        inputs = (raw + config.input_shift) * config.input_scale
+        inputs = vdvae_network.encoder_input(config, y)
         return vdvae_network.bottom_up(config, self.params["bottom_up"], inputs)
 
     def sample(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import jax.numpy as jnp
 
 from jaxrestore.errors import InputError
-from jaxrestore.operators import Downsample, kernels
+from jaxrestore.operators import Downsample
 from jaxrestore.priors.hvae.config import NetworkConfig
 from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 
@@ -46,8 +46,8 @@ class LowResConfig(NetworkConfig):
         size = self.prior.image_size
         sides = {stage.resolution for stage in self.prior.decoder_stages}
         reached = [size // side for side in sorted(sides - {size}, reverse=True)]
-        if not self.kernel:  # the bicubic one must fit into the image
-            reached = [f for f in reached if len(kernels.bicubic(f)) <= size]
+        if not self.kernel:  # the bicubic one, of that side, must fit into the image
+            reached = [factor for factor in reached if 5 * factor - 2 <= size]
         if self.factor not in reached:
             raise InputError(
                 f"model.factor={self.factor}: this VDVAE has no maps of that size,"

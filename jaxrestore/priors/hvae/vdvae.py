@@ -31,9 +31,7 @@ class VDVAE(HierarchicalVAE):
 
     def _inputs(self, image, encoder_noise):
         self._canvas(image.shape[:2])
-        config = self.config
-        raw = jnp.clip(config.input_factor * image, 0.0, 255.0)
-        return (raw + config.input_shift) * config.input_scale
+        return vdvae_network.encoder_input(self.config, image)
 
     def _target(self, image):
         return target_levels(image, self.config.levels)

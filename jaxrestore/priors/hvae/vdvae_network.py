@@ -93,6 +93,12 @@ def init_params(config: VDVAEConfig, key: jax.Array) -> dict:
     return {"bottom_up": bottom_up, "top_down": top_down}
 
 
+def encoder_input(config: VDVAEConfig, image: jax.Array) -> jax.Array:
+    """Pixels in [0, 1] as the encoder sees them, the same shape."""
+    raw = jnp.clip(config.input_factor * image, 0.0, 255.0)
+    return (raw + config.input_shift) * config.input_scale
+
+
 def bottom_up(
     config: VDVAEConfig, params: dict, inputs: jax.Array
 ) -> dict[int, jax.Array]:
