@@ -4,15 +4,18 @@ from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
 from jaxrestore.operators import check_operator
 from jaxrestore.priors import load_prior, save_prior
-from jaxrestore.solvers import Restoration, pnp_hvae
+from jaxrestore.solvers import PnPHVAE, Restoration, Stopping, restore, sample
 
 __all__ = [
     "InputError",
     "Observation",
+    "PnPHVAE",
     "Restoration",
+    "Stopping",
     "check_operator",
     "load_prior",
-    "pnp_hvae",
+    "restore",
+    "sample",
     "save_prior",
 ]
 

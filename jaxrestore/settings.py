@@ -74,6 +74,21 @@ def bind(kind: type[T], values: Any, name: str = "config") -> T:
     return kind(**bound)
 
 
+def bind_settings(kind: Any, values: Any, name: str) -> dict[str, Any]:
+    """The checked values of a dataclass's settings alone, of those that are given.
+
+    Args and errors as `bind`.
+    """
+    known = {f.name: f for f in settings_of(kind)}
+    for key in values:
+        if key not in known:
+            raise InputError(f"{name}.{key}: {unknown(key, known)}")
+    return {
+        key: known[key].metadata["check"](value, f"{name}.{key}")
+        for key, value in values.items()
+    }
+
+
 def unknown(key: str, known: Any) -> str:
     """What to say of a setting that does not exist."""
     near = difflib.get_close_matches(key, list(known), 1)

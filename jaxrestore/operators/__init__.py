@@ -1,9 +1,9 @@
 """Degradations A as JAX pytrees: call, adjoint and solves."""
 
 from jaxrestore.operators import kernels
-from jaxrestore.operators.base import Compose, Operator
+from jaxrestore.operators.base import Chain, Compose, LinearOperator, Operator
 from jaxrestore.operators.blur import Blur
-from jaxrestore.operators.canvas import fast_fft_size, unknown_boundary, visible_part
+from jaxrestore.operators.canvas import fast_fft_size
 from jaxrestore.operators.checks import OperatorReport, check_operator
 from jaxrestore.operators.linear_solve import conjugate_gradient
 from jaxrestore.operators.pointwise import Crop, Identity, Mask
@@ -12,10 +12,12 @@ from jaxrestore.operators.sensing import Matrix
 
 __all__ = [
     "Blur",
+    "Chain",
     "Compose",
     "Crop",
     "Downsample",
     "Identity",
+    "LinearOperator",
     "Mask",
     "Matrix",
     "Operator",
@@ -24,6 +26,4 @@ __all__ = [
     "conjugate_gradient",
     "fast_fft_size",
     "kernels",
-    "unknown_boundary",
-    "visible_part",
 ]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from jaxrestore.operators.base import Operator, is_uniform
+from jaxrestore.operators.base import LinearOperator, is_uniform
+from jaxrestore.operators.canvas import on_canvas
 from jaxrestore.operators.fourier import (
     filter_image,
     irfft2,
@@ -18,7 +19,7 @@ from jaxrestore.operators.kernels import normalise
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class Blur(Operator):
+class Blur(LinearOperator):
     """True convolution with a kernel, the same for all channels, periodic boundary.
 
     (A x)[i] = sum_j kernel[j] x[(i - (j - kernel.shape // 2)) mod image size]
@@ -52,10 +53,13 @@ class Blur(Operator):
         spectrum = rfft2(centre)
         gain = transfer.conj() / (power(transfer) + weight)
         spectrum += gain * (rfft2(y) - transfer * spectrum)
-        return irfft2(spectrum, centre.shape[:2])
+        return irfft2(spectrum, centre.shape[:2]).astype(centre.dtype)
 
     def initial_image(self, y):
         return y
+
+    def unknown_boundary(self, observed_shape, multiple_of=1):
+        return on_canvas(self, observed_shape, multiple_of)
 
     def validate(self):
         normalise(np.asarray(self.kernel))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.errors import InputError
-from jaxrestore.operators.base import Operator, Shape
+from jaxrestore.operators.base import LinearOperator, Shape
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class OperatorReport:
 
 
 def check_operator(
-    operator: Operator,
+    operator: LinearOperator,
     image_shape: Shape,
     key: jax.Array,
     *,

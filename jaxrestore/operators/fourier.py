@@ -9,8 +9,9 @@ AXES = (0, 1)
 
 
 def rfft2(image: jax.Array) -> jax.Array:
-    """(H, W, C) -> (H, W // 2 + 1, C), complex."""
-    return jnp.fft.rfft2(image, axes=AXES)
+    """(H, W, C) -> (H, W // 2 + 1, C), complex; half precision as single."""
+    least = jnp.promote_types(image.dtype, jnp.float32)
+    return jnp.fft.rfft2(image.astype(least), axes=AXES)
 
 
 def irfft2(spectrum: jax.Array, size: tuple[int, ...]) -> jax.Array:
@@ -51,7 +52,7 @@ def transfer_function(
 
 def filter_image(image: jax.Array, transfer: jax.Array) -> jax.Array:
     """Multiplies the spectrum of an (H, W, C) image by a transfer function."""
-    return irfft2(rfft2(image) * transfer, image.shape[:2])
+    return irfft2(rfft2(image) * transfer, image.shape[:2]).astype(image.dtype)
 
 
 def power(transfer: jax.Array) -> jax.Array:

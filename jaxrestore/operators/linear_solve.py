@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 
 RELATIVE_TOLERANCE = 1e-5
-MAX_STEPS = 100
+MAX_STEPS = 2000
 
 LinearMap = Callable[[jax.Array], jax.Array]
 

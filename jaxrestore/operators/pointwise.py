@@ -25,6 +25,9 @@ class Identity(Diagonal):
     def initial_image(self, y):
         return y
 
+    def unknown_boundary(self, observed_shape, multiple_of=1):
+        return self
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
@@ -56,6 +59,9 @@ class Mask(Diagonal):
         values = self.clean(y) / jnp.where(observed, self.mask, 1).astype(y.dtype)
         return smooth_fill(values, jnp.broadcast_to(observed, y.shape))
 
+    def unknown_boundary(self, observed_shape, multiple_of=1):
+        return self
+
     def validate(self):
         mask = np.asarray(self.mask)
         if not np.isfinite(mask).all():
@@ -71,8 +77,7 @@ class Mask(Diagonal):
 
     def _check_size(self, shape):
         mask_shape = jnp.shape(self.mask)
-        fits = len(mask_shape) == 3 and mask_shape[:2] == tuple(shape[:2])
-        if not fits or mask_shape[2] not in (1, shape[2]):
+        if mask_shape != tuple(shape) and mask_shape != (*shape[:2], 1):
             raise InputError(
                 f"mask has shape {mask_shape} but the image {tuple(shape)}; expected "
                 "(H, W, 1) or (H, W, C) of the image's size; resize the mask with "
@@ -112,6 +117,10 @@ class Crop(Diagonal):
 
     def initial_image(self, y):
         return jnp.pad(y, self._padding(), mode="edge")
+
+    def visible(self, image, scale=1):
+        top, bottom, left, right = (margin * scale for margin in self.margins)
+        return Crop((top, bottom, left, right))(image)
 
     def validate(self):
         if len(self.margins) != 4 or min(self.margins) < 0:

@@ -8,8 +8,9 @@ import numpy as np
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators import kernels
-from jaxrestore.operators.base import Operator, is_uniform
+from jaxrestore.operators.base import LinearOperator, is_uniform
 from jaxrestore.operators.blur import Blur
+from jaxrestore.operators.canvas import on_canvas
 from jaxrestore.operators.fourier import (
     filter_image,
     irfft2,
@@ -23,7 +24,7 @@ _LEAST_SHARE = 1e-6
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class Downsample(Operator):
+class Downsample(LinearOperator):
     """Periodic convolution, then every factor-th row and column from pixel 0 on.
 
     AA' is itself a periodic convolution of the small image, with the kernel's
@@ -40,17 +41,13 @@ class Downsample(Operator):
     closed_form = True
 
     @classmethod
-    def block_average(cls, factor: int) -> "Downsample":
-        """The mean over each factor x factor block."""
-        _check_factor(factor)
-        kernel = np.zeros((2 * factor - 1, 2 * factor - 1), np.float32)
-        kernel[:factor, :factor] = 1 / factor**2
-        return cls(jnp.asarray(kernel), factor)
-
-    @classmethod
     def bicubic(cls, factor: int) -> "Downsample":
         """Antialiased bicubic reduction, see `kernels.bicubic`."""
         return cls(jnp.asarray(kernels.bicubic(factor)), factor)
+
+    @property
+    def scale(self) -> int:  # type: ignore[override]
+        return self.factor
 
     def __call__(self, x):
         s = self.factor
@@ -80,7 +77,7 @@ class Downsample(Operator):
         return filter_image(residual, 1 / (self._gram(residual) + weight))
 
     def project(self, y, x):
-        """As `Operator.project`, exact but for what the blur all but loses.
+        """As `LinearOperator.project`, exact but for what the blur all but loses.
 
         Frequencies of y whose eigenvalue is below 1e-6 of the largest stay as they
         are in x: to divide by less would turn rounding into patterns.
@@ -116,6 +113,9 @@ class Downsample(Operator):
             method="cubic",
             antialias=False,
         )
+
+    def unknown_boundary(self, observed_shape, multiple_of=1):
+        return on_canvas(self, observed_shape, multiple_of)
 
     def validate(self):
         _check_factor(self.factor)

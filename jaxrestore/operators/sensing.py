@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.errors import InputError
-from jaxrestore.operators.base import Operator
+from jaxrestore.operators.base import LinearOperator
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class Matrix(Operator):
+class Matrix(LinearOperator):
     """Product of a dense matrix with the flattened image.
 
     Attributes:

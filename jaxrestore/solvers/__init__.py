@@ -1,27 +1,67 @@
-"""Solvers: pure functions that bring a prior and an observation together."""
+"""Solvers: values that bring a prior and an observation together."""
 
-from jaxrestore.solvers import temperature
-from jaxrestore.solvers.csgm import csgm
-from jaxrestore.solvers.diverse_sr import DiverseSR, diverse_sr
-from jaxrestore.solvers.driver import Status, status_name
-from jaxrestore.solvers.joint_map import joint_map
-from jaxrestore.solvers.jpmap import jpmap
-from jaxrestore.solvers.pnp_hvae import pnp_hvae
-from jaxrestore.solvers.restoration import Restoration
-from jaxrestore.solvers.tv import total_variation
-from jaxrestore.solvers.variational import variational
+from typing import Any
+
+from jaxrestore.errors import InputError
+from jaxrestore.settings import bind_settings
+from jaxrestore.solvers.chain import sample
+from jaxrestore.solvers.csgm import CSGM
+from jaxrestore.solvers.diverse_sr import DiverseSR
+from jaxrestore.solvers.joint_map import JointMAP
+from jaxrestore.solvers.jpmap import JPMAP
+from jaxrestore.solvers.method import Method, Problem, Sampler, Solver
+from jaxrestore.solvers.pnp_hvae import PnPHVAE
+from jaxrestore.solvers.restore import restore
+from jaxrestore.solvers.results import Draws, Restoration
+from jaxrestore.solvers.selection import SelectTemperature
+from jaxrestore.solvers.stopping import Status, Stopping, status_name
+from jaxrestore.solvers.tv import TV
+from jaxrestore.solvers.variational import Variational
+
+SOLVERS: dict[str, type[Solver]] = {
+    kind.name: kind
+    for kind in (PnPHVAE, JointMAP, JPMAP, CSGM, Variational, TV, DiverseSR)
+}
+
+
+def create(name: str, settings: Any, *models: Any) -> Any:
+    """A solver by name, from settings as files and command lines hold them.
+
+    Args:
+        name: a key of `SOLVERS`.
+        settings: mapping; what is missing has its default.
+        *models: what the solver's `models` name, in order.
+
+    Raises:
+        InputError: an unknown name or setting, or a value that cannot be used.
+    """
+    if name not in SOLVERS:
+        known = ", ".join(SOLVERS)
+        raise InputError(f"solver.name={name}: expected one of {known}")
+    kind = SOLVERS[name]
+    return kind(*models, **bind_settings(kind, settings, f"solver ({name})"))
+
 
 __all__ = [
+    "CSGM",
+    "Draws",
     "DiverseSR",
+    "JPMAP",
+    "JointMAP",
+    "Method",
+    "PnPHVAE",
+    "Problem",
     "Restoration",
+    "SOLVERS",
+    "Sampler",
+    "SelectTemperature",
+    "Solver",
     "Status",
-    "csgm",
-    "diverse_sr",
-    "joint_map",
-    "jpmap",
-    "pnp_hvae",
+    "Stopping",
+    "TV",
+    "Variational",
+    "create",
+    "restore",
+    "sample",
     "status_name",
-    "temperature",
-    "total_variation",
-    "variational",
 ]

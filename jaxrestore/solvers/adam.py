@@ -1,11 +1,11 @@
-"""Adam on any variables of an objective, as the driver takes it."""
+"""Methods that run Adam on any variables of an objective."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import optax
+
+from jaxrestore.solvers.method import Method, Problem
 
 
 class View(NamedTuple):
@@ -15,7 +15,7 @@ class View(NamedTuple):
     mean: jax.Array
 
 
-class State(NamedTuple):
+class AdamState(NamedTuple):
     """Variables with the objective and its gradient there, and Adam's moments."""
 
     point: Any
@@ -25,42 +25,43 @@ class State(NamedTuple):
     moments: Any
 
 
-@dataclass(frozen=True)
-class Adam:
+class AdamMethod(Method):
     """Adam (betas 0.9 and 0.999, epsilon 1e-8).
 
-    Attributes:
-        evaluate: point -> (objective, `View`), differentiable.
-        start: the first point, any pytree.
-        learning_rate: > 0, or a schedule of the number of steps taken.
+    A subclass says where it starts, what it minimises and how fast.
     """
 
-    evaluate: Callable[[Any], tuple[jax.Array, View]]
-    start: Any
-    learning_rate: Any
+    descends: ClassVar = True
 
-    def init(self) -> State:
-        """The state at the start."""
-        return self._at(self.start, self._optimizer.init(self.start))
+    def first(self, problem: Problem) -> Any:
+        """The first point, any pytree."""
+        raise NotImplementedError
 
-    def step(self, state: State) -> State:
-        """One update, with value and gradient at the point that it leads to."""
-        updates, moments = self._optimizer.update(state.slope, state.moments)
-        return self._at(optax.apply_updates(state.point, updates), moments)
+    def evaluate(self, problem: Problem, point: Any) -> tuple[jax.Array, View]:
+        """The objective at a point, differentiable, and what it shows."""
+        raise NotImplementedError
 
-    def image(self, state: State) -> jax.Array:
-        """The image of the iterate."""
+    def rate(self, problem: Problem) -> Any:
+        """The learning rate, > 0, or a schedule of the number of steps taken."""
+        return self.learning_rate  # type: ignore[attr-defined]
+
+    def init(self, problem):
+        point = self.first(problem)
+        return self._at(problem, point, optax.adam(self.rate(problem)).init(point))
+
+    def step(self, problem, state):
+        adam = optax.adam(self.rate(problem))
+        updates, moments = adam.update(state.slope, state.moments)
+        point: Any = optax.apply_updates(state.point, updates)
+        return self._at(problem, point, moments)
+
+    def image(self, state):
         return state.view.image
 
-    def objective(self, state: State) -> jax.Array:
-        """The objective at the iterate."""
+    def objective(self, problem, state):
         return state.value
 
-    @property
-    def _optimizer(self) -> optax.GradientTransformation:
-        return optax.adam(self.learning_rate)
-
-    def _at(self, point: Any, moments: Any) -> State:
-        evaluate = jax.value_and_grad(self.evaluate, has_aux=True)
+    def _at(self, problem: Problem, point: Any, moments: Any) -> AdamState:
+        evaluate = jax.value_and_grad(lambda p: self.evaluate(problem, p), has_aux=True)
         (value, view), slope = evaluate(point)
-        return State(point, slope, value, view, moments)
+        return AdamState(point, slope, value, view, moments)

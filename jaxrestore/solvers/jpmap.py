@@ -1,20 +1,20 @@
 """JPMAP: joint posterior maximisation with an autoencoding prior."""
 
-import functools
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax import lax
 
-from jaxrestore.likelihoods import Observation
-from jaxrestore.priors.base import HierarchicalPrior, Reconstruction
-from jaxrestore.solvers import settings
-from jaxrestore.solvers.driver import Stopping, run
-from jaxrestore.solvers.latent_descent import descend
+from jaxrestore.priors.base import Decodes, Reconstruction, Reconstructs
+from jaxrestore.settings import count, flag, number, setting, static
+from jaxrestore.solvers import checks
+from jaxrestore.solvers.method import Method, Problem
 from jaxrestore.solvers.objective import decoder_variance, joint_objective
-from jaxrestore.solvers.restoration import Restoration
+from jaxrestore.solvers.results import Found
 
 # What the history's "branch" says of a step: whose z it took.
 ENCODER, FROM_ENCODER, FROM_PREVIOUS, NONE = range(4)
@@ -23,27 +23,21 @@ _ROUND_CHANGE, _ROUND_STEPS = 1 / 255, 500  # a round of the continuation ends a
 _CLOSE = 1.1  # times the target is near enough
 
 
-def jpmap(
-    prior: HierarchicalPrior,
-    observation: Observation,
-    *,
-    decoder_std: Any = None,
-    encoder_noise: Any = None,
-    descent_rate: Any = 0.01,
-    descent_steps: int = 3000,
-    descent_tolerance: Any = 1e-4,
-    continuation: bool = False,
-    target: Any = 1 / 255,
-    growth: Any = 100.0,
-    max_steps: int = 100,
-    tolerance: Any = 1e-4,
-    patience: Any = None,
-    improvement: Any = 1e-3,
-    watch: str = "change",
-    history: bool = True,
-    start: jax.Array | None = None,
-) -> Restoration:
-    """Restore one image by alternating descent on the joint posterior of x and z.
+class _State(NamedTuple):
+    image: jax.Array
+    decoded: Reconstruction
+    scale: jax.Array  # of gamma^2, 1 without continuation
+    value: jax.Array
+    branch: jax.Array
+    since: jax.Array
+    evaluations: jax.Array
+    gradients: jax.Array
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class JPMAP(Method):
+    """Alternating descent on the joint posterior of x and z.
 
     Minimises, with a plain VAE of decoder N(mu(z), gamma^2 I) (Gonzalez et al. 2022;
     thesis, 5.6, whose log-determinant has the wrong sign),
@@ -62,158 +56,125 @@ def jpmap(
 
     that is below J1(x_k, z_k) after its step in x. The released code takes the last
     one whatever it gives; here it must not increase J1 either, and otherwise the step
-    is refused (3) and the run is over. So J1 never increases. The history's "branch"
-    says which was taken.
+    is refused (3) and the run has STALLED. So J1 never increases. The history's
+    "branch" says which was taken.
 
     ``continuation=True`` looks for the z alone, x = mu(z) (MAP-z): the decoder's
     precision starts at 0.1 / gamma^2 and is multiplied, when x and z have settled, by
     exp(growth * (mean((x - mu(z))^2) - target^2)). The run is done when x settles
     within 1.1 `target` of mu(z). J1 is then non-increasing between those moments.
 
-    Compiles once per shape and works under `jax.jit` and `jax.vmap`.
+    z^0 is the prior's mean; x^0 by default the observation's own starting image (the
+    released code: A'y). `image` of the result is x_K, `mean` is mu(z_K).
 
-    Args:
-        prior: a `VAE`, or any hierarchical prior with `reconstruct` and `at`; its
-            groups are encoded by their means.
-        observation: y, the operator and the noise level.
+    Attributes:
+        prior: a `VAE`, or what else `Decodes` and `Reconstructs`; its groups are
+            encoded by their means.
         decoder_std: gamma in [0, 1] units, a number or (H, W, C); None: the prior's.
         encoder_noise: noise level that the encoder is told, for priors that listen.
         descent_rate: Adam's learning rate, > 0.
-        descent_steps: static, most steps of Adam within one step.
         descent_tolerance: Adam stops where gamma^2 ||dJ1/dz|| / dim(z) is below.
-        continuation: static, see above.
         target: root mean square of x - mu(z) that the continuation goes towards.
         growth: how fast it gets there.
-        max_steps: static, largest number of steps.
-        tolerance: stop at this relative change of x, >= 0.
-        patience: plateau rule, see `Stopping`; None: no such rule.
-        improvement: what the plateau rule calls an improvement, in [0, 1).
-        watch: static, what the plateau rule follows: "change" or "objective".
-        history: static, record residual, objective, contraction ratio and branch.
-        start: x^0 (H, W, C); None: the observation's own starting image (the released
-            code: A'y). z^0 is the prior's mean.
-
-    Returns:
-        `image` is x_K, `mean` is mu(z_K).
-
-    Raises:
-        InputError: a setting out of its range, or a start of another shape.
+        descent_steps: most steps of Adam within one step.
+        continuation: see above.
     """
-    settings.check_watch(watch)
-    settings.check_start(start, observation)
-    above = "a number above 0"
-    knobs = _Knobs(
-        settings.decoder_std(decoder_std),
-        settings.encoder_noise(encoder_noise),
-        settings.check_number("descent_rate", descent_rate, 0, 10, above),
-        settings.check_number("descent_tolerance", descent_tolerance, 0, 1e6, above),
-        settings.check_number("target", target, 0, 1, "an error in (0, 1]"),
-        settings.check_number("growth", growth, 0, 1e6, above),
-        settings.stopping(tolerance, patience, improvement),
-    )
-    return _solve(
-        *jax.device_put((prior, observation, knobs, start)),
-        descent_steps=settings.check_count("descent_steps", descent_steps),
-        continuation=bool(continuation),
-        max_steps=settings.check_count("max_steps", max_steps),
-        history=bool(history),
-        watch=watch,
-    )
 
+    prior: Any
+    decoder_std: Any = setting(None, checks.decoder_std, "10/255 | predicted")
+    encoder_noise: Any = setting(None, checks.encoder_noise, "told: 10/255 | none")
+    descent_rate: Any = setting(0.01, checks.learning_rate, "of Adam within a step")
+    descent_tolerance: Any = setting(1e-4, number(0, 1e6, above=True), "of Adam")
+    target: Any = setting(1 / 255, number(0, 1, above=True), "of the continuation")
+    growth: Any = setting(100.0, number(0, 1e6, above=True), "of the continuation")
+    descent_steps: int = static(3000, count(), "most steps of Adam within a step")
+    continuation: bool = static(False, flag, "sharpen the decoder until x = mu(z)")
 
-class _Knobs(NamedTuple):
-    decoder_std: Any
-    encoder_noise: Any
-    descent_rate: Any
-    descent_tolerance: Any
-    target: Any
-    growth: Any
-    stopping: Stopping
+    name: ClassVar = "jpmap"
+    requires: ClassVar = {"prior": (Decodes, Reconstructs)}
+    models: ClassVar = ("prior",)
 
+    @property
+    def descends(self) -> bool:  # type: ignore[override]
+        """Not across the moments when the decoder is sharpened."""
+        return not self.continuation
 
-class _State(NamedTuple):
-    image: jax.Array
-    decoded: Reconstruction
-    scale: jax.Array  # of gamma^2, 1 without continuation
-    value: jax.Array
-    branch: jax.Array
-    since: jax.Array
-    evaluations: jax.Array
-    gradients: jax.Array
-
-
-@dataclass(frozen=True)
-class _Method:
-    prior: HierarchicalPrior
-    observation: Observation
-    knobs: _Knobs
-    start: jax.Array
-    descent_steps: int
-    continuation: bool
-
-    def init(self) -> _State:
-        # At temperature 0 the encoder has no say: the prior's mean.
-        decoded = self.prior.reconstruct(jnp.zeros_like(self.start), 0.0)
-        scale = jnp.full((), 10.0 if self.continuation else 1.0, self.start.dtype)
+    def init(self, problem):
+        height, width, _ = problem.start.shape
+        dtype = problem.start.dtype
+        decoded = self.prior.prior_mean((height, width))
+        scale = jnp.full((), 10.0 if self.continuation else 1.0, dtype)
         zero, none = jnp.int32(0), jnp.int32(NONE)
-        value = self._j1(self.start, decoded, scale)
-        return _State(self.start, decoded, scale, value, none, zero, zero + 1, zero)
+        value = self._j1(problem, problem.start, decoded, scale)
+        return _State(problem.start, decoded, scale, value, none, zero, zero + 1, zero)
 
-    def step(self, state: _State) -> _State:
-        tau, noise = jnp.ones((), state.image.dtype), self.knobs.encoder_noise
-        encoded = self.prior.reconstruct(state.image, tau, noise)
+    def step(self, problem, state):
+        tau = jnp.ones((), state.image.dtype)
+        encoded = self.prior.reconstruct(state.image, tau, self.encoder_noise)
         state = state._replace(evaluations=state.evaluations + 1)
-        first = self._completed(state, encoded, ENCODER)
+        first = self._completed(problem, state, encoded, ENCODER)
         lower = first.value < state.value
         after = lax.cond(
-            lower, lambda: first, lambda: self._fallback(state, encoded, ~lower)
+            lower,
+            lambda: first,
+            lambda: self._fallback(problem, state, encoded, ~lower),
         )
-        return self._continued(state, after) if self.continuation else after
+        return self._continued(problem, state, after) if self.continuation else after
 
-    def image(self, state: _State) -> jax.Array:
-        return state.image
-
-    def objective(self, state: _State) -> jax.Array:
+    def objective(self, problem, state):
         return state.value
 
-    def extras(self, state: _State) -> dict[str, jax.Array]:
+    def extras(self, problem, state):
         return {"branch": state.branch}
 
-    def settled(self, state: _State) -> jax.Array:
+    def settled(self, problem, state):
         if not self.continuation:
             return jnp.array(True)
         gap = jnp.mean(jnp.square(state.image - state.decoded.mean))
-        return gap <= (_CLOSE * self.knobs.target) ** 2
+        return gap <= (_CLOSE * self.target) ** 2
+
+    def stalled(self, problem, state):
+        return (state.branch == NONE) & (not self.continuation)
+
+    def found(self, problem, state, steps):
+        return Found(
+            state.decoded.mean,
+            state.decoded.latents,
+            evaluations=state.evaluations,
+            gradients=state.gradients,
+        )
 
     def _variance(self, decoded: Reconstruction, scale) -> jax.Array:
-        return scale * decoder_variance(decoded, self.knobs.decoder_std)
+        return scale * decoder_variance(decoded, self.decoder_std)
 
-    def _j1(self, image, decoded: Reconstruction, scale) -> jax.Array:
+    def _j1(self, problem: Problem, image, decoded: Reconstruction, scale) -> jax.Array:
         std = jnp.sqrt(self._variance(decoded, scale))
         std = jnp.broadcast_to(std, image.shape)
-        return joint_objective(self.observation, image, decoded, jnp.ones(()), std)
+        value = joint_objective(problem.observation, image, decoded, jnp.ones(()), std)
+        return value.astype(image.dtype)
 
-    def _completed(self, state: _State, decoded: Reconstruction, branch) -> _State:
+    def _completed(self, problem, state: _State, decoded: Reconstruction, branch):
         """The exact step in x after a step in z."""
         variance = self._variance(decoded, state.scale)
-        image = self.observation.prox(decoded.mean, variance)
+        image = problem.observation.prox(decoded.mean, variance)
         image = image.astype(state.image.dtype)
-        value = self._j1(image, decoded, state.scale)
+        value = self._j1(problem, image, decoded, state.scale)
         return state._replace(
             image=image, decoded=decoded, value=value, branch=jnp.int32(branch)
         )
 
-    def _fallback(self, state: _State, encoded: Reconstruction, needed) -> _State:
+    def _fallback(self, problem, state: _State, encoded: Reconstruction, needed):
         """Branches 1 to 3; `needed` keeps idle elements of a batch from descending."""
-        second = self._descended(state, encoded, FROM_ENCODER, needed)
+        second = self._descended(problem, state, encoded, FROM_ENCODER, needed)
         lower = second.value < state.value
 
         def last():
             before = state._replace(
                 evaluations=second.evaluations, gradients=second.gradients
             )
+            still = needed & ~lower
             third = self._descended(
-                before, state.decoded, FROM_PREVIOUS, needed & ~lower
+                problem, before, state.decoded, FROM_PREVIOUS, still
             )
             refused = state._replace(
                 branch=jnp.int32(NONE),
@@ -225,19 +186,19 @@ class _Method:
 
         return lax.cond(lower, lambda: second, last)
 
-    def _descended(self, state: _State, start: Reconstruction, branch, needed):
+    def _descended(self, problem, state: _State, start: Reconstruction, branch, needed):
         """Adam on J1(x_k, .), then the step in x."""
         height, width, _ = state.image.shape
 
         def j1(latents):
             decoded = self.prior.at(latents, (height, width))
-            return self._j1(state.image, decoded, state.scale)
+            return self._j1(problem, state.image, decoded, state.scale)
 
-        latents, count = descend(
+        latents, count = _descend(
             j1,
             start.latents,
-            self.knobs.descent_rate,
-            self.knobs.descent_tolerance / jnp.mean(self._variance(start, state.scale)),
+            self.descent_rate,
+            self.descent_tolerance / jnp.mean(self._variance(start, state.scale)),
             self.descent_steps,
             needed,
         )
@@ -246,19 +207,20 @@ class _Method:
             gradients=state.gradients + count + 1,
         )
         decoded = self.prior.at(latents, (height, width))
-        return self._completed(spent, decoded, branch)
+        return self._completed(problem, spent, decoded, branch)
 
-    def _continued(self, before: _State, after: _State) -> _State:
+    def _continued(self, problem, before: _State, after: _State) -> _State:
         """Sharpen the decoder where the round is over."""
         pairs = zip(after.decoded.latents, before.decoded.latents, strict=True)
         moved = _rms([after.image - before.image]) + _rms([a - b for a, b in pairs])
         over = (moved < _ROUND_CHANGE) | (after.since + 1 >= _ROUND_STEPS)
         gap = jnp.mean(jnp.square(after.image - after.decoded.mean))
-        factor = jnp.exp(-self.knobs.growth * (gap - self.knobs.target**2))
+        factor = jnp.exp(-self.growth * (gap - self.target**2))
         scale = jnp.where(over, factor, 1.0) * after.scale
+        scale = scale.astype(after.scale.dtype)
         return after._replace(
             scale=scale,
-            value=self._j1(after.image, after.decoded, scale),
+            value=self._j1(problem, after.image, after.decoded, scale),
             since=jnp.where(over, 0, after.since + 1),
         )
 
@@ -268,34 +230,35 @@ def _rms(arrays: list[jax.Array]) -> jax.Array:
     return jnp.sqrt(total / sum(array.size for array in arrays))
 
 
-@functools.partial(
-    jax.jit,
-    static_argnames=("descent_steps", "continuation", "max_steps", "history", "watch"),
-)
-def _solve(
-    prior: HierarchicalPrior,
-    observation: Observation,
-    knobs: _Knobs,
-    start: jax.Array | None,
-    *,
-    descent_steps: int,
-    continuation: bool,
+def _descend(
+    objective: Callable[[Any], jax.Array],
+    start: Any,
+    learning_rate: Any,
+    tolerance: Any,
     max_steps: int,
-    history: bool,
-    watch: str,
-) -> Restoration:
-    image = observation.initial_image() if start is None else start
-    knobs = jax.tree.map(lambda leaf: leaf.astype(image.dtype), knobs)
-    method = _Method(prior, observation, knobs, image, descent_steps, continuation)
-    result = run(
-        method, knobs.stopping, max_steps=max_steps, history=history, watch=watch
-    )
-    final: _State = result.state
-    return Restoration.of(
-        result,
-        final.image,
-        final.decoded.mean,
-        final.decoded.latents,
-        evaluations=final.evaluations,
-        gradients=final.gradients,
-    )
+    needed: Any,
+) -> tuple[Any, jax.Array]:
+    """Adam on latents until the gradient's norm over their number is small.
+
+    Returns:
+        The last latents and the number of steps (none unless `needed`); one gradient
+        more than steps was computed.
+    """
+    adam = optax.adam(learning_rate)
+    size = sum(leaf.size for leaf in jax.tree.leaves(start))
+    slope_of = jax.grad(objective)
+
+    def steep(carry):
+        _, slope, _, count = carry
+        steep_enough = optax.tree.norm(slope) / size >= tolerance
+        return needed & steep_enough & (count < max_steps)
+
+    def down(carry):
+        latents, slope, moments, count = carry
+        updates, moments = adam.update(slope, moments)
+        latents: Any = optax.apply_updates(latents, updates)
+        return latents, slope_of(latents), moments, count + 1
+
+    carry = start, slope_of(start), adam.init(start), jnp.int32(0)
+    latents, _, _, count = lax.while_loop(steep, down, carry)
+    return latents, count

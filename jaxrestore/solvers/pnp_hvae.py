@@ -1,38 +1,29 @@
 """PnP-HVAE: restoration with a hierarchical VAE (thesis, Algorithm 4)."""
 
-import functools
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple
 
 import jax
-import numpy as np
 
-from jaxrestore.likelihoods import Observation
-from jaxrestore.priors.base import HierarchicalPrior, Reconstruction
-from jaxrestore.solvers import selection, settings
-from jaxrestore.solvers import temperature as temperatures
-from jaxrestore.solvers.driver import Stopping, run
+from jaxrestore.priors.base import Reconstruction, Reconstructs
+from jaxrestore.settings import count, setting, static
+from jaxrestore.solvers import checks
+from jaxrestore.solvers.method import Method, Problem
 from jaxrestore.solvers.objective import decoder_variance, joint_objective
-from jaxrestore.solvers.restoration import Restoration
+from jaxrestore.solvers.results import Found
+from jaxrestore.solvers.stopping import Stopping
+from jaxrestore.solvers.temperature import for_groups, temperature
 
 
-def pnp_hvae(
-    prior: HierarchicalPrior,
-    observation: Observation,
-    *,
-    temperature: Any = 0.8,
-    decoder_std: Any = 10 / 255,
-    encoder_noise: Any = None,
-    max_steps: int = 50,
-    tolerance: Any = 1e-4,
-    patience: Any = None,
-    improvement: Any = 1e-3,
-    watch: str = "change",
-    cg_steps: int | None = None,
-    history: bool = True,
-    start: jax.Array | None = None,
-) -> Restoration:
-    """Restore one image by Algorithm 4 of the thesis.
+class _State(NamedTuple):
+    image: jax.Array
+    reconstruction: Reconstruction
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class PnPHVAE(Method):
+    """Algorithm 4 of the thesis.
 
     Alternates two minimisations of the joint MAP objective, eq. (5.18),
 
@@ -52,168 +43,64 @@ def pnp_hvae(
     returned `mean` and `latents` belong to the returned `image`. The history's
     objective is J1 of such a pair, (x^k, E_tau(x^k)).
 
-    The call is one compiled program: images, operators, weights and every number
-    below that is not marked static may change without a new compilation. It works
-    inside `jax.jit` and, one image per element, under `jax.vmap`. Where an argument
-    is an array of JAX its value is not checked.
-
-    Args:
-        prior: anything with `num_groups` and `reconstruct`.
-        observation: y, the operator and the noise level.
-        temperature: tau in (0, 1], one number or one for each latent group; or
-            "auto", "sure", "discrepancy": the best of `selection.CANDIDATES` by that
-            criterion ("auto" is "sure"), at as many times the cost, twice for "sure".
+    Attributes:
+        prior: what `Reconstructs`.
+        temperature: tau in (0, 1], one number or one for each latent group.
         decoder_std: gamma > 0 in [0, 1] units, a number or (H, W, C); None: what the
             decoder predicts, per pixel.
         encoder_noise: noise level in [0, 1] units that the encoder is told, for
             priors trained for denoising; None: the prior's own choice.
-        max_steps: static, largest number of steps.
-        tolerance: stop at this relative change of x, >= 0.
-        patience: plateau rule, see `Stopping`; None: no such rule.
-        improvement: what the plateau rule calls an improvement, in [0, 1).
-        watch: static, what the plateau rule follows: "change" or "objective".
-        cg_steps: static; None: exact data step. n: n steps of conjugate gradients
-            from mu(z) instead (1 is what the released code does).
-        history: static, record residual, objective and contraction ratio.
-        start: x^0 (H, W, C); None: the observation's own starting image.
-
-    Returns:
-        `image` is x_K, the last data step; `mean` is mu_K = HVAE(x_K), which the
-        published experiments score.
-
-    Raises:
-        InputError: a setting out of its range, or a start of another shape.
+        cg_steps: None: exact data step. n: n steps of conjugate gradients from the
+            decoder mean, 1 being what the released code does.
     """
-    settings.check_watch(watch)
-    if cg_steps is not None:
-        cg_steps = settings.check_count("cg_steps", cg_steps)
-    settings.check_start(start, observation)
-    criterion = None
-    if isinstance(temperature, str):
-        criterion = selection.criterion(temperature)
-        temperature = np.asarray(selection.CANDIDATES, np.float32)
-    else:
-        temperature = temperatures.check(temperature, prior.num_groups)
-    knobs = _Knobs(
-        temperature,
-        settings.decoder_std(decoder_std),
-        settings.encoder_noise(encoder_noise),
-        settings.stopping(tolerance, patience, improvement),
+
+    prior: Reconstructs
+    temperature: Any = setting(
+        0.8, temperature, "0.8 | 0.8:0.6 | 0.9,0.8,...; lower trusts the prior more"
     )
-    # Explicit transfers, so that callers may forbid implicit ones.
-    prior, observation, knobs, start = jax.device_put(
-        (prior, observation, knobs, start)
-    )
-    return _solve(
-        prior,
-        observation,
-        knobs,
-        start,
-        criterion=criterion,
-        max_steps=settings.check_count("max_steps", max_steps),
-        cg_steps=cg_steps,
-        history=bool(history),
-        watch=watch,
+    decoder_std: Any = setting(10 / 255, checks.decoder_std, "10/255 | predicted")
+    encoder_noise: Any = setting(None, checks.encoder_noise, "told: 10/255 | none")
+    cg_steps: int | None = static(
+        None, count(none=True), "of the data step; none: exact"
     )
 
+    name: ClassVar = "pnp_hvae"
+    requires: ClassVar = {"prior": (Reconstructs,)}
+    models: ClassVar = ("prior",)
+    max_steps: ClassVar = 50
+    stopping: ClassVar = Stopping(tolerance=2e-3)
 
-class _Knobs(NamedTuple):
-    temperature: Any
-    decoder_std: Any
-    encoder_noise: Any
-    stopping: Stopping
+    def validate(self, observation):
+        method = super().validate(observation)
+        tau = for_groups(method.temperature, method.prior.num_groups)
+        return replace(method, temperature=tau)
 
+    def init(self, problem):
+        return self.at(problem, None, problem.start)
 
-class _State(NamedTuple):
-    image: jax.Array
-    reconstruction: Reconstruction
+    def step(self, problem, state):
+        mean = state.reconstruction.mean
+        variance = decoder_variance(state.reconstruction, self.decoder_std)
+        image = problem.observation.prox(mean, variance, cg_steps=self.cg_steps)
+        return self.at(problem, state, image.astype(state.image.dtype))
 
+    def at(self, problem, state, image):
+        prior, told = self.prior, self.encoder_noise
+        return _State(image, prior.reconstruct(image, self.temperature, told))
 
-@dataclass(frozen=True)
-class _Method:
-    prior: HierarchicalPrior
-    observation: Observation
-    knobs: _Knobs
-    start: jax.Array
-    cg_steps: int | None
-
-    def init(self) -> _State:
-        return self._with_reconstruction(self.start)
-
-    def step(self, state: _State) -> _State:
-        mean, variance = state.reconstruction.mean, self._variance(state)
-        image = self.observation.prox(mean, variance, cg_steps=self.cg_steps)
-        return self._with_reconstruction(image.astype(self.start.dtype))
-
-    def image(self, state: _State) -> jax.Array:
-        return state.image
-
-    def objective(self, state: _State) -> jax.Array:
+    def objective(self, problem: Problem, state: _State) -> jax.Array:
         return joint_objective(
-            self.observation,
+            problem.observation,
             state.image,
             state.reconstruction,
-            self.knobs.temperature,
-            self.knobs.decoder_std,
+            self.temperature,
+            self.decoder_std,
         )
 
-    def _with_reconstruction(self, image: jax.Array) -> _State:
-        knobs = self.knobs
-        return _State(
-            image,
-            self.prior.reconstruct(image, knobs.temperature, knobs.encoder_noise),
+    def found(self, problem, state, steps):
+        return Found(
+            state.reconstruction.mean,
+            state.reconstruction.latents,
+            evaluations=steps + 1,
+            temperature=self.temperature,
         )
-
-    def _variance(self, state: _State) -> jax.Array:
-        return decoder_variance(state.reconstruction, self.knobs.decoder_std)
-
-
-@functools.partial(
-    jax.jit, static_argnames=("criterion", "max_steps", "cg_steps", "history", "watch")
-)
-def _solve(
-    prior: HierarchicalPrior,
-    observation: Observation,
-    knobs: _Knobs,
-    start: jax.Array | None,
-    *,
-    criterion: str | None,
-    **static: Any,
-) -> Restoration:
-    if criterion is None:
-        return _solve_at(prior, observation, knobs, start, **static)
-
-    def solve(observed: Observation, tau: jax.Array) -> Restoration:
-        fixed = knobs._replace(temperature=tau)
-        return _solve_at(prior, observed, fixed, start, **static)
-
-    return selection.select(solve, observation, knobs.temperature, criterion)[0]
-
-
-def _solve_at(
-    prior: HierarchicalPrior,
-    observation: Observation,
-    knobs: _Knobs,
-    start: jax.Array | None,
-    *,
-    max_steps: int,
-    cg_steps: int | None,
-    history: bool,
-    watch: str,
-) -> Restoration:
-    image = observation.initial_image() if start is None else start
-    knobs = jax.tree.map(lambda leaf: leaf.astype(image.dtype), knobs)
-    method = _Method(prior, observation, knobs, image, cg_steps)
-    result = run(
-        method, knobs.stopping, max_steps=max_steps, history=history, watch=watch
-    )
-    final: _State = result.state
-    reconstruction = final.reconstruction
-    return Restoration.of(
-        result,
-        final.image,
-        reconstruction.mean,
-        reconstruction.latents,
-        evaluations=result.steps + 1,
-        temperature=knobs.temperature,
-    )

@@ -1,44 +1,30 @@
 """Choosing the temperature from the observation alone."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jaxrestore.errors import InputError
-from jaxrestore.likelihoods import Observation
-from jaxrestore.solvers.driver import Status
-from jaxrestore.solvers.restoration import Restoration
+from jaxrestore.settings import choice, number, sequence, setting, static
+from jaxrestore.solvers.iterate import iterate
+from jaxrestore.solvers.method import Method, Problem
+from jaxrestore.solvers.results import Restoration
+from jaxrestore.solvers.stopping import Status, Stopping
 
 CRITERIA = ("sure", "discrepancy")
 CANDIDATES = (0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 _PROBE = 0.1  # size of SURE's perturbation over the noise level
 
-Solve = Callable[[Observation, jax.Array], Restoration]
 
-
-def criterion(word: str) -> str:
-    """The criterion that a word for the temperature stands for; "auto" is "sure".
-
-    Raises:
-        InputError: neither "auto" nor one of `CRITERIA`.
-    """
-    if word not in ("auto", *CRITERIA):
-        raise InputError(
-            f"temperature is {word!r}; expected numbers in (0, 1], or one of auto,"
-            f" {', '.join(CRITERIA)}"
-        )
-    return CRITERIA[0] if word == "auto" else word
-
-
-def select(
-    solve: Solve, observation: Observation, candidates: Any, name: str
-) -> tuple[Restoration, jax.Array]:
-    """Restore at every candidate, return the best by a criterion, and all scores.
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class SelectTemperature(Method):
+    """Restores at every candidate temperature and returns the best by a criterion.
 
     With mu the restoration's `mean`, m observed values and s the noise level, the
     criterion is the least of
@@ -50,76 +36,111 @@ def select(
     Stein's unbiased estimate of ||A mu - A x||^2 / m, the error as A shows it, with
     the divergence of y -> A mu(y) from one random direction b of signs,
     div = b'(A mu(y + e b) - A mu(y)) / e with e = s / 10 (Ramani et al. 2008); it
-    restores twice. Neither sees errors in the null space of A.
+    restores twice and needs the key. Neither sees errors in the null space of A. With
+    one noise level per value, s^2 stands inside the sums.
 
-    Args:
-        solve: (observation, temperature) -> restoration.
-        observation: y, the operator and the noise level.
+    The result's `temperature` is the one chosen; `evaluations` are those of all
+    attempts.
+
+    Attributes:
+        method: a method with a temperature, such as `PnPHVAE(prior)`.
         candidates: (K,) temperatures.
-        name: one of `CRITERIA`.
-
-    Returns:
-        The restoration with the least score, its `evaluations` those of all attempts,
-        and the (K,) scores; infinite where a run diverged.
+        criterion: one of `CRITERIA`.
     """
-    results, found = attempts(solve, observation, candidates, (name,))
-    scores = found[name]
-    best = jnp.argmin(scores)
-    chosen = jax.tree.map(lambda leaf: leaf[best], results)
-    return replace(chosen, evaluations=results.evaluations.sum()), scores
 
+    method: Any
+    candidates: Any = setting(CANDIDATES, sequence(number(0, 1, above=True)))
+    criterion: str = static("sure", choice(*CRITERIA))
 
-def attempts(
-    solve: Solve,
-    observation: Observation,
-    candidates: Any,
-    names: tuple[str, ...] = CRITERIA,
-) -> tuple[Restoration, dict[str, jax.Array]]:
-    """Restore at every candidate, and score by the criteria of `select`.
+    name: ClassVar = "select_temperature"
 
-    Args:
-        solve: (observation, temperature) -> restoration.
-        observation: y, the operator and the noise level.
-        candidates: (K,) temperatures.
-        names: which of `CRITERIA`.
+    @property
+    def max_steps(self) -> int:  # type: ignore[override]
+        """Those of the method."""
+        return self.method.max_steps
 
-    Returns:
-        The restorations, stacked along a leading axis, and (K,) scores by name.
-    """
-    level = jnp.asarray(observation.noise_std)
-    signs = _signs(observation.y).astype(level.dtype)
-    moved = replace(observation, y=observation.y + _PROBE * level * signs)
-    observed = observation.operator.clean(jnp.ones_like(observation.y)).sum()
+    @property
+    def stopping(self) -> Stopping:  # type: ignore[override]
+        """Those of the method."""
+        return self.method.stopping
 
-    def shown(result: Restoration) -> jax.Array:
-        return observation.operator(result.mean)
+    def validate(self, observation):
+        chosen = super().validate(observation)
+        if not hasattr(self.method, "temperature"):
+            raise InputError(
+                f"method: {self.method.name} has no temperature to choose, expected one"
+                " such as PnPHVAE"
+            )
+        tau = np.float32(1)  # of the structure that every candidate takes
+        inner = replace(self.method, temperature=tau).validate(observation)
+        return replace(chosen, method=inner)
 
-    def attempt(tau: jax.Array) -> tuple[Restoration, dict[str, jax.Array]]:
-        result, scores = solve(observation, tau), {}
-        misfit = jnp.sum(jnp.square(observation.residual(result.mean))) / observed
-        if "discrepancy" in names:
-            scores["discrepancy"] = jnp.abs(misfit / level**2 - 1)
-        good = result.status != Status.DIVERGED
+    def solve(self, problem, stopping, history):
+        results, scores = self.attempts(problem, stopping, history)
+        best = jnp.argmin(scores[self.criterion])
+        chosen = jax.tree.map(lambda leaf: leaf[best], results)
+        return replace(chosen, evaluations=results.evaluations.sum())
+
+    def attempts(
+        self,
+        problem: Problem,
+        stopping: Stopping,
+        history: bool = False,
+        criteria: tuple[str, ...] | None = None,
+    ) -> tuple[Restoration, dict[str, jax.Array]]:
+        """The restorations, stacked along a leading axis, and (K,) scores by name.
+
+        Args:
+            problem: as for `solve`; SURE needs its key.
+            stopping: of every run.
+            history: of every run.
+            criteria: which scores; None: that of the method.
+
+        Returns:
+            Restorations and scores, infinite where a run diverged.
+        """
+        names = (self.criterion,) if criteria is None else criteria
+        observation = problem.observation
+        level = jnp.asarray(observation.noise.std, observation.y.dtype)  # type: ignore
+        variance, observed = jnp.mean(level**2), observation.count
         if "sure" in names:
-            other = solve(moved, tau)
-            change = shown(other) - shown(result)
-            slope = jnp.sum(signs * change) / (observed * _PROBE * level)
-            scores["sure"] = misfit - level**2 + 2 * level**2 * slope
-            good &= other.status != Status.DIVERGED
-            spent = result.evaluations + other.evaluations
-            result = replace(result, evaluations=spent)
-        return result, jax.tree.map(
-            lambda s: jnp.where(good & jnp.isfinite(s), s, jnp.inf), scores
-        )
+            if problem.key is None:
+                raise InputError("key: missing, criterion=sure needs a random key")
+            signs = _signs(problem.key, observation.y)
+            y = observation.y + _PROBE * level * signs
+            moved = problem._replace(observation=replace(observation, y=y))
 
-    return lax.map(attempt, jnp.asarray(candidates, level.dtype))
+        def shown(result: Restoration) -> jax.Array:
+            return observation.operator(result.mean)
+
+        def attempt(tau: jax.Array) -> tuple[Restoration, dict[str, jax.Array]]:
+            method = replace(self.method, temperature=tau)
+            result, scores = iterate(method, problem, stopping, history), {}
+            residual = observation.residual(result.mean)
+            good = result.status != Status.DIVERGED
+            if "discrepancy" in names:
+                ratio = jnp.sum(jnp.square(residual / level)) / observed
+                scores["discrepancy"] = jnp.abs(ratio - 1)
+            if "sure" in names:
+                other = iterate(method, moved, stopping, False)
+                change = level * signs * (shown(other) - shown(result))
+                slope = jnp.sum(change) / (_PROBE * observed)
+                misfit = jnp.sum(jnp.square(residual)) / observed
+                scores["sure"] = misfit - variance + 2 * slope
+                good &= other.status != Status.DIVERGED
+                spent = result.evaluations + other.evaluations
+                result = replace(result, evaluations=spent)
+            return result, jax.tree.map(
+                lambda s: jnp.where(good & jnp.isfinite(s), s, jnp.inf), scores
+            )
+
+        return lax.map(attempt, self.candidates)
 
 
-def _signs(y: jax.Array) -> jax.Array:
+def _signs(key: jax.Array, y: jax.Array) -> jax.Array:
     """Random signs like the noise of y: the same in all channels where y is grey."""
-    key = jax.random.key(0)
-    signs = jax.random.rademacher(key, y.shape)
+    signs = jax.random.rademacher(key, y.shape, y.dtype)
     if y.ndim < 3:
         return signs
     grey = jnp.all((y == y[..., :1]) | jnp.isnan(y))
-    return jnp.where(grey, jax.random.rademacher(key, (*y.shape[:-1], 1)), signs)
+    return jnp.where(grey, jnp.broadcast_to(signs[..., :1], y.shape), signs)

@@ -5,18 +5,51 @@ is the weight that the prior has beside the encoder (Algorithm 3). 1 leaves the
 encoder's mean, towards 0 the prior's mean remains.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxrestore.errors import InputError
+from jaxrestore.settings import parse_number
+
+_EXPECTED = (
+    "expected a number in (0, 1], two of them as 0.8:0.6 (coarsest to finest group),"
+    " or one per group as 0.9,0.8,..."
+)
 
 
-def constant(tau: float) -> np.ndarray:
-    """Return the same temperature for all groups, a float32 scalar in (0, 1]."""
-    return check(tau)
+def temperature(value: Any, name: str) -> Any:
+    """A temperature as it may be written; the check of solvers' settings.
+
+    Args:
+        value: a number or "0.8", "0.8:0.6" (see `linear`), "0.9,0.8,..." or a sequence
+            with one number per latent group, the coarsest first.
+        name: for messages.
+
+    Returns:
+        A number, a float32 array, or the text of the linear rule.
+
+    Raises:
+        InputError: anything else, or a value outside (0, 1].
+    """
+    try:
+        if isinstance(value, str) and ":" in value:
+            numbers = [parse_number(end, name) for end in value.split(":")]
+            found: Any = value
+        elif isinstance(value, str) and "," in value:
+            numbers = [parse_number(part, name) for part in value.split(",")]
+            found = np.asarray(numbers, np.float32)
+        elif np.ndim(value):
+            found = np.asarray(value, np.float32)
+            numbers = list(found.ravel())
+        else:
+            numbers = [found := parse_number(value, name)]
+    except (InputError, ValueError, TypeError) as error:
+        raise InputError(f"{name}={value}: {_EXPECTED}") from error
+    pair = isinstance(found, str)
+    if not all(0 < n <= 1 for n in numbers) or not numbers or len(numbers) > 2 and pair:
+        raise InputError(f"{name}={value}: {_EXPECTED}")
+    return found
 
 
 def linear(top: float, bottom: float, num_groups: int) -> np.ndarray:
@@ -27,46 +60,22 @@ def linear(top: float, bottom: float, num_groups: int) -> np.ndarray:
     published configurations name such a schedule, but its code was never published;
     this is the only formula that the published sources contain.)
     """
-    if num_groups < 1:
-        raise InputError(f"num_groups is {num_groups}; expected 1 or more")
-    check([top, bottom])
     steps = np.arange(num_groups) / num_groups
-    return check(top + steps * (bottom - top), num_groups)
+    return (top + steps * (bottom - top)).astype(np.float32)
 
 
-def explicit(values: Sequence[float], num_groups: int) -> np.ndarray:
-    """Return the given temperatures, one per group, the coarsest first."""
-    return check(np.atleast_1d(np.asarray(values)), num_groups)
-
-
-def check(temperature: Any, num_groups: int | None = None) -> Any:
-    """Return `temperature` as a float32 array; arrays of JAX pass with a shape test.
-
-    Args:
-        temperature: a scalar or one value per group, each in (0, 1].
-        num_groups: the prior's number of groups; None: not tested.
+def for_groups(value: Any, num_groups: int) -> Any:
+    """A checked temperature for a prior: the linear rule as numbers, lengths tested.
 
     Raises:
-        InputError: wrong length, not numbers, or a value outside (0, 1].
+        InputError: as many numbers as the prior has no groups.
     """
-    if not isinstance(temperature, jax.Array):
-        temperature = _checked_values(temperature)
-    shape = np.shape(temperature)
-    if num_groups is not None and shape not in ((), (num_groups,)):
+    if isinstance(value, str):
+        top, bottom = (parse_number(end, "temperature") for end in value.split(":"))
+        return linear(top, bottom, num_groups)
+    if np.shape(value) not in ((), (num_groups,)):
         raise InputError(
-            f"temperature has shape {shape}; expected one number or {num_groups} "
-            "numbers, one per latent group, the coarsest first"
+            f"temperature has shape {np.shape(value)}; expected one number or"
+            f" {num_groups} numbers, one per latent group, the coarsest first"
         )
-    return temperature
-
-
-def _checked_values(temperature: Any) -> np.ndarray:
-    try:
-        values = np.asarray(temperature, np.float32)
-    except (TypeError, ValueError):
-        values = np.full((), np.nan, np.float32)
-    if not np.all((values > 0) & (values <= 1)):
-        raise InputError(
-            f"temperature is {temperature!r}; expected numbers above 0 and up to 1"
-        )
-    return values
+    return value

@@ -1,46 +1,55 @@
-"""Everything that reads the measurement y."""
+"""The measurement y with what is known of how it came about."""
 
-import math
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.errors import InputError
-from jaxrestore.operators.base import Operator
+from jaxrestore.likelihoods.noise import GaussianNoise, NoiseModel
+from jaxrestore.operators.base import LinearOperator, Operator
 from jaxrestore.operators.linear_solve import conjugate_gradient
+from jaxrestore.operators.pointwise import Mask
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """A measurement y = A x + noise_std * standard normal noise.
+    """A measurement y of A x, with noise.
 
     The constructor checks nothing, since JAX calls it under tracing; `create` is the
-    one for data that came from outside.
+    one for data that came from outside, `simulate` makes a measurement up.
 
     Attributes:
       y: measurement, usually (H, W, C) float32. Unobserved pixels of a `Mask` may hold
         anything, even NaN.
       operator: A.
-      noise_std: noise level in [0, 1] units, scalar, > 0.
+      noise: the noise model, such as `GaussianNoise(8 / 255)`.
     """
 
     y: jax.Array
     operator: Operator
-    noise_std: jax.Array | float
+    noise: NoiseModel
 
     @classmethod
-    def create(cls, y, operator: Operator, noise_std: float) -> "Observation":
+    def create(cls, y, operator: Operator, noise: Any) -> "Observation":
         """Checks values and shapes, converts to float32. Not for traced code.
+
+        Args:
+          y: floats in [0, 1].
+          operator: A.
+          noise: a noise model, or the standard deviation of Gaussian noise, a number
+            or one for each value of y.
 
         Raises:
           InputError: a noise level that is not in (0, 1], integer or non-finite y, an
             operator with unusable values or of another size.
         """
-        level = _noise_level(noise_std)
         y = _measurement(y)
+        noise = noise if isinstance(noise, NoiseModel) else GaussianNoise(noise)
+        noise = noise.validate(y.shape)
         operator.validate()
         _check_shapes(y, operator)
         if not np.isfinite(operator.clean(y)).all():
@@ -48,51 +57,66 @@ class Observation:
                 "y holds NaN or infinite values at observed pixels; expected finite "
                 "values; repair y or mask these pixels"
             )
-        return cls(y, operator, jnp.asarray(level, jnp.float32))
+        return cls(y, operator, noise)
+
+    @classmethod
+    def simulate(
+        cls, key: jax.Array, clean: jax.Array, operator: Operator, noise: NoiseModel
+    ) -> "Observation":
+        """Degrade a clean image (H, W, C): y drawn from p(y | A x). Traceable."""
+        return cls(noise.draw(key, operator(clean)), operator, noise)
 
     @property
     def image_shape(self) -> tuple[int, ...]:
         """Shape (H, W, C) of the images x."""
         return self.operator.input_shape(self.y.shape)
 
+    @property
+    def count(self) -> jax.Array:
+        """How many values were measured."""
+        return self.operator.clean(jnp.ones_like(self.y)).sum()
+
     def residual(self, x: jax.Array) -> jax.Array:
         """A x - y, zero where nothing was observed."""
         return self.operator(x) - self.operator.clean(self.y)
 
     def neg_log_likelihood(self, x: jax.Array) -> jax.Array:
-        """||A x - y||^2 / (2 noise_std^2), a scalar in nats.
+        """-log p(y | x) up to a constant, a scalar in nats.
 
-        The constant m log(noise_std sqrt(2 pi)) of m observed values is dropped.
+        ||A x - y||^2 / (2 sigma^2) for Gaussian noise of one level.
         """
-        return jnp.sum(jnp.square(self.residual(x))) / (2 * self.noise_std**2)
+        return self.noise.neg_log_density(self.residual(x))
 
     def gradient(self, x: jax.Array) -> jax.Array:
-        """Gradient of `neg_log_likelihood`: A'(A x - y) / noise_std^2, (H, W, C)."""
-        return self.operator.adjoint(self.residual(x)) / self.noise_std**2
+        """Gradient of `neg_log_likelihood`, (H, W, C): A'(A x - y) / sigma^2."""
+        return self.operator.pullback(x, self.noise.score(self.residual(x)))
 
     def prox(self, v: jax.Array, step, cg_steps: int | None = None) -> jax.Array:
-        """argmin_x ||A x - y||^2 / (2 noise_std^2) + sum_i (x_i - v_i)^2 / (2 step_i).
+        """argmin_x ||A x - y||^2 / (2 sigma^2) + sum_i (x_i - v_i)^2 / (2 step_i).
 
         Args:
           v: (H, W, C).
           step: variance gamma^2 of the quadratic around v, scalar or (H, W, C), > 0.
           cg_steps: None for the exact minimiser; otherwise the number (>= 1) of plain
             conjugate-gradient steps from v on
-            (A'A + noise_std^2 / step) x = A'y + noise_std^2 / step * v. One step is
-            x = v + (r'r / r'(A'A + noise_std^2 / step) r) r with r = A'(y - A v),
+            (A'A + sigma^2 / step) x = A'y + sigma^2 / step * v. One step is
+            x = v + (r'r / r'(A'A + sigma^2 / step) r) r with r = A'(y - A v),
             what the code released with the PnP-HVAE article computes.
+
+        Raises:
+          InputError: A is not linear, the noise not Gaussian, or cg_steps < 1.
         """
-        weight = self.noise_std**2 / step
+        operator, y, variance = self._white()
+        weight = variance / step
         if cg_steps is None:
-            return self.operator.tikhonov(self.y, v, weight)
+            return operator.tikhonov(y, v, weight)
         if cg_steps < 1:
             raise InputError(
                 f"cg_steps={cg_steps}; expected >= 1, or None for the exact minimiser"
             )
-        operator = self.operator
         change = conjugate_gradient(
             lambda d: operator.adjoint(operator(d)) + weight * d,
-            -operator.adjoint(self.residual(v)),
+            operator.adjoint(operator.clean(y) - operator(v)),
             tolerance=0.0,
             max_steps=cg_steps,
         )
@@ -103,18 +127,22 @@ class Observation:
 
         Perturb, then solve: the minimiser of the `prox` objective around a draw of
         p(x | z) with noise added to y has the posterior's mean and covariance
-        (A'A / noise_std^2 + diag(std^-2))^-1.
+        (A'A / sigma^2 + diag(std^-2))^-1.
 
         Args:
           key: random key.
           mean: (H, W, C).
           std: scalar or (H, W, C), > 0.
+
+        Raises:
+          InputError: A is not linear, or the noise not Gaussian.
         """
+        operator, y, variance = self._white()
         key_y, key_x = jax.random.split(key)
-        noise = jax.random.normal(key_y, self.y.shape, self.y.dtype)
-        y = self.operator.clean(self.y) + self.noise_std * noise
+        noise = jax.random.normal(key_y, y.shape, y.dtype)
+        y = operator.clean(y) + jnp.sqrt(variance) * noise
         centre = mean + std * jax.random.normal(key_x, mean.shape, mean.dtype)
-        return self.operator.tikhonov(y, centre, self.noise_std**2 / std**2)
+        return operator.tikhonov(y, centre, variance / std**2)
 
     def initial_image(self) -> jax.Array:
         """A starting image (H, W, C) for solvers, made from y alone.
@@ -125,24 +153,26 @@ class Observation:
         """
         return self.operator.initial_image(self.operator.clean(self.y))
 
-
-def _noise_level(noise_std) -> float:
-    try:
-        level = float(noise_std)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"noise_std={noise_std!r}; expected one number in (0, 1]"
-        ) from error
-    if level == 0:
-        raise InputError(
-            "noise_std=0; expected > 0; rounding to 8 bits alone makes 0.0011, use that"
-        )
-    if not (math.isfinite(level) and 0 < level <= 1):
-        raise InputError(
-            f"noise_std={level:g}; expected in (0, 1], relative to a range of [0, 1]; "
-            "divide levels on the 0-255 scale by 255"
-        )
-    return level
+    def _white(self) -> tuple[LinearOperator, jax.Array, Any]:
+        """A, y and the variance, rows scaled so that it is the same for all values."""
+        operator, noise = self.operator, self.noise
+        if not isinstance(operator, LinearOperator):
+            raise InputError(
+                f"operator: a {type(operator).__name__} is not linear, expected a"
+                " LinearOperator for an exact data step; take a solver that descends"
+                " along gradients"
+            )
+        if not isinstance(noise, GaussianNoise):
+            raise InputError(
+                f"noise: a {type(noise).__name__} has no exact data step, expected"
+                " GaussianNoise; take a solver that descends along gradients"
+            )
+        if jnp.ndim(noise.std) == 0:
+            return operator, self.y, noise.std**2
+        # Relative to the mean level, so that what preconditions A serves this, too.
+        scale = jnp.broadcast_to(noise.level / noise.std, self.y.shape)
+        whitened: Any = Mask(scale) @ operator
+        return whitened, scale * operator.clean(self.y), noise.level**2
 
 
 def _measurement(y) -> jax.Array:

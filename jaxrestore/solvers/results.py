@@ -1,16 +1,13 @@
-"""What every solver returns."""
+"""What solvers return."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-
-from jaxrestore.solvers.driver import Run
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Restoration:
     """A restored image and how the solver got there.
 
@@ -29,7 +26,6 @@ class Restoration:
             decoder or both), or evaluations of the regulariser; 0 without either.
         gradients: () int32, backward passes through it.
         temperature: tau, () or one for each group; None of solvers without.
-        samples: (N, H, W, C) draws of p(x | y); None of solvers that find one image.
     """
 
     image: jax.Array
@@ -42,29 +38,44 @@ class Restoration:
     evaluations: jax.Array
     gradients: jax.Array
     temperature: jax.Array | None = None
-    samples: jax.Array | None = None
 
-    @classmethod
-    def of(
-        cls,
-        run: Run,
-        image: Any,
-        mean: Any,
-        latents: tuple[Any, ...] = (),
-        evaluations: Any = 0,
-        gradients: Any = 0,
-        temperature: Any = None,
-    ) -> "Restoration":
-        """Join the driver's account of a run with the solver's results."""
-        return cls(
-            image=image,
-            mean=mean,
-            latents=latents,
-            steps=run.steps,
-            residual=run.residual,
-            status=run.status,
-            history=run.history,
-            evaluations=jnp.full_like(run.steps, 0) + evaluations,
-            gradients=jnp.full_like(run.steps, 0) + gradients,
-            temperature=temperature,
-        )
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Draws of p(x | y), and what can be told of them without keeping them.
+
+    What is not finite is left out of mean, deviation and quantiles, and makes the
+    status DIVERGED.
+
+    Attributes:
+        samples: (N, H, W, C), or None if they were not to be kept.
+        mean: (H, W, C), over the draws.
+        std: (H, W, C), over the draws (divided by N).
+        quantiles: (Q, H, W, C) of each value; None if none were asked for.
+        levels: (Q,), of the quantiles.
+        count: () int32, how many draws were finite.
+        status: () int32 code: DRAWN or DIVERGED.
+        evaluations: () int32, forward passes through the prior's network.
+    """
+
+    samples: jax.Array | None
+    mean: jax.Array
+    std: jax.Array
+    quantiles: jax.Array | None
+    levels: jax.Array
+    count: jax.Array
+    status: jax.Array
+    evaluations: jax.Array
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a method makes of its last state; see `Restoration`."""
+
+    mean: jax.Array
+    latents: tuple[jax.Array, ...] = ()
+    evaluations: Any = 0
+    gradients: Any = 0
+    temperature: Any = None
