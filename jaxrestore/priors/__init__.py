@@ -1,6 +1,6 @@
 """Densities, encoders and decoders of images: the priors."""
 
-from jaxrestore.priors.base import HierarchicalPrior, Reconstruction
+from jaxrestore.priors.base import Decodes, Density, Reconstruction, Reconstructs
 from jaxrestore.priors.critic import Critic, CriticConfig
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
@@ -21,12 +21,14 @@ from jaxrestore.priors.weights import (
 __all__ = [
     "Critic",
     "CriticConfig",
-    "HierarchicalPrior",
+    "Decodes",
+    "Density",
     "LowResConfig",
     "LowResEncoder",
     "PatchVDVAE",
     "PatchVDVAEConfig",
     "Reconstruction",
+    "Reconstructs",
     "SmoothedTV",
     "VAE",
     "VAEConfig",

@@ -40,7 +40,7 @@ class Solver:
 
     Attributes:
         name: what config files call it.
-        requires: field -> what its model must be: protocols of `priors.base`, or classes.
+        requires: field -> what its model must be, protocols or classes.
         models: the fields that are models, in order.
     """
 

@@ -15,6 +15,7 @@ from jaxrestore.priors.hvae.rules import (
     Given,
     LatentRule,
     PosteriorSample,
+    PriorMean,
     PriorSample,
     Tempered,
 )
@@ -108,6 +109,17 @@ class HierarchicalVAE:
         self._check_groups(latents, self.num_groups)
         with input_gradients():
             return self._decoded(Given(tuple(latents)), None, shape)
+
+    def prior_mean(self, shape: tuple[int, int]) -> Reconstruction:
+        """The decoder where each latent is the mean of p(z_l | z_<l), by one walk.
+
+        What `reconstruct` gives at temperature 0, whatever the image, without an
+        encoder.
+
+        Args:
+            shape: (H, W) of the image.
+        """
+        return self._decoded(PriorMean(), None, shape)
 
     def _decoded(self, rule: LatentRule, skips, shape) -> Reconstruction:
         def collect(z, prior, posterior):
