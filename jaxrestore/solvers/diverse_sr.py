@@ -45,9 +45,7 @@ class DiverseSR(Sampler):
     prior: VDVAE
     encoder: LowResEncoder
     temperature: Any = setting(0.8, temperature, "0.8 | 0.8:0.6")
-    groups: int | None = static(
-        None, count(0, none=True), "from y; none: all"
-    )
+    groups: int | None = static(None, count(0, none=True), "from y; none: all")
     project: bool = static(True, flag, "make samples consistent with the observation")
 
     name: ClassVar = "diverse_sr"

@@ -1,0 +1,117 @@
+"""Settings that were tuned, by solver, prior, task and noise level.
+
+What was tuned for one prior says little of another: a prior without a row gets the
+thesis' values, and the user a line that says so.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+TASKS = ("blur", "downsample", "mask", "identity")
+
+_PNP = ("temperature", "decoder_std", "encoder_noise")
+
+# prior -> task -> noise level -> values, linear in between, constant outside. Levels
+# and deviations of 255.
+_PNP_HVAE: dict[str, dict[str, dict[float, tuple]]] = {
+    "patch-vdvae-natural": {
+        "blur": {2.55: (0.95, 14, 9), 7.65: (0.95, 18, 9), 12.75: (0.95, 20, 8)},
+        "downsample": {3: (0.95, 20, 9)},
+        "mask": {3: (0.95, 20, 9)},
+        # The encoder is told the noise level itself, and the wide p(x | z) leaves x at
+        # the observation: the decoder mean is one pass of the denoiser.
+        "identity": {1: (1.0, 255, 1), 50: (1.0, 255, 50)},
+    },
+    "vdvae-faces64": {
+        "blur": {3: (0.6, 10), 8: (0.6, 10)},
+        "downsample": {3: (0.6, 10)},
+        "mask": {3: (0.9, 20)},
+        "identity": {5: (0.9, 10), 25: (0.6, 25)},
+    },
+}
+# Natural images; the released code's decoder deviation, 10/255, at every level.
+_PNP_THESIS = {
+    "blur": {2.55: (0.95, 10), 7.65: (0.8, 10), 12.75: (0.6, 10)},
+    "downsample": {3: (0.8, 10)},
+    "mask": {3: (0.6, 10)},
+    "identity": {2.55: (0.95, 10), 7.65: (0.8, 10), 12.75: (0.6, 10)},
+}
+
+# A critic's weight for the "pixel" scaling; levels in [0, 1].
+_WEIGHTS = {
+    "identity": {0.1: 0.17, 0.2: 0.28, 0.4: 0.35},
+    "blur": {0.03: 0.08},
+    "downsample": {0.03: 0.04},
+    "mask": {0.03: 0.1},
+}
+# The weights of the thesis (3.4.1), for the "literal" scaling of eq. (3.4).
+_PUBLISHED_WEIGHTS = {0.05: 0.15, 0.1: 0.35, 0.2: 0.6, 0.3: 0.8, 0.4: 1.0}
+
+# Total variation: weight times noise level.
+_TV = {"identity": 1.0, "blur": 0.2, "downsample": 0.1, "mask": 0.1}
+
+
+class Preset(NamedTuple):
+    """Settings of a solver, and a sentence for the user, "" where they were tuned."""
+
+    settings: dict[str, Any]
+    note: str = ""
+
+
+def preset(
+    solver: str,
+    prior: str,
+    task: str,
+    noise_std: float,
+    given: Mapping[str, Any] | None = None,
+) -> Preset:
+    """What to take for the settings that the user leaves open.
+
+    Args:
+        solver: its name, a key of `SOLVERS`.
+        prior: bundled name; any other text means weights that nothing was tuned for.
+        task: one of `TASKS`.
+        noise_std: of the observation, in [0, 1] units.
+        given: settings that the user chose; they win, and change what fits them.
+    """
+    given = given or {}
+    found, note = _open(solver, prior, task, noise_std, given)
+    left = sorted(set(found) - set(given))
+    return Preset({**found, **given}, note if left else "")
+
+
+def _open(solver, prior, task, noise_std, given) -> tuple[dict[str, Any], str]:
+    if solver == "tv":
+        return {"weight": _TV[task] / noise_std}, ""
+    if solver == "variational":
+        literal = given.get("scaling") == "literal"
+        table = _PUBLISHED_WEIGHTS if literal else _WEIGHTS[task]
+        note = "" if prior == "alr-natural" else _note(prior, "alr-natural's weight")
+        return {"weight": _between(table, noise_std)}, note
+    if solver in ("pnp_hvae", "joint_map"):
+        tuned = _PNP_HVAE.get(prior)
+        table = (tuned or _PNP_THESIS)[task]
+        columns = zip(*table.values(), strict=True)
+        values = [
+            _between(dict(zip(table, column, strict=True)), 255 * noise_std)
+            for column in columns
+        ]
+        values = [values[0], *(value / 255 for value in values[1:])]
+        names = _PNP[: len(values)]
+        note = "" if tuned else _note(prior, "the thesis' values")
+        return dict(zip(names, values, strict=True)), note
+    return {}, ""
+
+
+def _note(prior: str, instead: str) -> str:
+    return (
+        f"no settings were tuned for {prior}: {instead} for natural images are taken;"
+        " --config.solver.NAME=VALUE sets others"
+    )
+
+
+def _between(table: Mapping[float, float], level: float) -> float:
+    levels = sorted(table)
+    return float(np.interp(level, levels, [table[key] for key in levels]))
