@@ -1,4 +1,8 @@
-"""The training state and one step of it."""
+"""The training state and one step of it.
+
+Throughout, `recipe` is the prior's, `optimizer` what its `optimizer` returned, and
+`plan` the shapes and places of the state, from `plan_state`.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -49,8 +53,7 @@ def plan_state(
     """Shapes, dtypes and places of a run's state, without computing anything.
 
     Args:
-        recipe: brings `init`.
-        optimizer: from ``recipe.optimizer(config)``.
+        recipe, optimizer: see above.
         mesh: from `sharding.make_mesh`.
         rules: parameter sharding rules of the config.
 
@@ -81,14 +84,7 @@ def create_state(
     seed: int,
     plan: TrainState,
 ) -> TrainState:
-    """Initialise the state where `plan_state` puts it.
-
-    Args:
-        recipe: brings `init`.
-        optimizer: from ``recipe.optimizer(config)``.
-        seed: fixes parameters and all noise of training.
-        plan: from `plan_state`.
-    """
+    """Initialise the state where `plan` puts it; `seed` fixes all noise, too."""
     init = partial(_initial, recipe, optimizer)
     return jax.jit(init, out_shardings=_places(plan))(jax.random.key(seed))
 
@@ -99,7 +95,7 @@ def start_from(state: TrainState, params: Any, plan: TrainState) -> TrainState:
     Args:
         state: from `create_state`; its optimiser state is kept, so that of a fresh one.
         params: arrays of this network or of a narrower one (`grow`).
-        plan: from `plan_state`.
+        plan: see above.
 
     Raises:
         InputError: `params` belong to another network.
@@ -142,8 +138,8 @@ def make_train_step(
     ema_decay: float,
     skip_gradient_norm: float,
     plan: TrainState,
-) -> Callable[[TrainState, Any], tuple[TrainState, dict[str, jax.Array]]]:
-    """Compile-once function (state, batch) -> (state, metrics); donates the state.
+) -> Callable[[TrainState, Any, Any], tuple[TrainState, dict[str, jax.Array]]]:
+    """Compile-once (state, batch, frozen) -> (state, metrics); donates the state.
 
     An update whose gradient has a norm >= `skip_gradient_norm`, or whose gradient or
     loss is not finite, is skipped: parameters, EMA and optimiser state stay as they
@@ -153,18 +149,16 @@ def make_train_step(
     `state.step` and the noise key always advance.
 
     Args:
-        recipe: brings `loss`.
-        optimizer: from ``recipe.optimizer(config)``.
+        recipe, optimizer, plan: see above.
         ema_decay: ema <- ema_decay * ema + (1 - ema_decay) * params.
         skip_gradient_norm: threshold, may be inf.
-        plan: from `plan_state`.
     """
 
-    def train_step(state: TrainState, batch):
+    def train_step(state: TrainState, batch, frozen):
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         updates_done = state.step - state.skipped
         (loss, metrics), gradient = jax.value_and_grad(recipe.loss, has_aux=True)(
-            state.params, batch, key, updates_done
+            state.params, batch, key, updates_done, frozen
         )
         norm = optax.tree.norm(gradient)
         good = jnp.isfinite(loss) & jnp.isfinite(norm) & (norm < skip_gradient_norm)
