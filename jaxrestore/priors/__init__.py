@@ -1,13 +1,12 @@
 """Densities, encoders and decoders of images: the priors."""
 
-from jaxrestore.priors.base import HierarchicalPrior, Reconstruction
+from jaxrestore.priors.base import Decodes, Density, Reconstruction, Reconstructs
 from jaxrestore.priors.critic import Critic, CriticConfig
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE
-from jaxrestore.priors.hvae.vae import VAE
-from jaxrestore.priors.hvae.vae_config import VAEConfig
+from jaxrestore.priors.hvae.vae import VAE, VAEConfig
 from jaxrestore.priors.hvae.vdvae import VDVAE
 from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 from jaxrestore.priors.smoothed_tv import SmoothedTV
@@ -21,12 +20,14 @@ from jaxrestore.priors.weights import (
 __all__ = [
     "Critic",
     "CriticConfig",
-    "HierarchicalPrior",
+    "Decodes",
+    "Density",
     "LowResConfig",
     "LowResEncoder",
     "PatchVDVAE",
     "PatchVDVAEConfig",
     "Reconstruction",
+    "Reconstructs",
     "SmoothedTV",
     "VAE",
     "VAEConfig",

@@ -1,7 +1,7 @@
 """What a solver may ask of a prior."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 
@@ -26,21 +26,13 @@ class Reconstruction:
     log_prior: jax.Array
 
 
-class HierarchicalPrior(Protocol):
-    """A hierarchical latent-variable model of images; a pytree with static config.
-
-    PnP-HVAE needs `num_groups` and `reconstruct` alone; what descends along gradients
-    in z needs `at` too.
-    """
+@runtime_checkable
+class Reconstructs(Protocol):
+    """An encoder and a decoder in one: what PnP-HVAE needs."""
 
     @property
     def num_groups(self) -> int:
         """L, the number of latent groups."""
-        ...
-
-    @property
-    def stride(self) -> int:
-        """Image pixels per pixel of the coarsest latent, along one side."""
         ...
 
     def reconstruct(
@@ -57,6 +49,16 @@ class HierarchicalPrior(Protocol):
         """
         ...
 
+
+@runtime_checkable
+class Decodes(Protocol):
+    """Latents with a density, and images of them: what descends in z needs."""
+
+    @property
+    def num_groups(self) -> int:
+        """L, the number of latent groups."""
+        ...
+
     def at(self, latents: Any, shape: tuple[int, int]) -> Reconstruction:
         """p(x | z) and log p(z_l | z_<l) at given latents, differentiable in them.
 
@@ -65,3 +67,20 @@ class HierarchicalPrior(Protocol):
             shape: (H, W) of the image.
         """
         ...
+
+    def prior_mean(self, shape: tuple[int, int]) -> Reconstruction:
+        """The same where each z_l is the mean of p(z_l | z_<l)."""
+        ...
+
+
+@runtime_checkable
+class Density(Protocol):
+    """An energy of images, low for good ones: critics, smoothed TV, flows."""
+
+    def __call__(self, image: jax.Array) -> jax.Array:
+        """(H, W, C) in [0, 1] units -> (), differentiable."""
+        ...
+
+
+class HierarchicalPrior(Reconstructs, Decodes, Protocol):
+    """Both; until the solvers say which they need."""

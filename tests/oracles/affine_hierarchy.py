@@ -34,8 +34,6 @@ class AffineHierarchy:
     decoder_std: Any
     shape: tuple[int, int, int] = field(metadata={"static": True})
 
-    stride = 1
-
     @property
     def num_groups(self):
         return len(self.prior_maps)
@@ -97,6 +95,13 @@ class AffineHierarchy:
             latents.append(z)
             above = jnp.concatenate([above, z])
         return self.at(latents, image.shape[:2])
+
+    def prior_mean(self, shape):
+        above, latents = jnp.zeros(0, self.decoder_map.dtype), []
+        for group in range(self.num_groups):
+            latents.append(self.prior(group, above))
+            above = jnp.concatenate([above, latents[-1]])
+        return self.at(latents, shape)
 
     def at(self, latents, shape):
         mean, std = self.decode(latents)

@@ -39,16 +39,16 @@ def _per_group(temperature: jax.Array | float, start: int, count: int) -> jax.Ar
     return temperature[start : start + count]
 
 
-class PosteriorMean(NamedTuple):
-    """z = mean of q(z_l | z_<l, x)."""
+class PriorMean(NamedTuple):
+    """z = mean of p(z_l | z_<l)."""
 
-    uses_posterior = True
+    uses_posterior = False
 
     def inputs(self, start, count, shape):
         return None
 
     def __call__(self, inputs, prior, posterior):
-        return posterior.mean
+        return prior.mean
 
 
 class PosteriorSample(NamedTuple):
@@ -111,7 +111,7 @@ class Given(NamedTuple):
 
     def inputs(self, start, count, shape):
         given = self.latents[start : start + count]
-        missing = [jnp.zeros(shape)] * (count - len(given))
+        missing = [jnp.zeros(shape, jnp.float32)] * (count - len(given))
         return jnp.stack([*given, *missing])
 
     def __call__(self, inputs, prior, posterior):
