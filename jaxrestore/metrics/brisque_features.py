@@ -11,7 +11,7 @@ _WINDOW = gaussian_weights(7, 7 / 6)
 _FLOOR = 1 / 255  # added to the local deviation
 _FLAT = 1e-16  # a smaller mean square distance in a window is rounding
 _LUMINANCE = (0.2125, 0.7154, 0.0721)
-_HALVE = (-0.09375, 0.59375, 0.59375, -0.09375)  # bicubic, a = -0.75, at 1/2
+_HALVE = np.array([-0.09375, 0.59375, 0.59375, -0.09375])  # bicubic, a = -0.75, at 1/2
 # log of the shape a of a generalised Gaussian from 0.1 to 12, and of
 # G(2/a)^2 / (G(1/a) G(3/a)), which rises with it.
 _LOG_SHAPE = np.linspace(np.log(0.1), np.log(12), 4096)
@@ -78,7 +78,7 @@ def normalised(image: jax.Array) -> jax.Array:
     first = second = jnp.zeros_like(image)
     for i, j in np.ndindex(7, 7):
         distance = image - padded[i : i + height, j : j + width]
-        weight = _WINDOW[i] * _WINDOW[j]
+        weight = float(_WINDOW[i] * _WINDOW[j])
         first, second = first + weight * distance, second + weight * distance**2
     flat = second < _FLAT
     std = jnp.sqrt(jnp.where(flat, 1, jnp.maximum(second - first**2, 0.5 * _FLAT)))
