@@ -174,4 +174,4 @@ def apply_stack(name: str, params: dict, x: jax.Array) -> tuple[jax.Array, ...]:
 
 def init_stack(name: str, key: jax.Array) -> Any:
     """Random parameters of a stack: nested dicts of arrays."""
-    return Stack(name).init(key, jnp.zeros((64, 64, 3)))["params"]
+    return Stack(name).init(key, jnp.zeros((64, 64, 3), jnp.float32))["params"]

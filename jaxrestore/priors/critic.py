@@ -75,7 +75,7 @@ class Critic:
     def create(cls, config: CriticConfig, key: jax.Array) -> Self:
         """A critic with fresh random weights (He normal)."""
         side = config.receptive_field
-        blank = jnp.zeros((1, side, side, config.image_channels))
+        blank = jnp.zeros((1, side, side, config.image_channels), jnp.float32)
         variables: Any = LocalCritic(config.widths).init(key, blank)
         return cls(variables["params"], config)
 

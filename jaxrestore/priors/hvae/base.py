@@ -211,7 +211,7 @@ class HierarchicalVAE:
             mixed = jax.tree.map(lambda a, b: (1 - share) * a + share * b, *ends)
             return self.conditional(mixed[:groups], tail_key, shape, temperature)
 
-        shares = jnp.arange(1, count + 1) / (count + 1)
+        shares = jnp.arange(1, count + 1, dtype=jnp.float32) / (count + 1)
         return jax.lax.map(between, shares)
 
     def log_prior(self, latents, shape: tuple[int, int]) -> jax.Array:
@@ -232,7 +232,7 @@ class HierarchicalVAE:
             image: x, (H, W, C) in [0, 1].
             samples: K.
         """
-        skips, target = self.skips(image), self._target(image)
+        skips, target = self.skips(image), self._target(self._checked(image))
 
         def collect(z, prior, posterior):
             return prior.log_prob(z) - posterior.log_prob(z)
@@ -274,7 +274,7 @@ class HierarchicalVAE:
         rule = PosteriorSample(key)
         decoded, groups = self._walk(rule, skips, image.shape[:2], collect)
         kl, elements = (jnp.stack(part) for part in zip(*groups, strict=True))
-        rate = -decoded.log_prob(self._target(image)) + kl.sum()
+        rate = -decoded.log_prob(self._target(self._checked(image))) + kl.sum()
         nats = rate / image.size
         bits = (nats + self.log_bins) / jnp.log(2.0)
         return Elbo(decoded, kl, elements, nats, bits)

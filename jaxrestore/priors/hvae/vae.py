@@ -110,7 +110,7 @@ class VAE(HierarchicalVAE):
             return Gaussian(zero, zero + 1), h
 
         def merge(p, h, z):
-            return apply(_decoder(self.config), p, z)
+            return apply(_decoder(self.config), p, z.astype(jnp.float32))
 
         return [Run(decoder, 1, shape, lambda _: (), prior, posterior, merge)]
 
