@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from jaxrestore.errors import InputError
-from jaxrestore.priors.hvae.config import NetworkConfig, check_compute_dtype
+from jaxrestore.priors.config import NetworkConfig
 
 
 class Stage(NamedTuple):
@@ -80,15 +80,13 @@ class VDVAEConfig(NetworkConfig):
     unroll: bool = False
 
     def __post_init__(self):
+        super().__post_init__()
         if self.variance_range is not None:
             low, high = (float(value) for value in self.variance_range)
             object.__setattr__(self, "variance_range", (low, high))
         for name in ("image_size", "width", "zdim", "num_mixtures"):
             if getattr(self, name) < 1:
                 raise _error(self, name, "a positive integer")
-        if self.image_channels not in (1, 3):
-            raise _error(self, "image_channels", "3 (colour) or 1 (grey)")
-        check_compute_dtype(self.compute_dtype)
         _check_path(self)
 
     @property
@@ -122,11 +120,6 @@ class VDVAEConfig(NetworkConfig):
     def num_groups(self) -> int:
         """L, the number of latent groups."""
         return sum(stage.count for stage in self.decoder_stages)
-
-    @property
-    def stride(self) -> int:
-        """The network takes images of this side alone."""
-        return self.image_size
 
     @property
     def levels(self) -> int:
