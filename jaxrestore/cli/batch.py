@@ -18,7 +18,7 @@ from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
 from jaxrestore.metrics import psnr, ssim
 from jaxrestore.priors.weights import resolve, sha256
-from jaxrestore.report import figures
+from jaxrestore.report import sheets
 from jaxrestore.report import summary as records
 from jaxrestore.report.table import score_table
 from jaxrestore.solvers import Restoration, Status, status_name
@@ -145,12 +145,12 @@ class Batch:
         write_png(folder / "observed.png", problem.observed, problem.bit_depth)
         write_png(folder / "restored.png", image, problem.bit_depth)
         panels = [
-            figures.Panel("observed", problem.observed, self._start_note(record)),
-            figures.Panel("restored", image, _note(record, "")),
+            sheets.Panel("observed", problem.observed, self._start_note(record)),
+            sheets.Panel("restored", image, _note(record, "")),
         ]
         if problem.clean is not None:
-            panels.append(figures.Panel("clean", problem.clean))
-        figures.comparison(folder / "comparison.png", panels)
+            panels.append(sheets.Panel("clean", problem.clean))
+        sheets.comparison(folder / "comparison.png", panels)
         self._restorer.method.write(folder, problem, outcome.restoration)
 
     def _start_note(self, record: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from jaxrestore.cli.levels import (
 from jaxrestore.cli.settings import PUBLISHED_WEIGHTS, WEIGHTS, interpolate
 from jaxrestore.cli.task import Problem
 from jaxrestore.likelihoods import Observation
-from jaxrestore.report import figures
+from jaxrestore.report import charts
 from jaxrestore.solvers import pnp_hvae, temperature, variational
 from jaxrestore.solvers.restoration import Restoration
 
@@ -68,7 +68,7 @@ class _Iterative:
         history = {k: np.asarray(v) for k, v in restoration.history.items()}
         tolerance = float(self._config.solver.tolerance)
         path = folder / "convergence.png"
-        figures.convergence(path, history, tolerance, self.objective)
+        charts.convergence(path, history, tolerance, self.objective)
 
     def scores(self, problem: Problem, restoration: Restoration) -> dict[str, Any]:
         """None of their own."""

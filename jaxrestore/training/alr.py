@@ -11,7 +11,7 @@ from jaxrestore.data.sources import SAME
 from jaxrestore.errors import InputError
 from jaxrestore.priors.critic import Critic, CriticConfig
 from jaxrestore.priors.weights import save_prior
-from jaxrestore.report.plots import histograms
+from jaxrestore.report.charts import histograms
 from jaxrestore.training.adversarial import Criterion, criterion
 
 

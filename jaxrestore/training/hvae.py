@@ -39,7 +39,7 @@ class HierarchicalVAERecipe:
         return unrolled(self.model)
 
     def init(self, key):
-        return self.prior.network.init_params(self.model, key)
+        return self.prior.init_params(self.model, key)
 
     def schedule(self, config) -> optax.Schedule:
         """See `warmed_up_cosine`."""
