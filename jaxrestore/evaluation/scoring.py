@@ -27,16 +27,16 @@ def scores(image, clean) -> dict[str, float]:
     return {name: float(values.get(name, np.nan)) for name in ("psnr", "ssim")}
 
 
-def scorer(weights: str | None = None) -> Callable[[Any, Any], dict[str, float]]:
+def scorer(weights: str = "") -> Callable[[Any, Any], dict[str, float]]:
     """PSNR and SSIM, and LPIPS with a weights file.
 
     Args:
-        weights: what `python -m jaxrestore.convert --format=lpips` wrote, or None.
+        weights: what `python -m jaxrestore.convert --format=lpips` wrote, or "".
 
     Raises:
         InputError: not such a file.
     """
-    if weights is None:
+    if not weights:
         return scores
     distance = jax.jit(load_lpips(weights).__call__)
 
@@ -71,7 +71,7 @@ def best_of(grid: Sequence[dict], solve, cases, label: str) -> dict:
 
     Args:
         grid: settings to choose from.
-        solve: (observations, point) -> images.
+        solve: (observations, **point) -> images.
         cases: pairs of observations and clean images.
         label: for the progress bar and the lines that tell each score.
     """
@@ -80,7 +80,7 @@ def best_of(grid: Sequence[dict], solve, cases, label: str) -> dict:
         values = [
             scores(x, clean)["psnr"]
             for observations, images in cases
-            for x, clean in zip(solve(observations, chosen), images, strict=True)
+            for x, clean in zip(solve(observations, **chosen), images, strict=True)
         ]
         means.append(float(np.mean(np.nan_to_num(values, nan=-np.inf))))
         tqdm.write(f"val, {label}, {chosen}: {means[-1]:.3f} dB")

@@ -1,0 +1,164 @@
+"""Images, kernels and priors, checked before anything is computed."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxrestore.data.images import list_images, read_image
+from jaxrestore.errors import InputError
+from jaxrestore.operators import kernels
+from jaxrestore.priors import LowResEncoder, load_encoder, load_prior
+from jaxrestore.priors.hvae.base import HierarchicalVAE
+
+Images = Mapping[str, np.ndarray]
+
+_LUMA = np.array([[0.299], [0.587], [0.114]], np.float32)
+_FORMULAS = {"gaussian": (kernels.gaussian, 1.6), "motion": (kernels.motion, 0)}
+
+
+def read_images(folder, argument, limit=0, crop=0, channels=3) -> Images:
+    """Images by name, (H, W, channels) float32 in [0, 1].
+
+    Args:
+        folder: holds image files.
+        argument: what the user calls it, for messages.
+        limit: this many; 0: all.
+        crop: the central square of that side, in pixels; 0: all.
+        channels: 3, or 1 for the luma of colour images.
+
+    Raises:
+        InputError: no such folder, no image in it, or one that cannot be used.
+    """
+    if not Path(folder).is_dir():
+        raise InputError(f"{argument}={folder}: no such folder; expected images in it")
+    images = {}
+    for path in list_images(folder, argument)[: limit or None]:
+        pixels = read_image(path, argument).pixels
+        if channels == 1 and pixels.shape[-1] == 3:
+            pixels = pixels @ _LUMA
+        pixels = np.broadcast_to(pixels, (*pixels.shape[:2], channels))
+        if crop:
+            top, left = ((size - crop) // 2 for size in pixels.shape[:2])
+            if min(pixels.shape[:2]) < crop:
+                raise InputError(
+                    f"{argument}={path}: {pixels.shape[0]}x{pixels.shape[1]} pixels,"
+                    f" smaller than the crop of {crop}; lower it"
+                )
+            pixels = pixels[top : top + crop, left : left + crop]
+        images[path.stem] = np.ascontiguousarray(pixels)
+    return images
+
+
+def test_images(prior: Any, config: Any) -> Images:
+    """The images of --images as a prior takes them, with --max_images and --crop.
+
+    Raises:
+        InputError: as `read_images`, or the crop is not the prior's one size.
+    """
+    return _fitting(prior, config.images, "--images", config.max_images, config.crop)
+
+
+def validation_images(prior: Any, config: Any) -> Images:
+    """The images of --val likewise."""
+    return _fitting(prior, config.val, "--val", config.val_images, config.val_crop)
+
+
+def _fitting(prior, folder, argument, limit, crop) -> Images:
+    """Priors of one image size get the central square of that side."""
+    config = getattr(prior, "config", None)
+    side = getattr(config, "image_size", 0)
+    if side and crop not in (0, side):
+        raise InputError(
+            f"{argument}: a crop of {crop} was asked for, the prior takes {side}x{side}"
+            f" alone; leave the crop away or say {side}"
+        )
+    channels = getattr(config, "image_channels", 3)
+    return read_images(folder, argument, limit, side or crop, channels)
+
+
+def hierarchical_prior(name: str, experiment: str, groups: int = 1) -> Any:
+    """The hierarchical VAE of --prior.
+
+    Args:
+        name: bundled name or file.
+        experiment: for the message.
+        groups: how many latent groups it must have at least.
+
+    Raises:
+        InputError: unknown, of another kind, or with fewer groups.
+    """
+    prior = load_prior(name)
+    if not isinstance(prior, HierarchicalVAE) or prior.num_groups < groups:
+        least = f" of {groups} or more latent groups" if groups > 1 else ""
+        raise InputError(
+            f"--prior={name}: is a {type(prior).__name__}, {experiment} needs a"
+            f" hierarchical VAE{least}; take patch-vdvae-natural or vdvae-faces64"
+        )
+    return prior
+
+
+def encoders_for(prior: Any, names: Sequence[str]) -> dict[int, LowResEncoder]:
+    """The low-resolution encoders of --encoders by factor; none for "none".
+
+    Raises:
+        InputError: unknown, no encoder, or one of another prior.
+    """
+    encoders: dict[int, LowResEncoder] = {}
+    for name in names:
+        if name == "none":
+            continue
+        encoder = load_encoder(name, prior, "--encoders")
+        factor = encoder.config.factor
+        if factor in encoders:
+            raise InputError(
+                f"--encoders={name}: a second one of factor {factor}, expected one for"
+                " each; run the command once for each of them"
+            )
+        encoders[factor] = encoder
+    return encoders
+
+
+def read_kernel(file: str, images: Images) -> np.ndarray:
+    """The blur kernel of --kernel, "": a Gaussian of 1.6 pixels.
+
+    Raises:
+        InputError: unreadable, or larger than an image.
+    """
+    kernel = kernels.load_kernel(file) if file else kernels.gaussian(25, 1.6)
+    _check_fits(kernel, images, f"--kernel={file or 'Gaussian'}")
+    return kernel
+
+
+def read_kernels(folder: str, ids: Sequence[str], *sets: Images) -> dict[str, Any]:
+    """The blur kernels of --kernels and --ids by name, for sets of images.
+
+    Raises:
+        InputError: a file is missing or no kernel, or an unknown name, or one is
+            larger than an image.
+    """
+    found = {}
+    for name in ids or (["4", "7", "9", "11"] if folder else _FORMULAS):
+        if folder:
+            found[name] = kernels.load_kernel(Path(folder) / f"{name}.npy")
+        elif name in _FORMULAS:
+            formula, width = _FORMULAS[name]
+            found[name] = formula(25, width)
+        else:
+            raise InputError(
+                f"--ids={name}: without --kernels=DIR expected {', '.join(_FORMULAS)}"
+            )
+        for images in sets:
+            _check_fits(found[name], images, f"--ids={name}")
+    return found
+
+
+def _check_fits(kernel: np.ndarray, images: Images, argument: str) -> None:
+    for name, image in images.items():
+        if kernel.shape[0] > image.shape[0] or kernel.shape[1] > image.shape[1]:
+            raise InputError(
+                f"{argument}: {kernel.shape[0]}x{kernel.shape[1]} pixels, larger than"
+                f" image {name} with {image.shape[0]}x{image.shape[1]}; take larger"
+                " images or a smaller kernel"
+            )
