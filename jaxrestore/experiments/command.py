@@ -3,6 +3,7 @@
 import importlib
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from jaxrestore.cli.entry import keep_compiled_programs
@@ -77,6 +78,7 @@ def parse(experiment: Any, argv: Sequence[str]) -> Any:
     return config
 
 
+@dataclass(frozen=True)
 class _None:
     """The dotted settings: none, all are plain flags."""
 

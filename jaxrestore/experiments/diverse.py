@@ -92,7 +92,7 @@ def run(config: Config, report) -> None:
     rows, drawn, chosen = [], [], {}
     draw_key, strip_key = jax.random.split(jax.random.key(config.seed))
     for factor, encoder in tqdm(encoders.items(), desc="factors", disable=None):
-        seen, head = reduced(encoder.config.operator(), images), f"x{factor}"
+        seen, head = reduced(strip_key, encoder.config.operator(), images), f"x{factor}"
         key = jax.random.fold_in(draw_key, factor)
         results, chosen[head] = _solve(config, prior, encoder, seen, key)
         for method, of in results.items():
@@ -109,9 +109,9 @@ def run(config: Config, report) -> None:
     report.table(f"{caption}\n\n{table}", chosen)
 
 
-def reduced(operator, images) -> list:
+def reduced(key: jax.Array, operator, images) -> list:
     """Observations without noise, of which PnP-HVAE is told that there is some."""
-    key, told = jax.random.key(0), GaussianNoise(jnp.float32(_NOISE))
+    told = GaussianNoise(jnp.float32(_NOISE))
     exact = observe(key, images.values(), [operator] * len(images), 0.0)
     return [replace(observation, noise=told) for observation in exact]
 
@@ -122,7 +122,7 @@ def _solve(config, prior, encoder, seen, key) -> tuple[dict[str, Any], dict]:
     results: dict[str, Any] = {"bicubic": (bicubic, bicubic, 0.0)}
     chosen = {}
     if config.pnp:
-        chosen = _tuned(config, prior, encoder.config.operator())
+        chosen = _tuned(config, prior, encoder.config.operator(), key)
         solved = run_pnp(config, prior, seen, chosen)
         found = [run.image[None] for run in solved.runs]
         results["PnP-HVAE"] = found, found, solved.seconds / len(seen)
@@ -135,10 +135,10 @@ def _solve(config, prior, encoder, seen, key) -> tuple[dict[str, Any], dict]:
     return results, chosen
 
 
-def _tuned(config: Config, prior, operator) -> dict:
+def _tuned(config: Config, prior, operator, key) -> dict:
     """PnP-HVAE's settings of best mean PSNR on the validation images."""
     val = validation_images(prior, config)
-    cases = [(reduced(operator, val), val.values())]
+    cases = [(reduced(key, operator, val), val.values())]
     problem = Problem(f"x{operator.factor}", "downsample", _NOISE, lambda *_: {})
     grid = {"temperatures": config.pnp_temperatures}
     return tune_pnp(replace(config, **grid), prior, cases, problem, (None,))
@@ -201,9 +201,8 @@ def _consistency(image, observation) -> float:
 def _pictures(results, observation, i: int, clean) -> dict[str, np.ndarray]:
     rows = {"observed": enlarged(observation, clean.shape)}
     for method, (found, *_) in results.items():
-        count = 2 if method.startswith("sample") and len(found[i]) > 1 else 1
-        for number in range(count):
-            rows[method if number == 0 else f"another, {method[8:]}"] = found[i][number]
+        for n in range(2 if method.startswith("sample") and len(found[i]) > 1 else 1):
+            rows[f"another, {method[8:]}" if n else method] = found[i][n]
     return rows | {"clean": clean}
 
 
@@ -212,7 +211,7 @@ def _strip(path, prior, encoders, images, key: jax.Array) -> None:
     first = dict(list(images.items())[:1])
     clean, rows = next(iter(first.values())), []
     for encoder in encoders.values():
-        (seen,), row = reduced(encoder.config.operator(), first), []
+        (seen,), row = reduced(key, encoder.config.operator(), first), []
         for tau in _STRIP:
             method = DiverseSR(prior, encoder, temperature=tau)
             row.append(np.asarray(sample(method, seen, key=key, n_samples=1).mean))

@@ -4,8 +4,8 @@
       --steps=20000 --out=DIR
 
 Trains one PatchVDVAE for each number in --groups (latent groups of every level) through
-the training loop of train.py, then deblurs --images with each, with the
-thesis' settings, and reports the bound on the validation images. The thesis keeps the number of
+the training loop of train.py, then deblurs --images with each, with the thesis'
+settings, and reports the bound on the validation images. The thesis keeps the number of
 parameters by deterministic blocks in place of stochastic ones; here all widths of a
 network with fewer groups are scaled up until its size is that of --config. Each run
 lies in OUT/groups_N; the same command goes on with a stopped one, and a larger --steps
@@ -82,9 +82,11 @@ def run(config: Config, report) -> None:
     values, rows = load_config(config.config), []
     images = test_images(None, config)
     operators = [Blur(jnp.asarray(read_kernel(config.kernel, images)))] * len(images)
-    for number in tqdm(config.groups, desc="networks", disable=None):
-        own = prepared(config, values, number)
-        weights, bits = trained(own, report.folder / f"groups_{number}", config.steps)
+    for level_groups in tqdm(config.groups, desc="networks", disable=None):
+        own = prepared(config, values, level_groups)
+        weights, bits = trained(
+            own, report.folder / f"groups_{level_groups}", config.steps
+        )
         prior, size = load_prior(weights), parameters(own.model)
         facts = {"groups": prior.num_groups, "parameters": size, "bits_per_dim": bits}
         for row in restored(config, report, prior, images, operators):

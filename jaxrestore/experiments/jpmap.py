@@ -40,7 +40,9 @@ from jaxrestore.settings import count, number, setting
 from jaxrestore.solvers import CSGM, JPMAP, Stopping
 
 QUICK = {"max_images": 2, "steps": 2, "descent_steps": 5, "csgm_steps": 3}
-TASKS = dict(zip(("denoising", "missing", "sensing"), of_255(110, 10, 10), strict=True))
+TASKS: dict[str, float] = dict(
+    zip(("denoising", "missing", "sensing"), of_255(110, 10, 10), strict=True)
+)
 METHODS = ("CSGM", "JPMAP", "JPMAP continued")
 _MISSING, _RATE = 0.8, 140 / 784
 

@@ -24,13 +24,14 @@ def test_deblurring(experiment, tmp_path):
     assert 15 < scores["start"] < scores["total variation"] + 1
     settings = tmp_path / "out" / "deblurring_settings.json"
     written = json.loads(settings.read_text())["7.65"]
-    assert np.round(written["tv_weight"] * 7.65 / 255 * 100) in (10, 20)
+    assert np.round(written["tv"]["weight"] * 7.65 / 255 * 100) in (10, 20)
     text = (tmp_path / "out" / "deblurring.md").read_text()
-    assert "| total variation |" in text and "tv_weight" in text
+    assert "| total variation |" in text and '"tv": {"weight"' in text
 
 
 def test_settings_of_an_earlier_run_need_no_tuning(experiment, tmp_path, capsys):
-    table = {"7.65": {"temperature": 0.7, "decoder_std": 9, "tv_weight": 3.0}}
+    pnp = {"temperature": 0.7, "decoder_std": 0.04}
+    table = {"7.65": {"pnp_hvae": pnp, "tv": {"weight": 3.0}}}
     path = tmp_path / "table.json"
     path.write_text(json.dumps(table))
     experiment("deblurring", VAL, f"--settings={path}", prior="patch")
@@ -54,4 +55,4 @@ def test_masks_and_operators():
     assert abs(missing((64, 80), 0.6, rng).mean() - 0.4) < 0.03
     square = operator("square", (9, 9, 1), rng)(np.ones((9, 9, 1), np.float32))
     assert float(square.sum()) == 81 - 9
-    assert Problem("x", "mask", 3.0, lambda images, seed: {}).tuned == "image"
+    assert Problem("x", "mask", 0.01, lambda images, key: {}).tuned == "image"
