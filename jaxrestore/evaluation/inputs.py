@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxrestore.data.fitting import centre, fit
 from jaxrestore.data.images import list_images, read_image
 from jaxrestore.errors import InputError
 from jaxrestore.operators import kernels
@@ -14,68 +15,47 @@ from jaxrestore.priors.hvae.base import HierarchicalVAE
 
 Images = Mapping[str, np.ndarray]
 
-_LUMA = np.array([[0.299], [0.587], [0.114]], np.float32)
 _FORMULAS = {"gaussian": (kernels.gaussian, 1.6), "motion": (kernels.motion, 0)}
 
 
-def read_images(folder, argument, limit=0, crop=0, channels=3) -> Images:
-    """Images by name, (H, W, channels) float32 in [0, 1].
+def read_images(folder, argument: str, limit=0, crop=0, config: Any = None) -> Images:
+    """Images by name, (H, W, C) float32 in [0, 1].
 
     Args:
         folder: holds image files.
         argument: what the user calls it, for messages.
         limit: this many; 0: all.
         crop: the central square of that side, in pixels; 0: all.
-        channels: 3, or 1 for the luma of colour images.
+        config: of the prior that takes them, see `fitting.fit`.
 
     Raises:
         InputError: no such folder, no image in it, or one that cannot be used.
     """
     if not Path(folder).is_dir():
         raise InputError(f"{argument}={folder}: no such folder; expected images in it")
-    images = {}
-    for path in list_images(folder, argument)[: limit or None]:
-        pixels = read_image(path, argument).pixels
-        if channels == 1 and pixels.shape[-1] == 3:
-            pixels = pixels @ _LUMA
-        pixels = np.broadcast_to(pixels, (*pixels.shape[:2], channels))
-        if crop:
-            top, left = ((size - crop) // 2 for size in pixels.shape[:2])
-            if min(pixels.shape[:2]) < crop:
-                raise InputError(
-                    f"{argument}={path}: {pixels.shape[0]}x{pixels.shape[1]} pixels,"
-                    f" smaller than the crop of {crop}; lower it"
-                )
-            pixels = pixels[top : top + crop, left : left + crop]
-        images[path.stem] = np.ascontiguousarray(pixels)
-    return images
-
-
-def test_images(prior: Any, config: Any) -> Images:
-    """The images of --images as a prior takes them, with --max_images and --crop.
-
-    Raises:
-        InputError: as `read_images`, or the crop is not the prior's one size.
-    """
-    return _fitting(prior, config.images, "--images", config.max_images, config.crop)
-
-
-def validation_images(prior: Any, config: Any) -> Images:
-    """The images of --val likewise."""
-    return _fitting(prior, config.val, "--val", config.val_images, config.val_crop)
-
-
-def _fitting(prior, folder, argument, limit, crop) -> Images:
-    """Priors of one image size get the central square of that side."""
-    config = getattr(prior, "config", None)
     side = getattr(config, "image_size", 0)
     if side and crop not in (0, side):
         raise InputError(
             f"{argument}: a crop of {crop} was asked for, the prior takes {side}x{side}"
             f" alone; leave the crop away or say {side}"
         )
-    channels = getattr(config, "image_channels", 3)
-    return read_images(folder, argument, limit, side or crop, channels)
+    images = {}
+    for path in list_images(folder, argument)[: limit or None]:
+        pixels = fit(read_image(path, argument).pixels, config)
+        images[path.stem] = centre(pixels, crop, f"{argument}={path}") if crop else pixels
+    return images
+
+
+def test_images(prior: Any, config: Any) -> Images:
+    """The images of --images as a prior takes them, with --max_images and --crop."""
+    own = getattr(prior, "config", None)
+    return read_images(config.images, "--images", config.max_images, config.crop, own)
+
+
+def validation_images(prior: Any, config: Any) -> Images:
+    """The images of --val likewise."""
+    own = getattr(prior, "config", None)
+    return read_images(config.val, "--val", config.val_images, config.val_crop, own)
 
 
 def hierarchical_prior(name: str, experiment: str, groups: int = 1) -> Any:
