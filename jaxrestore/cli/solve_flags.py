@@ -11,6 +11,7 @@ from ml_collections import config_flags
 
 from jaxrestore.cli import solve_config
 from jaxrestore.cli.levels import parse_level
+from jaxrestore.configfiles import find
 from jaxrestore.errors import InputError
 
 DEFAULT_CONFIG = "configs/solve/motion_deblur.py"
@@ -183,18 +184,7 @@ def _is_not_the_config(argument: str) -> bool:
 
 
 def _config_path(name: str) -> str:
-    """A config file's path from a path or a bare name.
-
-    Raises:
-        InputError: There is no such file.
-    """
-    folder = Path(__file__).parents[2] / "configs" / "solve"
-    path = Path(name)
-    for candidate in (path, folder.parents[1] / path, folder / f"{name}.py"):
-        if candidate.is_file() and candidate.suffix == ".py":
-            return str(candidate)
-    known = ", ".join(sorted(file.stem for file in folder.glob("*.py")))
-    raise InputError(f"--config={name}: no such config, expected a .py file or {known}")
+    return str(find(name, "solve"))
 
 
 def _flag_error(error: Exception) -> InputError:

@@ -102,7 +102,7 @@ def test_another_method_begins_anew():
     parsed = parse("--config=soft", "--solver.name=deep", "--solver.levels=3,4")
     assert parsed.config.solver == Deep(levels=(3, 4))
     same = parse("--config=soft", "--solver.name=smooth")
-    assert same.config.solver == Smooth()  # the file leaves the name to the default
+    assert same.config.solver == Smooth(weight=3.0, tune=False)
 
 
 @pytest.mark.parametrize(
