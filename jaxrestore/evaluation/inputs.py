@@ -42,7 +42,9 @@ def read_images(folder, argument: str, limit=0, crop=0, config: Any = None) -> I
     images = {}
     for path in list_images(folder, argument)[: limit or None]:
         pixels = fit(read_image(path, argument).pixels, config)
-        images[path.stem] = centre(pixels, crop, f"{argument}={path}") if crop else pixels
+        images[path.stem] = (
+            centre(pixels, crop, f"{argument}={path}") if crop else pixels
+        )
     return images
 
 
