@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.data.fitting import centre, fit
 from jaxrestore.data.images import list_images, read_image
 from jaxrestore.errors import InputError
-from jaxrestore.operators import kernels
+from jaxrestore.operators import Blur, kernels
 from jaxrestore.priors import LowResEncoder, load_encoder, load_prior
 from jaxrestore.priors.hvae.base import HierarchicalVAE
 
@@ -102,41 +103,19 @@ def encoders_for(prior: Any, names: Sequence[str]) -> dict[int, LowResEncoder]:
     return encoders
 
 
-def read_kernel(file: str, images: Images) -> np.ndarray:
-    """The blur kernel of --kernel, "": a Gaussian of 1.6 pixels.
+def blurs(kernel: np.ndarray | str, images: Images, argument: str) -> list[Blur]:
+    """The blur of each image.
+
+    Args:
+        kernel: (h, w), or a file; "": a Gaussian of 1.6 pixels.
+        images: that it must fit into.
+        argument: what the user calls it, for messages.
 
     Raises:
         InputError: unreadable, or larger than an image.
     """
-    kernel = kernels.load_kernel(file) if file else kernels.gaussian(25, 1.6)
-    _check_fits(kernel, images, f"--kernel={file or 'Gaussian'}")
-    return kernel
-
-
-def read_kernels(folder: str, ids: Sequence[str], *sets: Images) -> dict[str, Any]:
-    """The blur kernels of --kernels and --ids by name, for sets of images.
-
-    Raises:
-        InputError: a file is missing or no kernel, or an unknown name, or one is
-            larger than an image.
-    """
-    found = {}
-    for name in ids or (["4", "7", "9", "11"] if folder else _FORMULAS):
-        if folder:
-            found[name] = kernels.load_kernel(Path(folder) / f"{name}.npy")
-        elif name in _FORMULAS:
-            formula, width = _FORMULAS[name]
-            found[name] = formula(25, width)
-        else:
-            raise InputError(
-                f"--ids={name}: without --kernels=DIR expected {', '.join(_FORMULAS)}"
-            )
-        for images in sets:
-            _check_fits(found[name], images, f"--ids={name}")
-    return found
-
-
-def _check_fits(kernel: np.ndarray, images: Images, argument: str) -> None:
+    if isinstance(kernel, str):
+        kernel = kernels.load_kernel(kernel) if kernel else kernels.gaussian(25, 1.6)
     for name, image in images.items():
         if kernel.shape[0] > image.shape[0] or kernel.shape[1] > image.shape[1]:
             raise InputError(
@@ -144,3 +123,21 @@ def _check_fits(kernel: np.ndarray, images: Images, argument: str) -> None:
                 f" image {name} with {image.shape[0]}x{image.shape[1]}; take larger"
                 " images or a smaller kernel"
             )
+    return [Blur(jnp.asarray(kernel))] * len(images)
+
+
+def read_kernels(folder: str, ids: Sequence[str]) -> dict[str, np.ndarray]:
+    """The blur kernels of --kernels and --ids by name.
+
+    Raises:
+        InputError: a file is missing or no kernel, or an unknown name.
+    """
+    if folder:
+        names = ids or ("4", "7", "9", "11")
+        return {n: kernels.load_kernel(Path(folder) / f"{n}.npy") for n in names}
+    for name in ids:
+        if name not in _FORMULAS:
+            raise InputError(
+                f"--ids={name}: without --kernels=DIR expected {', '.join(_FORMULAS)}"
+            )
+    return {n: _FORMULAS[n][0](25, _FORMULAS[n][1]) for n in ids or _FORMULAS}

@@ -31,7 +31,7 @@ class Report:
     def __init__(self, name: str, config: Any, command: str = ""):
         self.folder = make_folder(config.out, "--out")
         self._name, self._config, self._command = name, config, command
-        self._prior = _prior(config.prior)
+        self._prior = _prior([config.prior, *getattr(config, "priors", ())])
         self._written: list[Path] = []
         self._notes: dict[str, None] = {}
         self.picture = self.file(".png")
@@ -90,8 +90,7 @@ def write(path: Path, text: str) -> None:
         temporary.write_text(text)
 
 
-def _prior(names: str | Sequence[str]) -> str:
+def _prior(names: Sequence[str]) -> str:
     """Names and hashes, before anything is computed: mistakes are known at once."""
-    found = [names] if isinstance(names, str) else names
-    parts = [f"{n}, SHA-256 {sha256(resolve(n)[0])}" for n in found if n != "none"]
+    parts = [f"{n}, SHA-256 {sha256(resolve(n)[0])}" for n in names if n != "none"]
     return "; ".join(parts) or "none"

@@ -47,7 +47,14 @@ def scorer(weights: str = "") -> Callable[[Any, Any], dict[str, float]]:
     return scores_with_lpips
 
 
-def score_all(results, images: Mapping[str, Any], score=scores) -> list[dict]:
+def outcome(run: Any) -> dict[str, int]:
+    """How a restoration ended."""
+    return {"steps": int(run.steps), "status": int(run.status)}
+
+
+def score_all(
+    results, images: Mapping[str, Any], score=scores, facts=outcome
+) -> list[dict]:
     """One row for every method and image.
 
     Args:
@@ -55,13 +62,14 @@ def score_all(results, images: Mapping[str, Any], score=scores) -> list[dict]:
             restorations or ()).
         images: clean ones by name.
         score: (image, clean) -> named numbers.
+        facts: restoration -> further columns.
     """
     rows = []
     for method, (restored, seconds, runs) in results.items():
         for i, (name, clean) in enumerate(images.items()):
             row = {"image": name, "method": method, **score(restored[i], clean)}
             if len(runs):
-                row |= {"steps": int(runs[i].steps), "status": int(runs[i].status)}
+                row |= facts(runs[i])
             rows.append(row | {"seconds": seconds / len(images)})
     return rows
 
@@ -75,6 +83,8 @@ def best_of(grid: Sequence[dict], solve, cases, label: str) -> dict:
         cases: pairs of observations and clean images.
         label: for the progress bar and the lines that tell each score.
     """
+    if len(grid) == 1:
+        return grid[0]
     means = []
     for chosen in tqdm(grid, desc=f"tune {label}", disable=None):
         values = [

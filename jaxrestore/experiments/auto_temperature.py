@@ -44,8 +44,6 @@ QUICK = {
 
 @dataclass(frozen=True)
 class Config(PnPConfig):
-    """Settings of this experiment."""
-
     kernels: str = setting("", text, "folder of kernels, .npy files")
     ids: tuple = setting(
         (), sequence(text, 0), "their numbers; with a folder 4,7,9,11 if not given"
@@ -57,14 +55,14 @@ def run(config: Config, report) -> None:
     """Solve at every candidate, score, compare the choices."""
     prior = hierarchical_prior(config.prior, "auto_temperature")
     images = test_images(prior, config)
-    blurs = read_kernels(config.kernels, config.ids, images)
+    kernels = read_kernels(config.kernels, config.ids)
     keys = jax.random.split(jax.random.key(config.seed), (len(config.noise), 2))
     rows, settings = [], {}
     for noise, (noise_key, sure_key) in zip(config.noise, keys, strict=True):
         chosen = settings[label(noise)] = pnp_settings(config, report, "blur", noise)
         del chosen["temperature"]
         method = SelectTemperature(create("pnp_hvae", chosen, prior))
-        for kernel, seen in blurred(blurs, noise, images, noise_key).items():
+        for kernel, seen in blurred(kernels, noise, images, noise_key).items():
             about = f"noise {label(noise)}, kernel {kernel}"
             cases = list(zip(images.items(), seen, strict=True))
             for (image, clean), observation in tqdm(cases, desc=about, disable=None):

@@ -38,8 +38,6 @@ BUNDLED = tuple(f"cvdvae-faces64-x{factor}" for factor in (2, 4, 8))
 @defaults(prior="vdvae-faces64", max_images=50)
 @dataclass(frozen=True)
 class Config(Base):
-    """Settings of this experiment."""
-
     encoders: tuple = setting(BUNDLED, sequence(text), "names or files, or none")
     factors: tuple = setting((2, 4, 8), sequence(count()), "s, beside 1, of U")
     codes: int = setting(50, count(), "draws of z, for U")

@@ -41,8 +41,6 @@ def _told(value: Any, name: str) -> Any:
 
 @dataclass(frozen=True)
 class Config(Base):
-    """Settings of this experiment."""
-
     noise: tuple = setting(of_255(0, 25, 50), sequence(level(zero=True)), "of 255")
     temperatures: tuple = setting((0.6, 0.8, 0.99), taus, "tau, in (0, 1]")
     patch: int = setting(64, count(), "side of the crops")

@@ -15,24 +15,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from matplotlib.ticker import NullFormatter
 from tqdm import tqdm
 
 from jaxrestore.evaluation.harness import observe
-from jaxrestore.evaluation.inputs import hierarchical_prior, read_kernel, test_images
+from jaxrestore.evaluation.inputs import blurs, hierarchical_prior, test_images
 from jaxrestore.evaluation.scoring import scorer
 from jaxrestore.evaluation.tables import mean_table
-from jaxrestore.experiments.comparison import run_adam, run_pnp
+from jaxrestore.experiments.comparison import adam, pnp_hvae
 from jaxrestore.experiments.settings import (
     KernelConfig,
+    Level,
     defaults,
     label,
     level,
     pnp_settings,
 )
-from jaxrestore.operators import Blur
 from jaxrestore.report import charts
 from jaxrestore.settings import count, number, sequence, setting, text
 
@@ -45,12 +44,10 @@ _NAMES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "lpips": "LPIPS", "objective": "J
 @defaults(tolerance=0.0)
 @dataclass(frozen=True)
 class Config(KernelConfig):
-    """Settings of this experiment."""
-
     temperature: Any = setting(
         None, number(0, 1, above=True, none=True), "in (0, 1]; without: as tuned"
     )
-    noise: float = setting(7.65 / 255, level(), "of 255")
+    noise: float = setting(Level(7.65 / 255), level(), "of 255")
     rates: tuple = setting((0.01, 0.001), sequence(number(0, above=True), 0), "of Adam")
     adam_steps: int = setting(500, count(), "of Adam")
     adam_tolerance: float = setting(0.0, number(0), "of Adam")
@@ -61,12 +58,15 @@ def run(config: Config, report) -> None:
     """Solve, draw, tabulate."""
     score, prior = scorer(config.lpips), hierarchical_prior(config.prior, "convergence")
     images = test_images(prior, config)
-    operators = [Blur(jnp.asarray(read_kernel(config.kernel, images)))] * len(images)
+    operators = blurs(config.kernel, images, "--kernel")
     key = jax.random.key(config.seed)
     observations = observe(key, images.values(), operators, config.noise)
     chosen = pnp_settings(config, report, "blur", config.noise)
     rows, curves = [], {}
-    for method, solved in _solutions(config, prior, observations, chosen):
+    entries = [pnp_hvae(config, report, prior, history=True)]
+    entries += [adam(config, prior, rate, history=True) for rate in config.rates]
+    for entry in tqdm(entries, desc="methods", disable=None):
+        solved, method = entry.solve(observations, chosen, config.batch), entry.name
         for (name, clean), one in zip(images.items(), solved.runs, strict=True):
             facts = _facts(one) | {"seconds": solved.seconds / len(images)}
             # What each method's publication scores, and the other image.
@@ -80,14 +80,6 @@ def run(config: Config, report) -> None:
     table = mean_table(rows, ["method"], _FORMS, _NAMES)
     settings = {**chosen, "groups": prior.num_groups}
     report.table(f"{caption}\n\n{table}", settings)
-
-
-def _solutions(config: Config, prior, observations, chosen):
-    """Pairs (method, Solved), one after the other."""
-    yield "PnP-HVAE", run_pnp(config, prior, observations, chosen, history=True)
-    for rate in tqdm(config.rates, desc="Adam", disable=None):
-        adam = run_adam(config, prior, observations, chosen, rate, history=True)
-        yield f"Adam, {rate:g}", adam
 
 
 def _curves(one) -> dict[str, np.ndarray]:

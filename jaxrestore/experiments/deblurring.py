@@ -16,13 +16,11 @@ from dataclasses import dataclass
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 
 from jaxrestore.evaluation.harness import observe
-from jaxrestore.evaluation.inputs import read_kernels
+from jaxrestore.evaluation.inputs import blurs, read_kernels
 from jaxrestore.experiments import comparison
 from jaxrestore.experiments.settings import defaults, label, levels, of_255
-from jaxrestore.operators import Blur
 from jaxrestore.settings import sequence, setting, text
 
 QUICK = comparison.QUICK | {
@@ -36,8 +34,6 @@ QUICK = comparison.QUICK | {
 @defaults(tv_weights=(6.0, 9.0, 13.0, 18.0, 25.0, 35.0, 50.0))
 @dataclass(frozen=True)
 class Config(comparison.Config):
-    """Settings of this experiment."""
-
     kernels: str = setting("", text, "folder of kernels, .npy files")
     ids: tuple = setting(
         (), sequence(text, 0), "their numbers; with a folder 4,7,9,11 if not given"
@@ -47,23 +43,22 @@ class Config(comparison.Config):
 
 def run(config: Config, report) -> None:
     """Choose settings, solve, score."""
-    data = comparison.read(config, "deblurring")
-    blurs = read_kernels(config.kernels, config.ids, data.images, data.val)
+    kernels = read_kernels(config.kernels, config.ids)
     keys = "noise", "kernel"
     problems = [
         comparison.Problem(
-            label(noise), "blur", noise, partial(blurred, blurs, noise), keys, "mean"
+            label(noise), "blur", noise, partial(blurred, kernels, noise), keys, "mean"
         )
         for noise in config.noise
     ]
-    comparison.compare(config, report, data, problems)
+    comparison.natural(config, report, "deblurring", problems)
 
 
-def blurred(blurs, noise: float, images, key: jax.Array) -> dict[str, list]:
+def blurred(kernels, noise: float, images, key: jax.Array) -> dict[str, list]:
     """Observations of all images behind each kernel, with noise of their own."""
     result = {}
-    for i, (name, kernel) in enumerate(blurs.items()):
-        operators = [Blur(jnp.asarray(kernel))] * len(images)
+    for i, (name, kernel) in enumerate(kernels.items()):
+        operators = blurs(kernel, images, f"--ids={name}")
         own = jax.random.fold_in(key, i)
         result[name] = observe(own, images.values(), operators, noise)
     return result

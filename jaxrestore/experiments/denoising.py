@@ -13,8 +13,8 @@ The thesis reports 28.85 / 24.88 / 21.58 dB at 0.1 / 0.2 / 0.4 on the 68 images 
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,17 +23,21 @@ from tqdm import tqdm
 
 from jaxrestore import load_prior
 from jaxrestore.errors import InputError
-from jaxrestore.evaluation.harness import observe, solve_all
+from jaxrestore.evaluation.harness import observe
 from jaxrestore.evaluation.inputs import read_images
-from jaxrestore.evaluation.pictures import columns, draw
-from jaxrestore.evaluation.scoring import best_of, score_all
-from jaxrestore.evaluation.tables import markdown, scores_table
+from jaxrestore.evaluation.tables import markdown
+from jaxrestore.experiments.comparison import (
+    Entry,
+    Problem,
+    compare,
+    total_variation,
+)
 from jaxrestore.experiments.settings import Validated, defaults
 from jaxrestore.operators import Identity
 from jaxrestore.priors import Critic
 from jaxrestore.settings import count, number, sequence, setting, text
 from jaxrestore.settings import level as unit_level
-from jaxrestore.solvers import TV, Variational
+from jaxrestore.solvers import Variational, create
 
 QUICK = {
     "max_images": 1,
@@ -46,16 +50,13 @@ QUICK = {
     "tv_steps": 3,
 }
 SCORE_LEVELS = (0.0, 0.05, 0.1, 0.15)
-_TV = "total variation"
-_TV_GRID = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4)  # weight times noise level
+_TV_WEIGHTS = (50, 70, 85, 100, 120, 140)
 _positive = number(0, above=True)
 
 
 @defaults(prior="none")
 @dataclass(frozen=True)
 class Config(Validated):
-    """Settings of this experiment."""
-
     priors: tuple = setting(("alr-natural",), sequence(text), "critics, names or files")
     noise: tuple = setting(
         (0.1, 0.2, 0.4), sequence(unit_level()), "levels in [0, 1] units"
@@ -74,27 +75,26 @@ class Config(Validated):
 def run(config: Config, report) -> None:
     """Choose weights on the validation images, then score the test images."""
     critics = read_critics(config.priors)
+    grid = [{"weight": weight} for weight in config.weights]
+    entries = [total_variation(_TV_WEIGHTS, config.tv_steps)]
+    for name, critic in critics.items():
+        make = partial(create_variational, critic)
+        entries.append(Entry(name, make, lambda problem: grid, config.alr_steps))
+    problems = [
+        Problem(f"{n:g}", "identity", n, partial(noisy, n), ("noise", "case"))
+        for n in config.noise
+    ]
     val = read_images(config.val, "--val", config.val_images, config.val_crop)
     test = read_images(config.images, "--images", config.max_images, config.crop)
-    growth_key, root = jax.random.split(jax.random.key(config.seed))
-    keys = jax.random.split(root, (len(config.noise), 2))
-    rows, chosen, drawn = [], {}, []
-    for noise, (key, val_key) in zip(config.noise, keys, strict=True):
-        level = f"{noise:g}"
-        weights = tune(config, critics, noisy(val_key, val, noise), val, noise)
-        chosen[level], seen = weights, noisy(key, test, noise)
-        results: dict[str, tuple] = {"observed": ([o.y for o in seen], 0.0, ())}
-        for name, weight in weights.items():
-            runs, seconds = solve(config, critics, name, seen, weight)
-            results[name] = [r.image for r in runs], seconds, runs
-        rows += [{"noise": level, **row} for row in score_all(results, test)]
-        shown = {name: of for name, of in results.items() if name != "observed"}
-        drawn += columns(f"noise {level}", seen, shown, test, config.shown)
-        report.rows(rows)
-    draw(report.picture, drawn)
-    caption = f"{len(test)} images, {config.alr_steps} steps of Adam"
-    table = scores_table(rows, caption, "noise")
-    report.table(f"{table}\n{growth_table(growth_key, critics, config)}", chosen)
+    caption = f"{config.alr_steps} steps of Adam"
+    growth_key, key = jax.random.split(jax.random.key(config.seed))
+    more = partial(growth_table, growth_key, critics, config)
+    compare(config, report, key, entries, problems, test, val, caption, more=more)
+
+
+def create_variational(critic: Critic, settings: dict) -> Variational:
+    """The solver of a critic."""
+    return create("variational", settings, critic)
 
 
 def read_critics(names) -> dict[str, Critic]:
@@ -113,49 +113,24 @@ def read_critics(names) -> dict[str, Critic]:
     return critics
 
 
-def noisy(key: jax.Array, images, noise: float) -> list:
-    """Observations of all images at a noise level."""
-    return observe(key, images.values(), [Identity()] * len(images), noise)
+def noisy(noise: float, images, key: jax.Array) -> dict[str, list]:
+    """Observations of all images, {case: list}."""
+    seen = observe(key, images.values(), [Identity()] * len(images), noise)
+    return {"white": seen}
 
 
-def solve(config: Config, critics, name: str, observations, weight: float):
-    """Total variation or a critic on all observations."""
-    if name == _TV:
-        method: Any = TV(weight=weight)
-        steps = config.tv_steps
-    else:
-        method = Variational(critics[name], weight=weight)
-        steps = config.alr_steps
-    return solve_all(method, observations, batch=config.batch, max_steps=steps)
-
-
-def tune(config: Config, critics, observations, images, noise: float):
-    """Weights with the best mean PSNR, by method."""
-    cases, best = [(observations, images.values())], {}
-    for name in (_TV, *critics):
-        weights = [w / noise for w in _TV_GRID] if name == _TV else config.weights
-
-        def restored(observed, weight, name=name):
-            return [r.image for r in solve(config, critics, name, observed, weight)[0]]
-
-        grid = [{"weight": weight} for weight in weights]
-        point = best_of(grid, restored, cases, f"{name}, noise {noise:g}")
-        best[name] = point["weight"]
-    return best
-
-
-def growth_table(key: jax.Array, critics, config: Config) -> str:
+def growth_table(key: jax.Array, critics, config: Config, rows) -> str:
     """Mean scores of whole validation images by noise level, and how many grow."""
     images, body = read_images(config.val, "--val", config.val_images), []
     measure = jax.jit(lambda critic, image: critic(image))
     for name, critic in critics.items():
-        rows = []
+        found = []
         for i, clean in enumerate(tqdm(images.values(), name, disable=None)):
             noise = jax.random.normal(jax.random.fold_in(key, i), clean.shape)
             seen = [jnp.asarray(clean) + level * noise for level in SCORE_LEVELS]
-            rows.append([float(measure(critic, image)) for image in seen])
-        growing = int(np.all(np.diff(rows, axis=1) > 0, axis=1).sum())
-        means = (f"{mean:.3f}" for mean in np.mean(rows, 0))
-        body.append([name, *means, f"{growing} of {len(rows)}"])
+            found.append([float(measure(critic, image)) for image in seen])
+        growing = int(np.all(np.diff(found, axis=1) > 0, axis=1).sum())
+        means = (f"{mean:.3f}" for mean in np.mean(found, 0))
+        body.append([name, *means, f"{growing} of {len(found)}"])
     head = ["mean score", *(f"noise {s:g}" for s in SCORE_LEVELS), "growing"]
-    return f"Whole images of --val:\n\n{markdown(head, body)}"
+    return f"\nWhole images of --val:\n\n{markdown(head, body)}"

@@ -12,6 +12,7 @@ one sample, drawn in batches. BRISQUE is meant for photographs: on 64 x 64 faces
 orders methods, no more. diverse_strip.png shows one face at rising temperatures.
 """
 
+import itertools
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,7 +34,7 @@ from jaxrestore.evaluation.inputs import (
 from jaxrestore.evaluation.pictures import draw, enlarged
 from jaxrestore.evaluation.scoring import scorer
 from jaxrestore.evaluation.tables import mean_table
-from jaxrestore.experiments.comparison import Problem, run_pnp, tune_pnp
+from jaxrestore.experiments.comparison import Entry, Problem, pnp_hvae
 from jaxrestore.experiments.consistency import BUNDLED
 from jaxrestore.experiments.settings import Validated, defaults, levels, of_255, taus
 from jaxrestore.likelihoods import GaussianNoise
@@ -57,8 +58,6 @@ _NAMES |= {"apd": "APD 1e4", "seconds": "s"}
 @defaults(prior="vdvae-faces64", max_images=200, val_images=12, val_crop=0)
 @dataclass(frozen=True)
 class Config(Validated):
-    """Settings of this experiment."""
-
     encoders: tuple = setting(BUNDLED, sequence(text), "names or files")
     temperatures: tuple = setting((0.1, 0.8), taus, "of the samples")
     samples: int = setting(16, count(2), "of each image")
@@ -122,26 +121,29 @@ def _solve(config, prior, encoder, seen, key) -> tuple[dict[str, Any], dict]:
     results: dict[str, Any] = {"bicubic": (bicubic, bicubic, 0.0)}
     chosen = {}
     if config.pnp:
-        chosen = _tuned(config, prior, encoder.config.operator(), key)
-        solved = run_pnp(config, prior, seen, chosen)
+        method, chosen = _tuned(config, prior, encoder.config.operator(), key)
+        solved = method.solve(seen, chosen, config.batch)
         found = [run.image[None] for run in solved.runs]
         results["PnP-HVAE"] = found, found, solved.seconds / len(seen)
     for tau in config.temperatures:
-        method = DiverseSR(prior, encoder, temperature=tau)
-        drawn, seconds = sample_all(method, seen, key, config.samples)
+        sampler = DiverseSR(prior, encoder, temperature=tau)
+        drawn, seconds = sample_all(sampler, seen, key, config.samples)
         results[f"sample, {tau:g}"] = *drawn, seconds
         means = [part.mean(1, keepdims=True) for part in drawn]
         results[f"mean of {config.samples}, {tau:g}"] = *means, seconds * config.samples
     return results, chosen
 
 
-def _tuned(config: Config, prior, operator, key) -> dict:
-    """PnP-HVAE's settings of best mean PSNR on the validation images."""
+def _tuned(config: Config, prior, operator, key) -> tuple[Entry, dict]:
+    """PnP-HVAE with the settings of best mean PSNR on the validation images."""
     val = validation_images(prior, config)
     cases = [(reduced(key, operator, val), val.values())]
-    problem = Problem(f"x{operator.factor}", "downsample", _NOISE, lambda *_: {})
-    grid = {"temperatures": config.pnp_temperatures}
-    return tune_pnp(replace(config, **grid), prior, cases, problem, (None,))
+    points = itertools.product(config.pnp_temperatures, config.decoder_stds)
+    grid = [{"temperature": tau, "decoder_std": std} for tau, std in points]
+    method = pnp_hvae(config, None, prior)._replace(grid=lambda problem: grid)
+    factor = f"x{operator.factor}"
+    problem = Problem(factor, "downsample", _NOISE, lambda *_: {})
+    return method, method.choose(cases, problem, config.batch)
 
 
 def sample_all(method: DiverseSR, seen, key: jax.Array, count: int):

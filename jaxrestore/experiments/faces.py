@@ -25,7 +25,7 @@ import numpy as np
 from jaxrestore.evaluation.harness import generator, observe
 from jaxrestore.experiments import comparison
 from jaxrestore.experiments.inpainting import missing
-from jaxrestore.experiments.settings import defaults, label, level, some
+from jaxrestore.experiments.settings import Level, defaults, label, level, some
 from jaxrestore.operators import Downsample, Mask
 from jaxrestore.operators.kernels import gaussian
 from jaxrestore.settings import setting
@@ -50,10 +50,8 @@ _MISSING = 0.6
 )
 @dataclass(frozen=True)
 class Config(comparison.Config):
-    """Settings of this experiment."""
-
     tasks: tuple = setting(tuple(TASKS), some(*TASKS), "which")
-    noise: float = setting(3 / 255, level(), "of 255")
+    noise: float = setting(Level(3 / 255), level(), "of 255")
 
 
 def run(config: Config, report) -> None:
@@ -64,7 +62,7 @@ def run(config: Config, report) -> None:
         )
         for task in config.tasks
     ]
-    comparison.compare(config, report, comparison.read(config, "faces"), problems)
+    comparison.natural(config, report, "faces", problems)
 
 
 def degraded(task: str, noise: float, images, key: jax.Array) -> dict[str, list]:

@@ -19,16 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from tqdm import tqdm
 
 from jaxrestore import load_prior
 from jaxrestore.evaluation.harness import observe
-from jaxrestore.evaluation.inputs import read_kernel, test_images
+from jaxrestore.evaluation.inputs import blurs, test_images
 from jaxrestore.evaluation.report import write
 from jaxrestore.evaluation.scoring import scores
 from jaxrestore.evaluation.tables import grouped, markdown, mean, pivot
-from jaxrestore.experiments.comparison import run_pnp
+from jaxrestore.experiments.comparison import pnp_hvae
 from jaxrestore.experiments.settings import (
     KernelConfig,
     defaults,
@@ -38,7 +37,6 @@ from jaxrestore.experiments.settings import (
     pnp_settings,
 )
 from jaxrestore.experiments.variants import load_config, parameters, variant
-from jaxrestore.operators import Blur
 from jaxrestore.report import charts
 from jaxrestore.report.summary import fingerprint
 from jaxrestore.settings import as_dict, count, number, plain, sequence, setting, text
@@ -59,8 +57,6 @@ QUICK = {
 @defaults(prior="none")
 @dataclass(frozen=True)
 class Config(KernelConfig):
-    """Settings of this experiment."""
-
     train: str = setting("", text, "folder of training images")
     val: str = setting("", text, "folder of validation images")
     config: str = setting(
@@ -81,7 +77,7 @@ def run(config: Config, report) -> None:
     """Train, restore, tabulate."""
     values, rows = load_config(config.config), []
     images = test_images(None, config)
-    operators = [Blur(jnp.asarray(read_kernel(config.kernel, images)))] * len(images)
+    operators = blurs(config.kernel, images, "--kernel")
     for level_groups in tqdm(config.groups, desc="networks", disable=None):
         own = prepared(config, values, level_groups)
         weights, bits = trained(
@@ -136,12 +132,12 @@ def trained(config, workdir: Path, steps: int) -> tuple[Path, float]:
 
 def restored(config: Config, report, prior, images, operators):
     """Rows of scores, one for each noise level and image."""
-    solver = replace(config, steps=config.solver_steps)
+    method = pnp_hvae(replace(config, steps=config.solver_steps), report, prior)
     keys = jax.random.split(jax.random.key(config.seed), len(config.noise))
     for noise, key in zip(config.noise, keys, strict=True):
         seen = observe(key, images.values(), operators, noise)
         chosen = pnp_settings(config, report, "blur", noise)
-        runs = run_pnp(solver, prior, seen, chosen).runs
+        runs = method.solve(seen, chosen, config.batch).runs
         for (name, clean), one in zip(images.items(), runs, strict=True):
             yield {"noise": label(noise), "image": name, **scores(one.mean, clean)}
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from jaxrestore.evaluation.harness import generator, observe
 from jaxrestore.experiments import comparison
-from jaxrestore.experiments.settings import defaults, level, some
+from jaxrestore.experiments.settings import Level, defaults, level, some
 from jaxrestore.operators import Mask
 from jaxrestore.settings import number, setting
 
@@ -31,10 +31,8 @@ _share = number(1e-6, 1 - 1e-6)
 @defaults(steps=200)
 @dataclass(frozen=True)
 class Config(comparison.Config):
-    """Settings of this experiment."""
-
     masks: tuple = setting(MASKS, some(*MASKS), "which")
-    noise: float = setting(3 / 255, level(), "of 255")
+    noise: float = setting(Level(3 / 255), level(), "of 255")
     holes: float = setting(0.1, _share, "share that holes cover")
     missing: float = setting(0.6, _share, "share of missing pixels")
 
@@ -45,8 +43,7 @@ def run(config: Config, report) -> None:
     for name in config.masks:
         degrade = partial(masked, name, getattr(config, name), config.noise)
         problems.append(comparison.Problem(name, "mask", config.noise, degrade))
-    data = comparison.read(config, "inpainting")
-    comparison.compare(config, report, data, problems)
+    comparison.natural(config, report, "inpainting", problems)
 
 
 def masked(name: str, share: float, noise: float, images, key: jax.Array):

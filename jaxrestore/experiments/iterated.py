@@ -31,8 +31,6 @@ _COLUMNS = 7
 @defaults(max_images=4, crop=128)
 @dataclass(frozen=True)
 class Config(Base):
-    """Settings of this experiment."""
-
     temperature: float = setting(0.99, tau, "tau")
     steps: int = setting(100, count(), "iterations")
     encoder_noise: float = setting(0.0, level(zero=True), "told, of 255")

@@ -20,21 +20,21 @@ x = G(z).
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
-from jaxrestore.evaluation.harness import generator, observe, solve_all, starting_image
+from jaxrestore.evaluation.harness import generator, observe
 from jaxrestore.evaluation.inputs import hierarchical_prior, test_images
-from jaxrestore.evaluation.pictures import draw
-from jaxrestore.evaluation.scoring import score_all
-from jaxrestore.evaluation.tables import grouped, scores_table
+from jaxrestore.evaluation.scoring import outcome
+from jaxrestore.evaluation.tables import grouped
+from jaxrestore.experiments.comparison import Entry, Problem, compare
 from jaxrestore.experiments.inpainting import missing
 from jaxrestore.experiments.settings import Config as Base
-from jaxrestore.experiments.settings import defaults, of_255, some
+from jaxrestore.experiments.settings import defaults, label, of_255, some
 from jaxrestore.operators import Identity, Mask, Matrix
 from jaxrestore.settings import count, number, setting
 from jaxrestore.solvers import CSGM, JPMAP, Stopping
@@ -50,8 +50,6 @@ _MISSING, _RATE = 0.8, 140 / 784
 @defaults(prior="vae-faces64")
 @dataclass(frozen=True)
 class Config(Base):
-    """Settings of this experiment."""
-
     tasks: tuple = setting(tuple(TASKS), some(*TASKS), "which")
     methods: tuple = setting(METHODS[:2], some(*METHODS), "which")
     steps: int = setting(100, count(), "of JPMAP at most")
@@ -68,33 +66,44 @@ class Config(Base):
 def run(config: Config, report) -> None:
     """Solve, score, tabulate."""
     prior = hierarchical_prior(config.prior, "jpmap")
-    images, rows, drawn = test_images(prior, config), [], []
-    keys = jax.random.split(jax.random.key(config.seed), len(config.tasks))
-    for task, key in zip(tqdm(config.tasks, "tasks", disable=None), keys):  # noqa: B905
-        results = solve(config, prior, degraded(task, images, key))
-        scored = score_all(results, images)
-        counts = [_counts(run) for _, _, runs in results.values() for run in runs]
-        told = [row for row in scored if "steps" in row]
-        for row, more in zip(told, counts, strict=True):
-            row |= more
-        rows += [{"task": task} | row for row in scored]
-        for i, clean in enumerate(list(images.values())[: config.shown]):
-            pictures = {name: found[0][i] for name, found in results.items()}
-            drawn.append((task, pictures | {"clean": clean}))
-        report.rows(rows)
-    draw(report.picture, drawn)
-    caption = f"{len(images)} images, prior {config.prior}"
-    table = scores_table(rows, caption, "task")
-    report.table(f"{table}\n{_cascade(rows)}")
+    problems = [
+        Problem(task, "mask", TASKS[task], partial(degraded, task), ("task", "case"))
+        for task in config.tasks
+    ]
+    entries, images = contenders(config, prior), test_images(prior, config)
+    caption = f"prior {config.prior}"
+    key = jax.random.key(config.seed)
+    more = {"facts": _facts, "more": _cascade}
+    compare(config, report, key, entries, problems, images, {}, caption, **more)
 
 
-def degraded(task: str, images, key: jax.Array) -> list:
-    """The task's observations of all images."""
+def contenders(config: Config, prior) -> list[Entry]:
+    """The methods of --methods."""
+    inner = config.descent_steps
+    continued = JPMAP(prior, descent_steps=inner, continuation=True)
+    cascade, search = config.tolerance, config.csgm_tolerance
+    known = {
+        "CSGM": (CSGM(prior), config.csgm_steps, search),
+        "JPMAP": (JPMAP(prior, descent_steps=inner), config.steps, cascade),
+        "JPMAP continued": (continued, config.steps, cascade),
+    }
+
+    def entry(name: str) -> Entry:
+        method, steps, tolerance = known[name]
+        rules = Stopping(tolerance)
+        return Entry(name, lambda _: method, lambda _: [{}], steps, rules, history=True)
+
+    return [entry(name) for name in config.methods]
+
+
+def degraded(task: str, images, key: jax.Array) -> dict[str, list]:
+    """The task's observations of all images, {case: list}."""
     operator_key, noise_key = jax.random.split(key)
     rng = generator(operator_key)
     make = {"denoising": _all, "missing": _some, "sensing": _projections}[task]
     operators = [make(image.shape, rng) for image in images.values()]
-    return observe(noise_key, images.values(), operators, TASKS[task])
+    seen = observe(noise_key, images.values(), operators, TASKS[task])
+    return {f"noise {label(TASKS[task])}": seen}
 
 
 def _all(shape, rng):
@@ -111,34 +120,12 @@ def _projections(shape, rng):
     return Matrix(jnp.asarray(rows, jnp.float32), tuple(shape))
 
 
-def solve(config: Config, prior, observations) -> dict[str, tuple]:
-    """method -> (images, seconds for all of them, restorations or ())."""
-    start = [np.asarray(starting_image(o)) for o in observations]
-    results: dict[str, tuple] = {"start": (start, 0.0, ())}
-    for name in config.methods:
-        tolerance, steps = config.tolerance, config.steps
-        if name == "CSGM":
-            method: Any = CSGM(prior)
-            tolerance, steps = config.csgm_tolerance, config.csgm_steps
-        else:
-            continued = name == "JPMAP continued"
-            inner = config.descent_steps
-            method = JPMAP(prior, descent_steps=inner, continuation=continued)
-        runs, seconds = solve_all(
-            method,
-            observations,
-            batch=config.batch,
-            stopping=Stopping(tolerance),
-            max_steps=steps,
-            history=True,
-        )
-        results[name] = [run.image for run in runs], seconds, runs
-    return results
-
-
-def _counts(run) -> dict[str, Any]:
+def _facts(run) -> dict[str, Any]:
     """Passes through the network, branches taken, and the largest increase of J1."""
-    counts = {"evaluations": int(run.evaluations), "gradients": int(run.gradients)}
+    counts = outcome(run) | {
+        "evaluations": int(run.evaluations),
+        "gradients": int(run.gradients),
+    }
     if "branch" not in run.history or not run.steps:
         return counts
     branches = run.history["branch"][: int(run.steps)]

@@ -51,11 +51,19 @@ def level(*, zero: bool = False, none: bool = False) -> Check:
 
 
 levels = sequence(level())
+told = level(zero=True, none=True)
 
 
-def of_255(*values: float) -> tuple[float, ...]:
+class Level(float):
+    """A level in [0, 1] units that a help shows of 255."""
+
+    def __str__(self):
+        return f"{255 * self:g}/255"
+
+
+def of_255(*values: float) -> tuple[Level, ...]:
     """Levels of 255 in [0, 1] units."""
-    return tuple(value / 255 for value in values)
+    return tuple(Level(value / 255) for value in values)
 
 
 def label(level: float) -> str:
@@ -105,9 +113,7 @@ class PnPConfig(Config):
     decoder_std: Any = setting(
         None, level(none=True), "of 255; without: as tuned for the prior"
     )
-    encoder_noise: Any = setting(
-        None, level(zero=True, none=True), "of 255, what is told; without: as tuned"
-    )
+    encoder_noise: Any = setting(None, told, "of 255, what is told; without: as tuned")
     steps: int = setting(50, count(), "of PnP-HVAE at most")
     tolerance: float = setting(2e-3, number(0), "of PnP-HVAE")
     batch: int = setting(1, count(), "images solved together")

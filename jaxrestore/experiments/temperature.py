@@ -11,14 +11,13 @@ ground truth at hand.
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 from tqdm import tqdm
 
 from jaxrestore.evaluation.harness import observe
-from jaxrestore.evaluation.inputs import hierarchical_prior, read_kernel, test_images
+from jaxrestore.evaluation.inputs import blurs, hierarchical_prior, test_images
 from jaxrestore.evaluation.scoring import scores
 from jaxrestore.evaluation.tables import grouped, markdown, mean, pivot
-from jaxrestore.experiments.comparison import run_pnp
+from jaxrestore.experiments.comparison import pnp_hvae
 from jaxrestore.experiments.settings import (
     KernelConfig,
     label,
@@ -27,7 +26,6 @@ from jaxrestore.experiments.settings import (
     pnp_settings,
     taus,
 )
-from jaxrestore.operators import Blur
 from jaxrestore.report import charts
 from jaxrestore.settings import setting
 
@@ -37,8 +35,6 @@ _TAUS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)
 
 @dataclass(frozen=True)
 class Config(KernelConfig):
-    """Settings of this experiment."""
-
     noise: tuple = setting(of_255(2.55, 7.65, 12.75), levels, "of 255")
     temperatures: tuple = setting(_TAUS, taus, "to compare")
 
@@ -47,15 +43,15 @@ def run(config: Config, report) -> None:
     """Solve, draw, tabulate."""
     prior = hierarchical_prior(config.prior, "temperature")
     images = test_images(prior, config)
-    operators = [Blur(jnp.asarray(read_kernel(config.kernel, images)))] * len(images)
-    rows, settings = [], {}
+    operators = blurs(config.kernel, images, "--kernel")
+    method, rows, settings = pnp_hvae(config, report, prior), [], {}
     keys = jax.random.split(jax.random.key(config.seed), len(config.noise))
     for noise, key in zip(config.noise, keys, strict=True):
         name, seen = label(noise), observe(key, images.values(), operators, noise)
         chosen = settings[name] = pnp_settings(config, report, "blur", noise)
         del chosen["temperature"]
         for tau in tqdm(sorted(set(config.temperatures)), name, disable=None):
-            runs = run_pnp(config, prior, seen, chosen | {"temperature": tau}).runs
+            runs = method.solve(seen, chosen | {"temperature": tau}, config.batch).runs
             for (image, clean), one in zip(images.items(), runs, strict=True):
                 row = {"noise": name, "temperature": tau, "image": image}
                 row |= scores(one.mean, clean)

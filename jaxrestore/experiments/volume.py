@@ -39,8 +39,6 @@ QUICK = {"max_images": 1, "crop": 16, "draws": 2}
 @defaults(max_images=4, crop=64)
 @dataclass(frozen=True)
 class Config(Base):
-    """Settings of this experiment."""
-
     temperature: float = setting(0.8, tau, "tau")
     reach: float = setting(2.0, number(0), "largest t, in deviations")
     draws: int = setting(8, count(), "for each image and group")

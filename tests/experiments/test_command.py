@@ -48,6 +48,7 @@ IMAGES, VAL = "--images={0}/images", "--val={0}/images"
             ["iterated", IMAGES, "--prior={0}/vdvae.safetensors", "--crop=5"],
             "takes 8x8",
         ),
+        (["denoising", IMAGES, VAL, "--priors=vae-faces64"], "is a VAE"),
         (["contraction", IMAGES, "--patch=99"], "--patch=99"),
         (["deblurring", IMAGES, VAL, "--ids=9", "--val_crop=8"], "--ids=9"),
         (

@@ -2,9 +2,11 @@
 
 import json
 
+import jax
 import numpy as np
 
 from jaxrestore.experiments.comparison import Problem
+from jaxrestore.experiments.deblurring import blurred
 from jaxrestore.experiments.faces import operator
 from jaxrestore.experiments.inpainting import holes, missing
 
@@ -36,6 +38,27 @@ def test_settings_of_an_earlier_run_need_no_tuning(experiment, tmp_path, capsys)
     path.write_text(json.dumps(table))
     experiment("deblurring", VAL, f"--settings={path}", prior="patch")
     assert "val," not in capsys.readouterr().out
+
+
+def test_denoising(experiment, tmp_path):
+    rows = experiment("denoising", VAL, prior="none")
+    methods = ["start", "total variation", "alr-natural"]
+    assert [row["method"] for row in rows] == methods
+    text = (tmp_path / "out" / "denoising.md").read_text()
+    assert "alr-natural, SHA-256" in text and "of 1 |" in text
+
+
+def test_one_key_for_each_image_kernel_and_level():
+    images = {name: np.zeros((8, 8, 1), np.float32) for name in "ab"}
+    kernels = dict.fromkeys(("one", "two"), np.ones((1, 1), np.float32))
+    keys = jax.random.split(jax.random.key(0), 2)
+    draws = [
+        np.asarray(observation.y).tobytes()
+        for key in keys
+        for seen in blurred(kernels, 0.1, images, key).values()
+        for observation in seen
+    ]
+    assert len(set(draws)) == 8
 
 
 def test_inpainting(experiment):
