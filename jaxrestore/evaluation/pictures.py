@@ -35,8 +35,10 @@ def draw(path, drawn: list[Column]) -> None:
 
 
 def enlarged(observation, shape: tuple[int, ...]) -> np.ndarray:
-    """y, a small one in blocks of pixels, up to `shape`."""
+    """y, a small one in blocks of pixels, up to `shape`; grey where y is no image."""
     y = np.asarray(observation.operator.clean(observation.y))
+    if y.ndim != len(shape):
+        return np.full(shape, 0.5, np.float32)
     factor = shape[0] // y.shape[0]
     return np.repeat(np.repeat(y, factor, 0), factor, 1)
 
