@@ -1,5 +1,6 @@
 """Observation: prox, exact sampling, bad input."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import jax
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxrestore.errors import InputError
-from jaxrestore.likelihoods import Observation
+from jaxrestore.likelihoods import GaussianNoise, Observation
 from jaxrestore.operators import (
     Blur,
     Crop,
@@ -18,8 +19,11 @@ from jaxrestore.operators import (
     Identity,
     Mask,
     Matrix,
+    Operator,
     kernels,
 )
+from jaxrestore.priors import SmoothedTV
+from jaxrestore.solvers import TV, Variational, restore
 
 DATA = Path(__file__).parent / "data"
 SHAPE = (8, 6, 1)
@@ -236,6 +240,8 @@ IMAGE = np.zeros((8, 8, 3), np.float32)
         (IMAGE, Identity(), float("nan"), "noise_std=nan"),
         (IMAGE, Identity(), 0, "noise_std=0; expected > 0"),
         (IMAGE, Identity(), "loud", "noise_std='loud'"),
+        (IMAGE, Identity(), np.ones(5) / 9, "noise_std has shape"),
+        (IMAGE, Identity(), np.zeros((8, 8, 1)), "noise_std=0; expected"),
         (IMAGE.astype(np.uint8), Identity(), 0.1, "y has dtype uint8"),
         (IMAGE[..., 0], Identity(), 0.1, "add a channel axis"),
         (IMAGE[..., 0], Crop((1, 1, 1, 1)), 0.1, "add a channel axis"),
@@ -251,6 +257,119 @@ def test_create_refuses(y, operator, noise_std, message):
     with pytest.raises(InputError, match=message) as failure:
         Observation.create(y, operator, noise_std)
     assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize("noise_std", [1e-4, 1e-2])
+def test_unknown_boundary_is_solved_to_the_end(noise_std):
+    """Per-pixel deviations from .004 to .3: far more than a hundred steps."""
+    blur = Blur(jnp.asarray(kernels.gaussian(9, 2.0)))
+    shape = (24, 24, 1)
+    operator = blur.unknown_boundary(shape)
+    rng = np.random.default_rng(0)
+    y = jnp.asarray(rng.uniform(size=shape), jnp.float32)
+    canvas = operator.input_shape(shape)
+    step = 10 ** rng.uniform(np.log10(0.004), np.log10(0.3), canvas)
+    step = jnp.asarray(step**2, jnp.float32)
+    v = jnp.asarray(rng.uniform(size=canvas), jnp.float32)
+    x = jax.jit(Observation.create(y, operator, noise_std).prox)(v, step)
+    size = int(np.prod(canvas))
+    columns = jax.vmap(operator)(jnp.eye(size).reshape(-1, *canvas))
+    matrix = np.asarray(columns, np.float64).reshape(size, -1).T
+    variance = np.ravel(step).astype(np.float64)
+    gram = (matrix * variance) @ matrix.T + noise_std**2 * np.eye(len(matrix))
+    residual = np.ravel(y) - matrix @ np.ravel(v)
+    exact = np.ravel(v) + variance * (matrix.T @ np.linalg.solve(gram, residual))
+    assert np.linalg.norm(np.ravel(x) - exact) < 3e-3 * np.linalg.norm(exact)
+
+
+def levels_for(name):
+    y = observe(name).y
+    rng = np.random.default_rng(4)
+    return jnp.asarray(rng.uniform(0.02, 0.2, y.shape), jnp.float32)
+
+
+@each_operator
+@each_step
+def test_one_noise_level_for_each_value(name, kind):
+    plain, std, step = observe(name), levels_for(name), step_of(kind)
+    observation = Observation.create(plain.y, plain.operator, std)
+    x = jax.random.uniform(jax.random.key(0), SHAPE)
+    slope = jax.grad(observation.neg_log_likelihood)(x)
+    np.testing.assert_allclose(observation.gradient(x), slope, rtol=1e-4, atol=1e-2)
+    at_prox, at_centre = _objective_gradients(observation, x, step)
+    assert at_prox < 3e-4 * at_centre
+
+    matrix, data = dense(plain.operator), 1 / np.ravel(std).astype(np.float64) ** 2
+    pull = 1 / np.broadcast_to(np.asarray(step, np.float64), SHAPE).ravel()
+    clean = np.ravel(plain.operator.clean(plain.y))
+    precision = matrix.T * data @ matrix + np.diag(pull)
+    exact = np.linalg.solve(precision, matrix.T @ (data * clean) + pull * np.ravel(x))
+    found = observation.prox(x, step)
+    np.testing.assert_allclose(np.ravel(found), exact, atol=1e-4)
+
+
+def test_draws_with_one_noise_level_for_each_value():
+    plain, std = observe("crop @ blur"), levels_for("crop @ blur")
+    observation = Observation.create(plain.y, plain.operator, std)
+    mean = jax.random.uniform(jax.random.key(0), SHAPE)
+    keys = jax.random.split(jax.random.key(1), 4000)
+    draw = jax.jit(jax.vmap(observation.sample, (0, None, None)))
+    samples = np.asarray(draw(keys, mean, 0.1), np.float64).reshape(4000, -1)
+    matrix, data = dense(plain.operator), 1 / np.ravel(std).astype(np.float64) ** 2
+    covariance = np.linalg.inv(matrix.T * data @ matrix + np.eye(48) / 0.01)
+    ratio = samples.var(0) / np.diag(covariance)
+    np.testing.assert_allclose(ratio, 1, atol=0.1)
+
+
+def test_simulate_is_the_only_measurement():
+    clean = jax.random.uniform(jax.random.key(0), (40, 40, 1))
+    noise = GaussianNoise(jnp.linspace(0.01, 0.2, 40)[:, None, None])
+    observation = Observation.simulate(jax.random.key(1), clean, Identity(), noise)
+    spread = np.std((observation.y - clean)[..., 0] / noise.std[..., 0])
+    np.testing.assert_allclose(spread, 1, atol=0.06)
+    again = Observation.simulate(jax.random.key(1), clean, Identity(), noise)
+    np.testing.assert_array_equal(observation.y, again.y)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class Gamma(Operator):
+    """A camera's tone curve after a blur: differentiable, not linear."""
+
+    blur: Blur
+
+    def __call__(self, x):
+        return jnp.clip(self.blur(x), 1e-3) ** 0.5
+
+
+def test_an_operator_that_is_not_linear():
+    operator = Identity() @ Gamma(Blur(KERNEL))
+    x = jax.random.uniform(jax.random.key(0), SHAPE)
+    observation = Observation.create(operator(x) + 0.01, operator, 0.05)
+    slope = jax.grad(observation.neg_log_likelihood)(x)
+    np.testing.assert_allclose(observation.gradient(x), slope, rtol=1e-4, atol=1e-3)
+    with pytest.raises(InputError, match="a Chain is not linear"):
+        observation.prox(x, 0.1)
+    found = restore(Variational(SmoothedTV(), weight=1e-3), observation, max_steps=80)
+    start = observation.initial_image()
+    better = observation.neg_log_likelihood(found.image)
+    assert better < 0.1 * observation.neg_log_likelihood(start)
+    with pytest.raises(InputError, match="descent=gradient_descent.*linear"):
+        restore(Variational(SmoothedTV(), descent="gradient_descent"), observation)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_half_precision_images(dtype):
+    image = jax.random.uniform(jax.random.key(0), SHAPE).astype(dtype)
+    for name in ("blur", "downsample", "mask"):
+        operator = OPERATORS[name]
+        measured = operator(image)
+        assert measured.dtype == operator.adjoint(measured).dtype == dtype
+        exact = operator(image.astype(jnp.float32))
+        np.testing.assert_allclose(measured.astype(jnp.float32), exact, atol=0.02)
+    observation = Observation.create(image, Identity(), 0.1)
+    result = restore(TV(), observation, start=image, max_steps=2)
+    assert result.image.dtype == jnp.float32
 
 
 def test_prox_refuses_no_steps():

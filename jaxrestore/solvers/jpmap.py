@@ -55,8 +55,8 @@ class JPMAP(Method):
         2  Adam on J1(x_k, .) from z_k
 
     that is below J1(x_k, z_k) after its step in x. The released code takes the last
-    one whatever it gives; here it must not increase J1 either, and otherwise the step
-    is refused (3) and the run has STALLED. So J1 never increases. The history's
+    one whatever it gives; here it must lower J1, too, and otherwise the step is
+    refused (3) and the run has STALLED. So J1 never increases. The history's
     "branch" says which was taken.
 
     ``continuation=True`` looks for the z alone, x = mu(z) (MAP-z): the decoder's
@@ -181,7 +181,7 @@ class JPMAP(Method):
                 evaluations=third.evaluations,
                 gradients=third.gradients,
             )
-            taken = ~(third.value > state.value)  # a NaN is left to the driver
+            taken = ~(third.value >= state.value)  # a NaN is left to the driver
             return jax.tree.map(lambda a, b: jnp.where(taken, a, b), third, refused)
 
         return lax.cond(lower, lambda: second, last)

@@ -201,7 +201,9 @@ class _GradientDescent(Method):
         )
         image = moved(size)
         value, gradient = self._slope(problem, image)
-        down = ~(value > state.value) & (halvings < _HALVINGS)
+        down = ~(value > state.value)
+        # Rounding may hide the decrease that the gradient promises.
+        stuck = ~(value < state.value) & (slope > 0)
         return _State(
             jnp.where(down, image, state.image),
             jnp.where(down, value, state.value),
@@ -209,7 +211,7 @@ class _GradientDescent(Method):
             size,
             state.largest,
             state.evaluations + halvings + 2,  # the trials, and the gradient's
-            ~down,
+            stuck,
         )
 
     def stalled(self, problem, state):

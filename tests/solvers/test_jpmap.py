@@ -115,6 +115,16 @@ def test_an_encoder_that_hears_nothing_is_replaced_by_descent():
         np.testing.assert_allclose(result.image.ravel(), image, atol=1e-3)
 
 
+def test_where_no_step_lowers_j1_the_run_has_stalled():
+    settings = {"tolerance": 0.0, "max_steps": 300, "descent_steps": 50}
+    p = as_arrays(linear(random_hierarchy), jnp.float32)
+    y = jnp.asarray(np.random.default_rng(0).uniform(size=SHAPE), jnp.float32)
+    observation = gaussian(y, Identity(), jnp.float32(SIGMA))
+    result = run(JPMAP, p, observation, **settings)
+    assert result.status == Status.STALLED
+    assert result.history["branch"][int(result.steps) - 1] == 3
+
+
 def test_batch_equals_one_by_one():
     p, y = trained_like(), jax.random.uniform(jax.random.key(4), (3, 8, 8, 1))
 

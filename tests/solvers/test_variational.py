@@ -136,6 +136,18 @@ def test_failure_is_a_status():
         assert int(result.status) == Status.DIVERGED and int(result.steps) == 0
 
 
+def test_a_stall_in_single_precision_is_not_called_convergence():
+    settings = {"weight": 300.0, "scaling": "literal", "max_steps": 2000}
+    stuck = run(Variational, SmoothedTV(), observe(), **settings, **DESCENT)
+    assert int(stuck.status) == Status.STALLED
+    # Where it ends F is at its least as far as float32 sees, x not yet.
+    settings |= {"learning_rate": 0.01, "final_learning_rate": 1e-5}
+    better = run(Variational, SmoothedTV(), observe(), **settings)
+    assert np.abs(better.image - stuck.image).max() > 1e-4
+    last = [r.history["objective"][int(r.steps) - 1] for r in (stuck, better)]
+    np.testing.assert_allclose(*last, rtol=1e-4)
+
+
 def test_stops_where_nothing_changes():
     observation = gaussian(jnp.zeros(SHAPE), Identity(), SIGMA)
     result = run(Variational, ridge, observation, weight=1.0, **DESCENT)
