@@ -60,16 +60,28 @@ def sample(
     levels = sequence(number(0, 1, above=True), 0)(quantiles, "quantiles")
     if keep:
         _check_memory(n_samples, observation.image_shape)
-    static = {
-        "n_samples": n_samples,
-        "chains": -(-n_samples // per_chain),
-        "per_chain": per_chain,
-        "burn_in": count(0)(burn_in, "burn_in"),
-        "thinning": count()(thinning, "thinning"),
-        "keep": bool(keep),
-        "levels": levels,
-    }
-    return _sample(*jax.device_put((method, observation, start, key)), **static)
+    plan = _Plan(
+        n_samples,
+        -(-n_samples // per_chain),
+        per_chain,
+        count(0)(burn_in, "burn_in"),
+        count()(thinning, "thinning"),
+        bool(keep),
+        levels,
+    )
+    return _sample(*jax.device_put((method, observation, start, key)), plan=plan)
+
+
+class _Plan(NamedTuple):
+    """What shapes the program; `per_chain` draws of each chain are kept."""
+
+    n_samples: int
+    chains: int
+    per_chain: int
+    burn_in: int
+    thinning: int
+    keep: bool
+    levels: tuple[float, ...]
 
 
 class _Statistics(NamedTuple):
@@ -89,79 +101,63 @@ class _Statistics(NamedTuple):
         return jax.tree.map(lambda a, b: jnp.where(counted, a, b), more, self)
 
 
-@partial(
-    jax.jit,
-    static_argnames=(
-        "n_samples",
-        "chains",
-        "per_chain",
-        "burn_in",
-        "thinning",
-        "keep",
-        "levels",
-    ),
-)
+@partial(jax.jit, static_argnames="plan")
 def _sample(
-    method: Any,
-    observation: Observation,
-    start: Any,
-    key: jax.Array,
-    *,
-    n_samples: int,
-    chains: int,
-    per_chain: int,
-    burn_in: int,
-    thinning: int,
-    keep: bool,
-    levels: tuple[float, ...],
+    method: Any, observation: Observation, start: Any, key: jax.Array, plan: _Plan
 ) -> Draws:
     start = observation.initial_image() if start is None else start
     method = method.cast(start.dtype)
-    steps = burn_in + per_chain * thinning
+    steps = plan.burn_in + plan.per_chain * plan.thinning
     problem = Problem(observation, start, steps)
-    keys = jax.random.split(key, (steps + 1, chains))
-    keys, first = keys[:-1], keys[-1]
-    states = jax.vmap(lambda k: method.init(problem._replace(key=k)))(first)
-
-    def advance(states, keys):
-        return jax.vmap(lambda s, k: method.step(problem, s, k))(states, keys)
+    keys = jax.random.split(key, (steps + 1, plan.chains))
+    init = jax.vmap(lambda k: method.init(problem._replace(key=k)))
 
     def several(states, keys):
-        return jax.lax.scan(lambda s, k: (advance(s, k), None), states, keys)[0]
+        """All chains as many steps on as there are rows of keys."""
+        step = jax.vmap(lambda s, k: method.step(problem, s, k))
+        if len(keys) == 1:
+            return step(states, keys[0])
+        return jax.lax.scan(lambda s, k: (step(s, k), None), states, keys)[0]
 
     def kept(carry, inputs):
         states, statistics = carry
         number, keys = inputs
-        states = several(states, keys) if thinning > 1 else advance(states, keys[0])
+        states = several(states, keys)
         images = jax.vmap(method.image)(states)
-        places = number * chains + jnp.arange(chains)
+        places = number * plan.chains + jnp.arange(plan.chains)
 
         def add(statistics, drawn):
             image, place = drawn
-            counted = jnp.isfinite(image).all() & (place < n_samples)
+            counted = jnp.isfinite(image).all() & (place < plan.n_samples)
             return statistics.add(image, counted), None
 
         statistics, _ = jax.lax.scan(add, statistics, (images, places))
-        return (states, statistics), images if keep else None
+        return (states, statistics), images if plan.keep else None
 
-    if burn_in:
-        states = several(states, keys[:burn_in])
-    blank = jnp.zeros_like(jax.vmap(method.image)(states)[0])
-    follow = RunningQuantiles.of(blank, levels) if levels else None
+    states = init(keys[-1])
+    if plan.burn_in:
+        states = several(states, keys[: plan.burn_in])
+    blank = jnp.zeros_like(method.image(jax.tree.map(lambda leaf: leaf[0], states)))
+    follow = RunningQuantiles.of(blank, plan.levels) if plan.levels else None
     nothing = _Statistics(jnp.int32(0), blank, blank, follow)
-    rounds = keys[burn_in:].reshape(per_chain, thinning, chains)
-    inputs = jnp.arange(per_chain), rounds
+    rounds = keys[plan.burn_in : -1].reshape(plan.per_chain, plan.thinning, plan.chains)
+    inputs = jnp.arange(plan.per_chain), rounds
     (_, found), images = jax.lax.scan(kept, (states, nothing), inputs)
-    whole = found.count == n_samples
+    return _draws(plan, found, images, steps)
+
+
+def _draws(plan: _Plan, found: _Statistics, images: Any, steps: int) -> Draws:
+    whole = found.count == plan.n_samples
+    shape = found.mean.shape
     return Draws(
-        samples=images.reshape(-1, *blank.shape)[:n_samples] if keep else None,
+        samples=images.reshape(-1, *shape)[: plan.n_samples] if plan.keep else None,
         mean=found.mean,
         std=jnp.sqrt(found.squares / jnp.maximum(found.count, 1)),
         quantiles=found.quantiles.values() if found.quantiles else None,
-        levels=jnp.asarray(levels, blank.dtype),
+        levels=jnp.asarray(plan.levels, found.mean.dtype),
         count=found.count,
         status=jnp.where(whole, int(Status.DRAWN), int(Status.DIVERGED)),
-        evaluations=jnp.int32(steps * chains),
+        evaluations=jnp.int32(steps * plan.chains),
     )
 
 
