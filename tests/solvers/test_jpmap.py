@@ -201,3 +201,14 @@ def test_bad_settings():
         InputError, match=r"latents have shapes .*expected \[\(1, 1, 3\)"
     ):
         run(CSGM, trained_like(), observation, latents=(jnp.zeros(3),))
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("continuation", [False, True])
+def test_single_precision_priors_where_double_is_the_default(continuation, dtype):
+    with jax.enable_x64(True):
+        y = jnp.full((8, 8, 1), 0.5, dtype)
+        observation = gaussian(y, Identity(), SIGMA)
+        settings = {"continuation": continuation, "descent_steps": 3, "max_steps": 2}
+        result = run(JPMAP, trained_like(), observation, **settings)
+        assert result.image.dtype == dtype and int(result.steps) > 0

@@ -178,3 +178,12 @@ def test_bad_settings(setting, value):
     settings = {"weight": 1.0, setting: value}
     with pytest.raises(InputError, match=setting):
         run(Variational, CRITIC, observe(), **settings)
+
+
+@pytest.mark.parametrize("descent", ["adam", "gradient_descent"])
+def test_a_critic_where_double_precision_is_the_default(descent):
+    with jax.enable_x64(True):
+        critic = Critic.create(CRITIC.config, jax.random.key(1))
+        settings = {"weight": 0.5, "descent": descent, "max_steps": 2}
+        result = run(Variational, critic, observe(), **settings)
+        assert int(result.steps) > 0
