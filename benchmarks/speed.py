@@ -24,15 +24,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import ml_collections
 from absl import app, flags
 
 from jaxrestore import Observation, operators
+from jaxrestore.configfiles import load_config
 from jaxrestore.priors import VDVAE, PatchVDVAE
 from jaxrestore.priors.hvae.patch_config import published
 from jaxrestore.priors.hvae.vdvae_config import PUBLISHED
 from jaxrestore.solvers import pnp_hvae
-from jaxrestore.training.patch_vdvae import PatchVDVAERecipe
+from jaxrestore.training.config import train_config
+from jaxrestore.training.recipe import create_recipe
 
 _OUT = flags.DEFINE_string("out", "", "JSON file to write.")
 _ONLY = flags.DEFINE_list(
@@ -168,20 +169,11 @@ def time_iteration(size: int, repeats: int) -> dict[str, float]:
     return {"first_call_seconds": first, **_rates(counts, taken, repeats)}
 
 
-def _training_config() -> ml_collections.ConfigDict:
-    config = ml_collections.ConfigDict({"total_steps": 100})
-    config.loss = {"min_noise_std": 0.0, "max_noise_std": 0.0, "balance_steps": 10_000}
-    config.loss.update({"warmup_start": 21, "warmup_steps": 5000, "kl_weight": 1.0})
-    config.optimizer = {"name": "adamax", "learning_rate": 1e-3, "warmup": 10}
-    config.optimizer.update({"decay_start": 50, "final_learning_rate": 1e-4})
-    return config
-
-
 def time_training(repeats: int) -> dict[str, float]:
     """One step: loss, gradient, Adamax, on two 128 x 128 patches."""
-    config = _training_config()
-    config.model = published().to_dict()
-    recipe = PatchVDVAERecipe(config)
+    published_run = load_config("patch_vdvae_published", "train")
+    config = train_config(published_run, **{"data.train": "unused"})
+    recipe = create_recipe(config)
     params = jax.jit(recipe.init)(jax.random.key(0))
     optimizer = recipe.optimizer(config)
     batch = {"image": jax.random.uniform(jax.random.key(1), (2, 128, 128, 3))}

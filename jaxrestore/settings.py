@@ -10,7 +10,7 @@ import ast
 import difflib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import Field, asdict, field, fields, is_dataclass
+from dataclasses import MISSING, Field, asdict, field, fields, is_dataclass
 from typing import Any, TypeVar
 
 from jaxrestore.errors import InputError
@@ -46,6 +46,18 @@ def settings_of(kind: Any) -> Iterator[Field]:
     return (f for f in fields(kind) if "check" in f.metadata)
 
 
+def checks(kind: Any) -> dict[str, Check | None]:
+    """The check of every field by name, None for what is no setting.
+
+    A dataclass without any checks, such as a network's configuration, has those of
+    `like` for the defaults of its fields.
+    """
+    own = {f.name: f.metadata.get("check") for f in fields(kind)}
+    if any("check" in f.metadata or "section" in f.metadata for f in fields(kind)):
+        return own
+    return {f.name: like(f.default) for f in fields(kind) if f.default is not MISSING}
+
+
 def bind(kind: type[T], values: Any, name: str = "config") -> T:
     """A dataclass of checked settings from a mapping; what is missing has its default.
 
@@ -63,13 +75,13 @@ def bind(kind: type[T], values: Any, name: str = "config") -> T:
     for key in values:
         if key not in known:
             raise InputError(f"{name}.{key}: {unknown(key, known)}")
-    bound = {}
+    bound, checked = {}, checks(kind)
     for key, f in known.items():
         given = values.get(key)
         if inner := f.metadata.get("section"):
             bound[key] = bind(inner, {} if given is None else given, f"{name}.{key}")
         elif key in values:
-            check = f.metadata.get("check")
+            check = checked.get(key)
             bound[key] = check(given, f"{name}.{key}") if check else given
     return kind(**bound)
 
@@ -102,7 +114,10 @@ def as_dict(config: Any) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A JSON-like copy: no arrays, tuples, paths or non-finite numbers."""
+    """A JSON-like copy: no arrays, tuples, paths or non-finite numbers.
+
+    Infinity becomes the text "inf", which `number` reads back.
+    """
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
     if hasattr(value, "tolist"):
@@ -110,7 +125,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
-        return None
+        return "inf" if value == math.inf else None
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return str(value)
@@ -118,11 +133,12 @@ def plain(value: Any) -> Any:
 
 def leaves(kind: type, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
     """(dotted name, default, text) of every setting of a dataclass, with sections."""
+    checked = checks(kind)
     for f in fields(kind):  # type: ignore[arg-type]
         if inner := f.metadata.get("section"):
             yield from leaves(inner, f"{prefix}{f.name}.")
-        elif "check" in f.metadata:
-            yield prefix + f.name, f.default, f.metadata["text"]
+        elif checked.get(f.name):
+            yield prefix + f.name, f.default, f.metadata.get("text", "")
 
 
 def defaults(kind: type) -> dict[str, Any]:
@@ -139,6 +155,8 @@ def literal(value: Any, name: str = "") -> Any:
     """Text as the Python value that it spells, other text and values as they are."""
     if not isinstance(value, str):
         return value
+    if value == "none":
+        return None
     try:
         return ast.literal_eval(value)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -213,6 +231,14 @@ def count(low: int = 1, high: int = 2**31 - 1, *, none: bool = False) -> Check:
         return found
 
     return check
+
+
+def like(default: Any) -> Check:
+    """A value of the default's kind; of None: anything, text as `literal` reads it."""
+    kinds = {bool: flag, int: count(0), float: number(), str: text}
+    if isinstance(default, tuple) and default:
+        return sequence(like(default[0]))
+    return kinds.get(type(default), literal)
 
 
 def choice(*names: str) -> Check:

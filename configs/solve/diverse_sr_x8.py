@@ -6,7 +6,7 @@ python solve.py --config=configs/solve/diverse_sr_x8.py --simulate --input=face.
 face.png: grey, 64 x 64, aligned as in docs/cvdvae.md.
 """
 
-from configs.solve.diverse_sr_x4 import get_config as x4
+from jaxrestore.configs.solve.diverse_sr_x4 import get_config as x4
 
 
 def get_config():

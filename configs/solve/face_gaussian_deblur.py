@@ -7,7 +7,7 @@ ffhq256.safetensors: OpenAI's VDVAE, converted (docs/vdvae.md). Which Gaussian t
 article used is not known; this is kernel 4 of its twelve, 2 pixels.
 """
 
-from configs.solve.face_motion_deblur import get_config as motion_deblur
+from jaxrestore.configs.solve.face_motion_deblur import get_config as motion_deblur
 
 
 def get_config():

@@ -6,7 +6,7 @@ python solve.py --simulate --config=configs/solve/face_inpaint.py \
 ffhq256.safetensors: OpenAI's VDVAE, converted (docs/vdvae.md).
 """
 
-from configs.solve.inpaint import get_config as inpaint
+from jaxrestore.configs.solve.inpaint import get_config as inpaint
 
 
 def get_config():

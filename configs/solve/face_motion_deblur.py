@@ -7,7 +7,7 @@ ffhq256.safetensors: OpenAI's VDVAE, converted (docs/vdvae.md). The article's ke
 number 9 of its twelve; without --kernel a random motion is drawn.
 """
 
-from configs.solve.motion_deblur import get_config as motion_deblur
+from jaxrestore.configs.solve.motion_deblur import get_config as motion_deblur
 
 
 def get_config():

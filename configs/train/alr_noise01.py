@@ -1,10 +1,10 @@
 """`alr_natural.py` on one noise level, 0.1 (thesis, table 3.1).
 
-    python train.py --config=configs/train/alr_noise01.py --workdir=runs/alr01 \
+    jaxrestore train --config=alr_noise01 --workdir=runs/alr01 \
         --config.data.train=DIR --config.data.val=DIR
 """
 
-from configs.train import alr_natural
+from jaxrestore.configs.train import alr_natural
 
 
 def get_config():

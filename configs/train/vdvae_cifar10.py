@@ -1,6 +1,6 @@
 """The published VDVAE of CIFAR-10, 39 M parameters.
 
-    python train.py --config=configs/train/vdvae_cifar10.py --workdir=runs/cifar10 \
+    jaxrestore train --config=vdvae_cifar10 --workdir=runs/cifar10 \
         --config.data.kind=tfds --config.data.train=cifar10:train \
         --config.data.val=cifar10:test
 
@@ -8,7 +8,7 @@ The authors report 2.87 bits per dimension (mean of 4 seeds). We have not traine
 the end: no score is claimed here.
 """
 
-from configs.train.vdvae import published_config
+from jaxrestore.configs.train._vdvae import published_config
 
 
 def get_config():

@@ -1,13 +1,13 @@
 """The published VDVAE of FFHQ 1024x1024, 109 M parameters.
 
-    python train.py --config=configs/train/vdvae_ffhq1024.py \
+    jaxrestore train --config=vdvae_ffhq1024 \
         --config.data.train=DIR --config.data.val=DIR --workdir=runs/ffhq1024
 
 The authors report 2.42 bits per dimension. We have not trained it to
 the end: no score is claimed here.
 """
 
-from configs.train.vdvae import published_config
+from jaxrestore.configs.train._vdvae import published_config
 
 
 def get_config():

@@ -1,13 +1,13 @@
 """The published VDVAE of FFHQ 256x256 at 5 bits, 115 M parameters.
 
-    python train.py --config=configs/train/vdvae_ffhq256.py \
+    jaxrestore train --config=vdvae_ffhq256 \
         --config.data.train=DIR --config.data.val=DIR --workdir=runs/ffhq256
 
 The authors report 0.61 bits per dimension. We have not trained it to
 the end: no score is claimed here.
 """
 
-from configs.train.vdvae import published_config
+from jaxrestore.configs.train._vdvae import published_config
 
 
 def get_config():

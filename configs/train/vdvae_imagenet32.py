@@ -1,13 +1,13 @@
 """The published VDVAE of ImageNet 32x32, 119 M parameters.
 
-    python train.py --config=configs/train/vdvae_imagenet32.py \
+    jaxrestore train --config=vdvae_imagenet32 \
         --config.data.train=DIR --config.data.val=DIR --workdir=runs/imagenet32
 
 The authors report 3.80 bits per dimension. We have not trained it to
 the end: no score is claimed here.
 """
 
-from configs.train.vdvae import published_config
+from jaxrestore.configs.train._vdvae import published_config
 
 
 def get_config():

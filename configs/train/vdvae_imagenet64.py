@@ -1,13 +1,13 @@
 """The published VDVAE of ImageNet 64x64, 125 M parameters.
 
-    python train.py --config=configs/train/vdvae_imagenet64.py \
+    jaxrestore train --config=vdvae_imagenet64 \
         --config.data.train=DIR --config.data.val=DIR --workdir=runs/imagenet64
 
 The authors report 3.52 bits per dimension. We have not trained it to
 the end: no score is claimed here.
 """
 
-from configs.train.vdvae import published_config
+from jaxrestore.configs.train._vdvae import published_config
 
 
 def get_config():

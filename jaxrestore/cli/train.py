@@ -1,84 +1,77 @@
-"""The command line of train.py: flags -> config -> loop."""
+"""The command line of train: flags -> config -> loop."""
 
+import logging
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from absl import flags
-from ml_collections import config_flags
-
+from jaxrestore import settings
 from jaxrestore.cli.entry import keep_compiled_programs
+from jaxrestore.cli.flags import CommandLine, Values
+from jaxrestore.configfiles import config_names, load_config
 from jaxrestore.errors import InputError
+from jaxrestore.settings import setting
 
-_HELP = """\
+_USAGE = """\
 Train a prior, or go on training it: the same command resumes.
 
-  python train.py --config=configs/train/patch_vdvae_natural.py --workdir=runs/mine \
+  {0} --config=patch_vdvae_natural --workdir=runs/mine \\
       --config.data.train=FOLDER --config.data.val=FOLDER
-  python train.py ... --config.max_minutes=60
-  python train.py ... --export=weights.safetensors
+  {0} ... --config.max_minutes=60
+  {0} --workdir=runs/mine --export=weights.safetensors
 
-Writes WORKDIR/{checkpoints,metrics.csv,tensorboard,sheets,config.json}. SIGTERM and
-Ctrl-C finish the step, write a checkpoint and exit. Any setting of the config can be
-overridden with --config.NAME=VALUE; what they mean: jaxrestore/training/config.py.
+Writes WORKDIR/{{checkpoints,metrics.csv,tensorboard,sheets,config.json}}. SIGTERM and
+Ctrl-C finish the step, write a checkpoint and exit. A setting --config.NAME=VALUE may
+be written --NAME=VALUE; those of model, loss and optimizer are its recipe's: give
+--config with --help to see them. Configs:
+
+  {1}
 """
-_HELP_FLAGS = ("--help", "-help", "-h", "--helpfull", "--helpshort", "-?")
 
 
-def _define(argv: Sequence[str]) -> flags.FlagValues:
-    """A fresh set of flags, so that a process can parse several command lines."""
-    values = flags.FlagValues()
-    own: Any = {"flag_values": values}
-    config_flags.DEFINE_config_file(
-        "config", None, "Training config file.", sys_argv=list(argv), **own
+@dataclass(frozen=True)
+class TrainFlags:
+    """The plain flags."""
+
+    config: str = setting("", settings.text, "config: a file, or a name of the above")
+    workdir: str = setting("", settings.text, "folder of the run")
+    export: str = setting("", settings.text, "write the EMA weights there, no training")
+    distributed: bool = setting(
+        False, settings.flag, "several processes, found by the cluster's means"
     )
-    flags.DEFINE_string("workdir", None, "Folder of the run.", **own)
-    flags.DEFINE_string("export", None, "Write EMA weights there, do not train.", **own)
-    flags.DEFINE_boolean(
-        "distributed", False, "Several processes, found by the cluster's means.", **own
-    )
-    flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.", **own)
-    flags.DEFINE_integer("num_processes", None, "How many processes train.", **own)
-    flags.DEFINE_integer("process_id", None, "Which one this is, from 0.", **own)
-    return values
+    coordinator: str | None = setting(None, settings.text, "HOST:PORT of process 0")
+    num_processes: int | None = setting(None, settings.count(), "how many processes")
+    process_id: int | None = setting(None, settings.count(0), "which one this is")
 
 
-def _parse(argv: Sequence[str]) -> flags.FlagValues:
-    values = _define(argv)
-    for argument in argv[1:]:
-        name, _, path = argument.partition("=")
-        file = path.split(":", 1)[0]
-        if name in ("--config", "-config") and not Path(file).is_file():
-            raise InputError(f"--config={path}: no such config file")
-    try:
-        rest = values(list(argv))
-    except Exception as error:  # whatever absl, ml_collections or the file raise
-        raise _parse_error(error) from error
-    if len(rest) > 1:
-        raise InputError(f"{rest[1]}: unexpected argument, expected flags only")
-    for name in ("config", "workdir"):
-        if not values[name].value:
-            raise InputError(f"--{name} is missing; see python train.py --help")
-    return values
+def _load(flags: TrainFlags) -> Values:
+    """The values of the config file; for an export, those that the run saved."""
+    if flags.config:
+        return load_config(flags.config, "train")
+    if not flags.export:
+        raise InputError(
+            "--config is missing; expected a file, or one of"
+            f" {', '.join(config_names('train'))}"
+        )
+    from jaxrestore.training.config import saved_values
+
+    return saved_values(flags.workdir)
 
 
-def _parse_error(error: Exception) -> InputError:
-    text = str(error.args[0]) if error.args else type(error).__name__
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    text = lines[-1] if "Traceback" in text else " ".join(lines)
-    if isinstance(error, SyntaxError):
-        text = f"{error.filename}:{error.lineno}: {text}"
-    return InputError(f"{text[:300]}; see python train.py --help")
+def _schema(values: Values) -> type:
+    from jaxrestore.training.config import schema
+
+    return schema(values)
 
 
-def _join_processes(values: flags.FlagValues) -> None:
+def _join_processes(flags: TrainFlags) -> None:
     """Start `jax.distributed` if the flags ask for it."""
-    given = [values.coordinator, values.num_processes, values.process_id]
-    if not values.distributed and given == [None, None, None]:
+    given: Any = [flags.coordinator, flags.num_processes, flags.process_id]
+    if not flags.distributed and given == [None, None, None]:
         return
     import jax
 
-    if not values.distributed and None in given:
+    if not flags.distributed and None in given:
         raise InputError(
             "--coordinator, --num_processes and --process_id belong together; give"
             " all three, or --distributed on a cluster that JAX knows"
@@ -103,36 +96,37 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         InputError: the arguments, config, data or workdir cannot be used.
     """
-    if any(argument in _HELP_FLAGS for argument in argv[1:]):
-        print(_HELP + "\nFlags:\n" + _define(argv[:1]).main_module_help())
+    program = argv[0] if argv[0].startswith("jaxrestore") else "python train.py"
+    usage = _USAGE.format(program, ", ".join(config_names("train")))
+    line = CommandLine(
+        program, usage, TrainFlags, _schema, _load, required=("workdir",)
+    ).parse(argv)
+    if line is None:
         return 0
-    values = _parse(argv)
-    import logging
-
-    from jaxrestore.training import config as training_config
-
     # Orbax logs each folder and topology as a warning, and the tracebacks of errors
     # that it then raises, which are reported in one line here.
     logging.getLogger("absl").setLevel(logging.CRITICAL)
-
-    config = training_config.validate(values.config)
     keep_compiled_programs()
-    _join_processes(values)
+    _join_processes(line.flags)
     try:
-        if values.export:
-            from jaxrestore.training.export import export
-
-            export(config, values.workdir, values.export)
-            print(f"wrote {values.export}")
-        else:
-            from jaxrestore.training.loop import train
-
-            train(config, values.workdir)
+        _run(line.config, line.flags)
     except OSError as error:
-        where = error.filename or values.workdir
+        where = error.filename or line.flags.workdir
         reason = (error.strerror or str(error)).lower()
         raise InputError(
             f"cannot write {where} ({reason}); the newest checkpoint is intact: make"
             " room, then run the same command to go on"
         ) from error
     return 0
+
+
+def _run(config: Any, flags: TrainFlags) -> None:
+    if flags.export:
+        from jaxrestore.training.export import export
+
+        export(config, flags.workdir, flags.export)
+        print(f"wrote {flags.export}")
+    else:
+        from jaxrestore.training.loop import train
+
+        train(config, flags.workdir)

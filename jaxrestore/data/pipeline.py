@@ -15,6 +15,7 @@ import grain
 import numpy as np
 from absl import flags
 
+from jaxrestore.data.config import DataConfig
 from jaxrestore.data.patches import RandomPatch
 
 _NEXT_STREAM = 2**31  # seeds of a config are below
@@ -39,7 +40,7 @@ class _StackPatches:
 
 def training_batches(
     sources: Mapping[str, Any],
-    data,
+    data: DataConfig,
     batch_size: int,
     seed: int,
     *,
@@ -89,7 +90,7 @@ def _patches(source, cut: RandomPatch, seed: int) -> Any:
 
 def validation_batches(
     sources: Mapping[str, Any],
-    data,
+    data: DataConfig,
     batch_size: int,
     count: int,
     *,
@@ -100,10 +101,7 @@ def validation_batches(
 
     Arguments and element shapes as for `training_batches`.
     """
-    from ml_collections import ConfigDict
-
-    fixed = ConfigDict(data)
-    fixed.update(flip=False, num_workers=0)
+    fixed = dataclasses.replace(data, flip=False, num_workers=0)
     batches = training_batches(
         sources,
         fixed,

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from jaxrestore.data.config import SAME, DataConfig
 from jaxrestore.errors import InputError
 
 IMAGE_SUFFIXES = frozenset(
     (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 )
-SAME = "same"  # data.degraded: other patches of the clean images
 Pyramid = tuple[np.ndarray, ...]
 
 
@@ -171,11 +171,13 @@ class ImageFolder:
         return make_pyramid(pixels, self.scales, self.patch_size, str(path))
 
     def content_hash(self) -> str:
-        """Short hash of relative paths and file sizes, to recognise the same set."""
+        """Short hash of relative paths and contents; reads every file once."""
         digest = hashlib.sha256()
-        for path in self.files:
-            entry = f"{path.relative_to(self.root).as_posix()} {path.stat().st_size}\n"
-            digest.update(entry.encode())
+        with ThreadPoolExecutor(2) as pool:
+            for path, content in zip(
+                self.files, pool.map(_digest, self.files), strict=True
+            ):
+                digest.update(path.relative_to(self.root).as_posix().encode() + content)
         return digest.hexdigest()[:16]
 
 
@@ -235,11 +237,19 @@ class TfdsImages:
         return make_pyramid(image, self.scales, self.patch_size, name)
 
     def content_hash(self) -> str:
-        """Name, split and length, to recognise the same set."""
-        return f"{self.name} x{len(self)}"
+        """Name, split, length, and a short hash of examples all over the set."""
+        digest, count = hashlib.sha256(), len(self)
+        for index in np.linspace(0, count - 1, min(count, 64)).astype(int):
+            digest.update(np.asarray(self.examples[int(index)]["image"]).tobytes())
+        return f"{self.name} x{count} {digest.hexdigest()[:16]}"
 
 
-def open_sources(data, split: str) -> dict[str, ImageFolder | TfdsImages]:
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def open_sources(data: DataConfig, split: str) -> dict[str, ImageFolder | TfdsImages]:
     """Open the sources of the arrays of a batch.
 
     Args:
@@ -258,7 +268,7 @@ def open_sources(data, split: str) -> dict[str, ImageFolder | TfdsImages]:
     return sources
 
 
-def contents(data, sources) -> dict[str, str]:
+def contents(data: DataConfig, sources) -> dict[str, str]:
     """Content hashes of training sources by their name in the `data` section."""
     hashes = {"train": sources["image"].content_hash(), "degraded": data.degraded}
     if data.degraded not in ("", SAME):
@@ -266,7 +276,7 @@ def contents(data, sources) -> dict[str, str]:
     return hashes
 
 
-def open_source(data, split: str) -> ImageFolder | TfdsImages:
+def open_source(data: DataConfig, split: str) -> ImageFolder | TfdsImages:
     """Open one source that the `data` section of a training config names.
 
     Args:
@@ -275,6 +285,7 @@ def open_source(data, split: str) -> ImageFolder | TfdsImages:
     """
     size, scales, channels = data.patch_size, data.scales, data.channels
     if data.kind == "tfds":
-        return TfdsImages(data[split], size, scales, data.tfds_dir, channels)
+        return TfdsImages(getattr(data, split), size, scales, data.tfds_dir, channels)
     skip = data.unreadable == "skip"
-    return ImageFolder(data[split], size, scales, data.cache, channels, skip)
+    root = getattr(data, split)
+    return ImageFolder(root, size, scales, data.cache, channels, skip)

@@ -32,7 +32,8 @@ from jaxrestore.experiments.variants import load_config, parameters, variant
 from jaxrestore.operators import Blur
 from jaxrestore.report.charts import chart, label
 from jaxrestore.report.summary import fingerprint
-from jaxrestore.training.config import validate
+from jaxrestore.settings import as_dict, plain
+from jaxrestore.training.config import train_config
 from jaxrestore.training.export import export
 from jaxrestore.training.loop import train
 
@@ -79,17 +80,20 @@ def run(flags, report) -> None:
             rows.append({**facts, "bits_per_dim": bits, **row})
         report.rows(rows)
     _draw(report.picture, rows, flags)
-    report.table(_table(rows, flags, len(images)), {"config": config.to_json()})
+    shown = json.dumps(plain(config))
+    report.table(_table(rows, flags, len(images)), {"config": shown})
 
 
 def prepared(config: Any, count: int, flags):
     """The validated training config of the network with `count` groups a level."""
-    own = variant(config, count)
-    own.data.train, own.data.val = flags.train, flags.val
-    own.total_steps, own.seed = flags.steps, flags.seed
-    own.optimizer.decay_start = min(own.optimizer.decay_start, flags.steps // 2)
-    own.eval_every = min(own.eval_every, flags.steps)
-    return validate(own)
+    values = variant(config, count)
+    given = {"data.train": flags.train, "data.val": flags.val}
+    given |= {"total_steps": flags.steps, "seed": flags.seed}
+    own = train_config(values, **given)
+    start = min(own.optimizer.decay_start, flags.steps // 2)
+    given |= {"optimizer.decay_start": start}
+    given |= {"eval_every": min(own.eval_every, flags.steps)}
+    return train_config(values, **given)
 
 
 def trained(config, workdir: Path, steps: int) -> tuple[Path, float]:
@@ -101,7 +105,7 @@ def trained(config, workdir: Path, steps: int) -> tuple[Path, float]:
         KeyboardInterrupt: a signal stopped the training; its checkpoint is written.
     """
     weights, done = workdir / "weights.safetensors", workdir / "done.json"
-    identity = fingerprint(config.to_dict())
+    identity = fingerprint(as_dict(config))
     if done.is_file() and weights.is_file():
         finished = json.loads(done.read_text())
         if finished["config"] == identity:

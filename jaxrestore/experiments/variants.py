@@ -1,14 +1,12 @@
 """PatchVDVAEs with other numbers of latent groups and the same size."""
 
-import importlib.util
-import sys
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxrestore import InputError
+from jaxrestore import InputError, configfiles
 from jaxrestore.priors.hvae import patch_network
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 
@@ -16,8 +14,8 @@ _WIDTHS = ("top_down_filters", "bottom_up_filters", "skip_filters")
 _SCALES = np.geomspace(0.25, 4.0, 65)  # steps of 4.4 %
 
 
-def load_config(name: str) -> Any:
-    """The training config of a PatchVDVAE.
+def load_config(name: str) -> dict[str, Any]:
+    """What the training config sets of a PatchVDVAE.
 
     Args:
         name: a .py file with get_config(), or the name of one in configs/train.
@@ -25,56 +23,27 @@ def load_config(name: str) -> Any:
     Raises:
         InputError: no such file, or another recipe's.
     """
-    folder = Path(__file__).parents[2]
-    shipped = folder / "configs" / "train" / f"{name}.py"
-    path = shipped if shipped.is_file() else Path(name)
-    if path.suffix != ".py" or not path.is_file():
-        raise InputError(
-            f"--config={name}: no such config; expected a .py file, or the name of one"
-            " in configs/train, such as patch_vdvae_natural"
-        )
-    spec = importlib.util.spec_from_file_location("training_config", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.path.append(str(folder))  # configs import one another
-    try:
-        spec.loader.exec_module(module)
-        config = module.get_config()
-    except Exception as error:
-        raise InputError(f"--config={name}: {type(error).__name__}: {error}") from error
-    finally:
-        sys.path.remove(str(folder))
-    if config.recipe != "patch_vdvae":
-        raise InputError(
-            f"--config={name}: trains a {config.recipe}, expected a patch_vdvae"
-        )
+    config = configfiles.load_config(name, "train")
+    if (recipe := config.get("recipe")) != "patch_vdvae":
+        raise InputError(f"--config={name}: trains a {recipe}, expected a patch_vdvae")
     return config
 
 
-def variant(config: Any, count: int) -> Any:
+def variant(config: dict[str, Any], count: int) -> dict[str, Any]:
     """A copy with `count` latent groups a level, and the widths that keep the size.
 
     All widths are scaled by one factor, rounded to multiples of 4.
 
     Args:
-        config: training config of a PatchVDVAE.
+        config: what the training config of a PatchVDVAE sets.
         count: latent groups of every level, >= 1.
     """
-    aim = parameters(config.model)
-    own = config.copy_and_resolve_references()
-    own.model.groups = (count,) * len(config.model.strides)
+    whole = PatchVDVAEConfig.from_dict(config["model"])
+    aim = parameters(whole)
 
-    def scaled(scale: float) -> Any:
-        model = own.model.copy_and_resolve_references()
-        for name in _WIDTHS:
-            value = config.model[name]
-            wide = isinstance(value, (tuple, list))
-            model[name] = (
-                tuple(_rounded(v * scale) for v in value)
-                if wide
-                else _rounded(value * scale)
-            )
-        return model
+    def scaled(scale: float) -> PatchVDVAEConfig:
+        widths = {name: _rounded(getattr(whole, name), scale) for name in _WIDTHS}
+        return replace(whole, groups=(count,) * len(whole.strides), **widths)
 
     # The size grows with the scale: halve the interval, then take the nearer end.
     low, high = 0, len(_SCALES) - 1
@@ -85,17 +54,18 @@ def variant(config: Any, count: int) -> Any:
         else:
             high = middle
     ends = [scaled(_SCALES[i]) for i in (low, high)]
-    own.model = min(ends, key=lambda model: abs(parameters(model) - aim))
-    return own
+    model = min(ends, key=lambda model: abs(parameters(model) - aim))
+    return config | {"model": model.to_dict()}
 
 
-def parameters(model: Any) -> int:
-    """How many parameters a PatchVDVAE of this `model` section has."""
-    config = PatchVDVAEConfig.from_dict(model.to_dict())
+def parameters(config: PatchVDVAEConfig) -> int:
+    """How many parameters a PatchVDVAE has."""
     key = jax.ShapeDtypeStruct((), jax.random.key(0).dtype)
     shapes = jax.eval_shape(lambda k: patch_network.init_params(config, k), key)
     return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(shapes))
 
 
-def _rounded(width: float) -> int:
-    return max(4, 4 * round(width / 4))
+def _rounded(width: Any, scale: float) -> Any:
+    if isinstance(width, tuple):
+        return tuple(_rounded(one, scale) for one in width)
+    return max(4, 4 * round(width * scale / 4))

@@ -1,21 +1,45 @@
 """Recipe of the adversarial local regulariser: its criterion and evaluation."""
 
+from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
 import jax
 import numpy as np
 import optax
 
-from jaxrestore.data.sources import SAME
+from jaxrestore.data.config import SAME
 from jaxrestore.errors import InputError
 from jaxrestore.priors.critic import Critic, CriticConfig
-from jaxrestore.priors.weights import save_prior
 from jaxrestore.report.plots import histograms
+from jaxrestore.settings import choice, number, sequence, setting
 from jaxrestore.training.adversarial import Criterion, criterion
+from jaxrestore.training.recipe import Recipe
 
 
-class ALRRecipe:
+@dataclass(frozen=True)
+class ALRLoss:
+    """The `loss` section; standard deviations in [0, 1] units."""
+
+    penalty_weight: float = setting(5.0, number(0, above=True), "of slopes off one")
+    interpolation: str = setting(
+        "batch", choice("batch", "patch"), "one number a batch, or one a patch"
+    )
+    min_noise_std: float = setting(0.05, number(0), "of degraded patches")
+    max_noise_std: float = setting(0.30, number(0), "of degraded patches")
+    eval_noise_stds: tuple = setting(
+        (0.05, 0.1, 0.15, 0.3), sequence(number(0), least=0), "for val_score_noise_*"
+    )
+
+
+@dataclass(frozen=True)
+class ALROptimizer:
+    """The `optimizer` section."""
+
+    learning_rate: float = setting(1e-3, number(0, above=True), "at the first step")
+    final_learning_rate: float = setting(1e-4, number(0, above=True), "at the last")
+
+
+class ALRRecipe(Recipe):
     """Adversarial training of a `Critic` on unpaired patches (thesis, Algorithm 1).
 
     Minimises `adversarial.criterion`. The degraded patches are, unpaired with the
@@ -24,23 +48,19 @@ class ALRRecipe:
     of the clean images with white noise, one level a patch, uniform in
     [``loss.min_noise_std``, ``loss.max_noise_std``].
 
-    Args:
-        config: the frozen training configuration; uses ``model``, ``loss``,
-            ``optimizer``, ``data``, ``total_steps``.
-
     Raises:
         InputError: settings that do not fit each other.
     """
 
-    # Pictures of a run: name -> columns of metrics.csv (thesis, figure 3.4).
-    curves: ClassVar[dict[str, tuple[str, ...]]] = {
+    prior, Model, Loss, Optimizer = Critic, CriticConfig, ALRLoss, ALROptimizer
+    # Thesis, figure 3.4.
+    curves = {
         "gap": ("gap", "val_gap"),
         "slope": ("slope", "slope_std", "val_slope"),
     }
 
     def __init__(self, config):
-        self.config = config
-        self.model = CriticConfig.from_dict(config.model)
+        super().__init__(config)
         _check(config, self.model)
         self._adds_noise = config.data.degraded == SAME
 
@@ -57,7 +77,7 @@ class ALRRecipe:
         )
         return optax.adam(schedule, b1=0.9, b2=0.999)
 
-    def loss(self, params, batch, key, step):
+    def loss(self, params, batch, key, step, frozen=None):
         terms = self._criterion(params, batch, key)
         metrics = {
             "gap": terms.gap,
@@ -67,7 +87,7 @@ class ALRRecipe:
         }
         return terms.loss, metrics
 
-    def evaluate(self, params, batch, key):
+    def evaluate(self, params, batch, key, frozen=None):
         """The criterion's terms, and the mean score of clean and degraded patches."""
         terms = self._criterion(params, batch, key)
         scores = self._scores(params, batch, key)
@@ -83,11 +103,6 @@ class ALRRecipe:
         scores = self._draw(params, batch, key)
         values = {name: np.asarray(value) for name, value in scores.items()}
         return {"scores": histograms(values, "score", "scores of validation patches")}
-
-    def export(self, params, path, metadata):
-        metadata = dict(metadata)
-        metadata["training_config"] = metadata.pop("config", "")  # beside the model's
-        save_prior(Critic(params, self.model), path, metadata)
 
     @cached_property
     def _draw(self):
@@ -144,17 +159,8 @@ def _check(config, model: CriticConfig) -> None:
             " of the clean images) or a folder of degraded images"
         )
     noise = (loss.min_noise_std, loss.max_noise_std)
-    if data.degraded == SAME and not (0 <= noise[0] <= noise[1] and noise[1] > 0):
+    if data.degraded == SAME and not (noise[0] <= noise[1] and noise[1] > 0):
         raise InputError(
             f"config.loss.min_noise_std={noise[0]}, max_noise_std={noise[1]}: expected"
             " 0 <= min <= max and max > 0, in [0, 1] units"
-        )
-    if loss.interpolation not in ("batch", "patch"):
-        raise InputError(
-            f"config.loss.interpolation={loss.interpolation!r}: expected 'batch' (one"
-            " number for all patches of a batch) or 'patch' (one each)"
-        )
-    if not loss.penalty_weight > 0:
-        raise InputError(
-            f"config.loss.penalty_weight={loss.penalty_weight}: expected > 0, such as 5"
         )

@@ -1,6 +1,6 @@
 """Recipe of CVDVAE: a low-resolution encoder in front of a frozen VDVAE."""
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 
 import jax
@@ -16,53 +16,71 @@ from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.vdvae import VDVAE
 from jaxrestore.priors.parameters import params_sha256
-from jaxrestore.priors.weights import load_prior, save_prior
+from jaxrestore.priors.weights import load_prior
 from jaxrestore.report.summary import array_hash
-from jaxrestore.training.hvae import picture, unrolled, warmed_up_cosine
+from jaxrestore.settings import count, number, setting, text
+from jaxrestore.training import sharding
+from jaxrestore.training.hvae import ClippedCosine, picture, unrolled, warmed_up_cosine
 from jaxrestore.training.plateau import Plateau
+from jaxrestore.training.recipe import Recipe
 
 _SHEET_SAMPLES = 3
 _SHEET_TEMPERATURE = 0.8
 
 
-class CVDVAERecipe:
+@dataclass(frozen=True)
+class EncoderModel:
+    """The `model` section, see `LowResConfig`."""
+
+    factor: int = setting(4, count(), "of super-resolution")
+    groups: int = setting(0, count(0), "predicted; 0: all with maps no larger than y")
+    enc_blocks: str = setting("", text, "bottom-up path from y; empty: the prior's")
+    bottleneck: float = setting(0.0, number(0), "of its blocks; 0: the prior's")
+    kernel: str = setting("", text, "file of the blur; empty: antialiased bicubic")
+
+
+@dataclass(frozen=True)
+class PlateauCosine(ClippedCosine):
+    """The `optimizer` section."""
+
+    patience: int = setting(
+        3, count(), "validations without progress, then a tenth of the rate"
+    )
+
+
+class CVDVAERecipe(Recipe):
     """Training of a `LowResEncoder` to match the encoder of its VDVAE.
 
     Minimises, by Adam, for x of the data and y = H x,
 
         KL(q(z_<k | x) || q(z_<k | y)) / (H W C)        thesis (6.12), nats
 
-    with the VDVAE, ``config.prior``, frozen: it is no part of the parameters, so that
-    nothing of it is differentiated, optimised, averaged or written. The learning rate
-    warms up and follows a cosine (the thesis': constant, ``final_learning_rate`` equal
-    to ``learning_rate``), times a tenth for each plateau of the validation loss.
-
-    Args:
-        config: the frozen training configuration; uses ``prior``, ``model`` (factor,
-            groups, enc_blocks, bottleneck of `LowResConfig`, and kernel, a file of
-            the blur before the decimation, "" for bicubic), ``optimizer``,
-            ``total_steps``.
+    with the VDVAE, ``config.prior``, frozen. The learning rate warms up and follows a
+    cosine (the thesis': constant, ``final_learning_rate`` equal to
+    ``learning_rate``), times a tenth for each plateau of the validation loss.
 
     Raises:
         InputError: no such prior, or settings that do not fit it.
     """
 
+    prior, Model, Optimizer = LowResEncoder, EncoderModel, PlateauCosine
+    dtype, reads_validation = "float16", True
+
     def __init__(self, config):
+        super().__init__(config)
         prior = _vdvae(config.prior)
         digest = params_sha256(prior)
-        self.config, self.prior, self.frozen = config, prior, prior.params
-        settings = config.model.to_dict()
-        if path := settings.pop("kernel", ""):
+        self.frozen, self._architecture = prior.params, prior.config
+        settings = asdict(config.model)
+        if path := settings.pop("kernel"):
             settings["kernel"] = kernels.load_kernel(path).tolist()
         self.model = LowResConfig.from_dict(
             settings | {"prior": prior.config.to_dict(), "prior_sha256": digest}
         )
-        # Validations decide about the rate: they belong to what a run is.
-        validations = {n: config[n] for n in ("eval_every", "eval_batches")}
-        weights = array_hash(self.model.operator().kernel)
-        self.identity = {"prior": digest, "model.kernel": weights, **validations}
         _check(config, prior)
         self._operator = self.model.operator()
+        weights = array_hash(self._operator.kernel)
+        self.identity = {"prior": digest, "model.kernel": weights}
         self._plateau = Plateau(config.optimizer.patience)
 
     def init(self, key):
@@ -70,7 +88,8 @@ class CVDVAERecipe:
 
     def warm_start(self, params):
         """Begin with the blocks of the VDVAE's own encoder."""
-        return lowres.start_from_prior(self.model, params, self.frozen)
+        own = sharding.to_host(params)
+        return lowres.start_from_prior(self.model, own, self.frozen)
 
     def optimizer(self, config) -> optax.GradientTransformation:
         """Adam, whose updates the plateaus of the validation loss scale down."""
@@ -81,20 +100,20 @@ class CVDVAERecipe:
         )
 
     def validated(self, opt_state, metrics):
-        """The optimiser's state after a validation: has the loss stopped falling?"""
+        """Has the loss stopped falling?"""
         return (*opt_state[:-1], self._plateau.advance(opt_state[-1], metrics["kl"]))
 
-    def loss(self, params, batch, key, step):
-        kl = self._divergences(params, batch, key, training=True)
+    def loss(self, params, batch, key, step, frozen=None):
+        kl = self._divergences(params, frozen, batch, key, training=True)
         loss = kl.sum(1).mean() / batch["image"][0].size
         return loss, {"kl": loss}
 
-    def evaluate(self, params, batch, key):
+    def evaluate(self, params, batch, key, frozen=None):
         """The loss, its coarse half, and PSNR of one sample at temperature 0.8."""
         images = batch["image"]
         draw_key, kl_key = jax.random.split(key)
-        kl = self._divergences(params, batch, kl_key) / images[0].size
-        samples = self._samples(params, batch, draw_key)
+        kl = self._divergences(params, frozen, batch, kl_key) / images[0].size
+        samples = self._samples(params, frozen, images, draw_key)
         coarse = kl[:, : kl.shape[1] // 2]
         return {
             "kl": kl.sum(1).mean(),
@@ -105,47 +124,41 @@ class CVDVAERecipe:
     def sheets(self, params, batch, key):
         """What is seen, samples of what may have been, and what was, row by row."""
         images = batch["image"][:8]
-        given = {"image": images, "frozen": self.frozen}
         keys = jax.random.split(key, _SHEET_SAMPLES)
-        samples = [np.asarray(self._draw(params, given, k)) for k in keys]
+        draws = [self._draw(params, self.frozen, images, k) for k in keys]
+        samples = [np.asarray(draw) for draw in draws]
         factor = self.model.factor
         seen = np.asarray(jax.vmap(self._operator)(jnp.asarray(images)))
         seen = seen.repeat(factor, 1).repeat(factor, 2)
         return {"samples": picture([seen, *samples, images])}
 
-    def export(self, params, path, metadata):
-        metadata = dict(metadata)
-        metadata["training_config"] = metadata.pop("config", "")  # beside the model's
-        save_prior(LowResEncoder(params, self.model), path, metadata, dtype="float16")
-
     @cached_property
     def _draw(self):
         return jax.jit(self._samples)
 
-    def _samples(self, params, batch, key) -> jax.Array:
-        encoder, prior = LowResEncoder(params, self.model), self._prior(batch)
+    def _samples(self, params, frozen, images, key) -> jax.Array:
+        encoder = LowResEncoder(params, self.model)
+        prior = VDVAE(frozen, self._architecture)
         temperature = _SHEET_TEMPERATURE
 
         def draw(image, key):
             features = encoder.features(self._operator(image))
             return encoder.sample(prior, features, key, temperature, temperature)
 
-        keys = jax.random.split(key, len(batch["image"]))
-        return jax.vmap(draw)(batch["image"], keys)
+        return jax.vmap(draw)(images, jax.random.split(key, len(images)))
 
-    def _divergences(self, params, batch, key, training: bool = False) -> jax.Array:
+    def _divergences(
+        self, params, frozen, batch, key, training: bool = False
+    ) -> jax.Array:
         """KL by group, (B, k) nats."""
         encoder = LowResEncoder(params, self.model)
         if training:
             model = unrolled(self.model.prior)
             encoder = LowResEncoder(params, replace(self.model, prior=model))
-        prior, images = self._prior(batch), batch["image"]
+        prior, images = VDVAE(frozen, self._architecture), batch["image"]
         y = jax.vmap(self._operator)(images)
         keys = jax.random.split(key, len(images))
         return jax.vmap(partial(encoder.divergence, prior))(images, y, keys)
-
-    def _prior(self, batch) -> VDVAE:
-        return VDVAE(batch["frozen"], self.prior.config)
 
 
 def _vdvae(name: str) -> VDVAE:
@@ -169,15 +182,10 @@ def _check(config, prior: VDVAE) -> None:
             "config.data.val='': expected images to validate on, whose loss decides"
             " when the learning rate falls"
         )
-    if config.optimizer.patience < 1:
-        raise InputError(
-            f"config.optimizer.patience={config.optimizer.patience}: expected 1 or more"
-            " validations"
-        )
     size, channels = prior.config.image_size, prior.config.image_channels
     for name, expected in (("patch_size", size), ("channels", channels)):
-        if config.data[name] != expected:
+        if (value := getattr(config.data, name)) != expected:
             raise InputError(
-                f"config.data.{name}={config.data[name]}: expected {expected}, what"
+                f"config.data.{name}={value}: expected {expected}, what"
                 f" {config.prior} takes"
             )

@@ -6,24 +6,25 @@ import subprocess
 from pathlib import Path
 
 import jax
-from ml_collections import ConfigDict
 
 from jaxrestore.data.files import make_folder
 from jaxrestore.errors import InputError
+from jaxrestore.settings import as_dict
 from jaxrestore.training import sharding
 from jaxrestore.training.checkpoints import Checkpoints
-from jaxrestore.training.config import Config, fingerprint
+from jaxrestore.training.config import TrainConfig, fingerprint
 from jaxrestore.training.recipe import create_recipe
 from jaxrestore.training.state import plan_state
 
 
-def export(config: Config, workdir: str | Path, path: str | Path) -> None:
+def export(config: TrainConfig, workdir: str | Path, path: str | Path) -> None:
     """Write the EMA weights of the newest checkpoint as safetensors.
 
     The metadata hold config (JSON), recipe, data, step, seed, commit and licence.
 
     Args:
-        config: of the run, validated.
+        config: of the run, as `train_config(saved_values(workdir))` reads it. Its
+            data need not be there.
         workdir: of the run.
         path: file to write; replaced only once the new one is whole.
 
@@ -39,7 +40,7 @@ def export(config: Config, workdir: str | Path, path: str | Path) -> None:
     recipe, mesh = create_recipe(config), sharding.make_mesh()
     optimizer = recipe.optimizer(config)
     plan = plan_state(recipe, optimizer, mesh, config.sharding)
-    identity = fingerprint(config, {}) | getattr(recipe, "identity", {})
+    identity = fingerprint(config, {}) | recipe.identity
     checkpoints = Checkpoints(workdir, config.keep, identity, read_only=True)
     state = checkpoints.restore(plan, None)
     checkpoints.close()
@@ -53,21 +54,16 @@ def export(config: Config, workdir: str | Path, path: str | Path) -> None:
         recipe.export(ema, str(path), _metadata(config, int(state.step)))
 
 
-def _metadata(config: Config, step: int) -> dict[str, str]:
-    whole = ConfigDict(config).to_dict()
-    for field in (
-        "train",
-        "val",
-        "degraded",
-        "degraded_val",
-        "tfds_dir",
-    ):  # weights travel, folders do not
+def _metadata(config: TrainConfig, step: int) -> dict[str, str]:
+    whole = as_dict(config)
+    # Weights travel, folders do not.
+    for field in ("train", "val", "degraded", "degraded_val", "tfds_dir"):
         whole["data"][field] = Path(whole["data"][field]).name
     for field in ("init_from", "prior"):
         whole[field] = Path(whole[field]).name
     return {
         "recipe": config.recipe,
-        "config": json.dumps(whole, sort_keys=True, default=str),
+        "config": json.dumps(whole, sort_keys=True),
         "data": config.description or Path(config.data.train).name,
         "step": str(step),
         "seed": str(config.seed),

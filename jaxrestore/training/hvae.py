@@ -1,6 +1,6 @@
-"""What the recipes of hierarchical VAEs share: schedule, pictures, export."""
+"""What the recipes of hierarchical VAEs share: schedule and pictures."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -9,30 +9,36 @@ import numpy as np
 import optax
 
 from jaxrestore.priors.hvae.base import HierarchicalVAE
-from jaxrestore.priors.registry import ARCHITECTURES
-from jaxrestore.priors.weights import save_prior
+from jaxrestore.settings import count, number, setting
+from jaxrestore.training.recipe import Recipe
 
 SAMPLE_TEMPERATURES = (0.6, 0.8, 1.0)
 
 
-class HierarchicalVAERecipe:
-    """Base of the recipes; a subclass brings loss, optimiser and evaluation.
+@dataclass(frozen=True)
+class Cosine:
+    """Settings of `warmed_up_cosine`."""
 
-    Args:
-        config: the frozen training configuration; uses ``model``, ``loss``,
-            ``optimizer``, ``total_steps``.
+    learning_rate: float = setting(1e-3, number(0, above=True), "after the warm-up")
+    final_learning_rate: float = setting(1e-5, number(0), "at the last step")
+    warmup: int = setting(100, count(0), "steps, linear from 0; 0: none")
+    decay_start: int = setting(1_000, count(0), "step at which the cosine begins")
 
-    Attributes:
-        prior: the kind of prior that is trained.
-        model: its configuration, from ``config.model``.
-    """
+
+@dataclass(frozen=True)
+class ClippedCosine(Cosine):
+    """The same behind a clipped gradient."""
+
+    clip_norm: float = setting(
+        200.0, number(0, above=True, infinite=True), "largest norm of a gradient"
+    )
+
+
+class HierarchicalVAERecipe(Recipe):
+    """Base of the recipes; a subclass brings loss, optimiser and evaluation."""
 
     prior: ClassVar[type[HierarchicalVAE]]
-
-    def __init__(self, config):
-        self.config = config
-        kinds: dict[Any, Any] = dict(ARCHITECTURES.values())
-        self.model = kinds[self.prior].from_dict(config.model)
+    dtype = "float16"
 
     @cached_property
     def training_model(self) -> Any:
@@ -40,10 +46,6 @@ class HierarchicalVAERecipe:
 
     def init(self, key):
         return self.prior.network.init_params(self.model, key)
-
-    def schedule(self, config) -> optax.Schedule:
-        """See `warmed_up_cosine`."""
-        return warmed_up_cosine(config)
 
     def sheets(self, params, batch, key):
         """Reconstructions (input above, output below) and samples of the prior."""
@@ -67,11 +69,6 @@ class HierarchicalVAERecipe:
 
         return jax.jit(draw)
 
-    def export(self, params, path, metadata):
-        metadata = dict(metadata)
-        metadata["training_config"] = metadata.pop("config", "")  # beside the model's
-        save_prior(self.prior(params, self.model), path, metadata, dtype="float16")
-
 
 def unrolled(model: Any) -> Any:
     """Loops are slow to differentiate on a CPU, and slow to compile unrolled."""
@@ -82,21 +79,20 @@ def warmed_up_cosine(config) -> optax.Schedule:
     """Linear warm-up, a plateau, then a cosine decay to the last step.
 
     The phase of the cosine starts at ``decay_start`` (the JAX recipe; torch's
-    scheduler, recursive in the global step, bends it slightly).
+    scheduler, recursive in the global step, bends it slightly), or at the end of the
+    warm-up where that is later.
     """
-    settings = config.optimizer
-    decay_steps = max(config.total_steps - settings.decay_start, 1)
-    return optax.join_schedules(
-        [
-            optax.linear_schedule(0.0, settings.learning_rate, settings.warmup),
-            optax.cosine_decay_schedule(
-                settings.learning_rate,
-                decay_steps,
-                settings.final_learning_rate / settings.learning_rate,
-            ),
-        ],
-        [settings.decay_start],
+    settings, rate = config.optimizer, config.optimizer.learning_rate
+    start = max(settings.decay_start, settings.warmup)
+    # Without a warm-up, optax's linear schedule stays at its first value.
+    first = 0.0 if settings.warmup else rate
+    rise = optax.linear_schedule(first, rate, settings.warmup)
+    fall = optax.cosine_decay_schedule(
+        rate,
+        max(config.total_steps - start, 1),
+        settings.final_learning_rate / rate,
     )
+    return optax.join_schedules([rise, fall], [start])
 
 
 def picture(rows) -> np.ndarray:

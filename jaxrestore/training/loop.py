@@ -13,9 +13,11 @@ from jaxrestore.data.files import exclusive, make_folder
 from jaxrestore.data.pipeline import training_batches, validation_batches
 from jaxrestore.data.sources import contents, open_sources
 from jaxrestore.priors.weights import load_prior
+from jaxrestore.settings import as_dict
 from jaxrestore.training import sharding
 from jaxrestore.training.checkpoints import Checkpoints
-from jaxrestore.training.config import Config, fingerprint
+from jaxrestore.training.config import TrainConfig, fingerprint
+from jaxrestore.training.notices import Notices
 from jaxrestore.training.progress import Progress, mean_of
 from jaxrestore.training.recipe import Recipe, create_recipe
 from jaxrestore.training.records import Records
@@ -34,7 +36,7 @@ class Trainer:
     """A run that is ready to go on: state, data and records of a workdir.
 
     Args:
-        config: validated, see `training.config`.
+        config: checked, from `training.config.train_config`.
         workdir: folder of the run; the newest checkpoint in it is resumed.
         devices: to train on, all of all processes by default.
 
@@ -44,7 +46,7 @@ class Trainer:
 
     def __init__(
         self,
-        config: Config,
+        config: TrainConfig,
         workdir: str | Path,
         devices: Sequence[Any] | None = None,
     ):
@@ -52,30 +54,24 @@ class Trainer:
         self.recipe: Recipe = create_recipe(config)
         self.mesh = sharding.make_mesh(devices)
         sharding.check_batch_size(config.batch_size, self.mesh)
-        self._eval_batch_size = config.eval_batch_size or config.batch_size
-        sharding.check_batch_size(self._eval_batch_size, self.mesh, "eval_batch_size")
+        size = config.eval_batch_size or config.batch_size
+        sharding.check_batch_size(size, self.mesh, "eval_batch_size")
         self.is_first = jax.process_index() == 0
+        self._notices = Notices(self.is_first)
         make_folder(workdir, "--workdir")
-        sources = open_sources(config.data, "train")
-        self.val_batches = self._validation_batches()
-        self.batches = training_batches(
-            sources, config.data, config.batch_size, config.seed, **_process()
-        )
+        with self._notices("reading the images", "all of them, once"):
+            identity = self._open_data(size)
         optimizer = self.recipe.optimizer(config)
         plan = plan_state(self.recipe, optimizer, self.mesh, config.sharding)
-        identity = fingerprint(config, contents(config.data, sources))
-        identity |= getattr(self.recipe, "identity", {})
-        if config.data.val and hasattr(self.recipe, "validated"):
-            val = open_sources(config.data, "val")
-            identity["data.val"] = val["image"].content_hash()
-        self._frozen = self._place_frozen()
+        whole = sharding.replicated(self.mesh)
+        self._frozen = jax.device_put(self.recipe.frozen, whole)
         self.checkpoints = Checkpoints(workdir, config.keep, identity)
         restored = self.checkpoints.restore(plan, self.batches)
         self.state: TrainState = restored or self._first_state(optimizer, plan)
         self.step = int(self.state.step)
         self.records = Records(workdir, self.step) if self.is_first else None
         if self.records:
-            self.records.save_config(config.to_dict())
+            self.records.save_config(as_dict(config))
         self._train_step = make_train_step(
             self.recipe,
             optimizer,
@@ -83,38 +79,39 @@ class Trainer:
             skip_gradient_norm=config.skip_gradient_norm,
             plan=plan,
         )
-        whole = sharding.replicated(self.mesh)
         self._evaluate = jax.jit(self.recipe.evaluate, out_shardings=whole)
-        validated = getattr(self.recipe, "validated", None)
         places = jax.tree.map(lambda leaf: leaf.sharding, plan.opt_state)
-        self._validated = validated and jax.jit(validated, out_shardings=places)
+        self._validated = jax.jit(self.recipe.validated, out_shardings=places)
+
+    def _open_data(self, eval_size: int) -> dict[str, Any]:
+        """Set the batches up; what a resumed run must share."""
+        config, data = self.config, self.config.data
+        sources, own = open_sources(data, "train"), _process()
+        self.batches = training_batches(
+            sources, data, config.batch_size, config.seed, **own
+        )
+        identity = fingerprint(config, contents(data, sources)) | self.recipe.identity
+        self.val_batches: list[dict[str, np.ndarray]] = []
+        if not data.val:
+            return identity
+        val = open_sources(data, "val")
+        self.val_batches = validation_batches(
+            val, data, eval_size, config.eval_batches, **own
+        )
+        if self.recipe.reads_validation:
+            names = ("eval_every", "eval_batches")
+            identity |= {name: getattr(config, name) for name in names}
+            identity["data.val"] = val["image"].content_hash()
+        return identity
 
     def _first_state(self, optimizer, plan: TrainState) -> TrainState:
         config = self.config
         state = create_state(self.recipe, optimizer, config.seed, plan)
-        warm_start = getattr(self.recipe, "warm_start", None)
         if config.init_from:
-            return start_from(state, load_prior(config.init_from).params, plan)
-        if warm_start is not None:
-            return start_from(state, warm_start(sharding.to_host(state.params)), plan)
-        return state
-
-    def _place_frozen(self) -> dict[str, Any]:
-        frozen = getattr(self.recipe, "frozen", None)
-        if frozen is None:
-            return {}
-        return {"frozen": jax.device_put(frozen, sharding.replicated(self.mesh))}
-
-    def _place(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
-        return sharding.put_batch(batch, self.mesh) | self._frozen
-
-    def _validation_batches(self) -> list[dict[str, np.ndarray]]:
-        config = self.config
-        if not config.data.val:
-            return []
-        sources = open_sources(config.data, "val")
-        size, count = self._eval_batch_size, config.eval_batches
-        return validation_batches(sources, config.data, size, count, **_process())
+            start = load_prior(config.init_from).params
+        else:
+            start = self.recipe.warm_start(state.params)
+        return state if start is None else start_from(state, start, plan)
 
     def run(self) -> str:
         """Train until the last step, a signal or the end of the time.
@@ -127,8 +124,7 @@ class Trainer:
         with StopRequest(config.max_minutes) as stop, self._progress(stop) as progress:
             reason = None
             while self.step < config.total_steps and reason is None:
-                batch = self._place(next(self.batches))
-                self.state, metrics = self._train_step(self.state, batch)
+                metrics = self._update()
                 self.step += 1
                 progress.add(metrics)
                 if self._due(config.eval_every) or self.step == config.total_steps:
@@ -145,6 +141,13 @@ class Trainer:
             progress.flush()
             self.checkpoints.save(self.state, self.batches)
         return reason or "total_steps"
+
+    def _update(self) -> dict[str, Any]:
+        batch = sharding.put_batch(next(self.batches), self.mesh)
+        hint = "once; minutes for a large network on a CPU"
+        with self._notices.first("compiling the training step", hint):
+            self.state, metrics = self._train_step(self.state, batch, self._frozen)
+        return metrics
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0
@@ -165,26 +168,29 @@ class Trainer:
         if not self.val_batches:
             return
         key = evaluation_key(self.config.seed)
-        scores = []
-        for i, batch in enumerate(self.val_batches):
-            placed = self._place(batch)
-            scores.append(
-                self._evaluate(self.state.ema, placed, jax.random.fold_in(key, i))
-            )
-        means = mean_of(jax.device_get(scores))
-        self._tell(means)
+        with self._notices("evaluating", "the first time it is compiled"):
+            means = self._scores(key)
+        if self.recipe.reads_validation:  # it acts inside the state that is saved
+            after = self._validated(self.state.opt_state, means)
+            self.state = dataclasses.replace(self.state, opt_state=after)
         ema = sharding.to_host(self.state.ema)
         if self.records:
             self.records.write(self.step, {f"val_{k}": v for k, v in means.items()})
-            sheets = self.recipe.sheets(ema, self.val_batches[0], key)
+            with self._notices("drawing sheets", "the first time they are compiled"):
+                sheets = self.recipe.sheets(ema, self.val_batches[0], key)
             self.records.save_sheets(self.step, sheets)
-            self.records.save_curves(getattr(self.recipe, "curves", {}))
+            self.records.save_curves(self.recipe.curves)
 
-    def _tell(self, means: dict[str, float]) -> None:
-        """Let the recipe act on a validation, inside the state that is saved."""
-        if self._validated is not None:
-            after = self._validated(self.state.opt_state, means)
-            self.state = dataclasses.replace(self.state, opt_state=after)
+    def _scores(self, key: jax.Array) -> dict[str, float]:
+        """Means over the validation batches."""
+        scores = []
+        for i, batch in enumerate(self.val_batches):
+            placed, own = (
+                sharding.put_batch(batch, self.mesh),
+                jax.random.fold_in(key, i),
+            )
+            scores.append(self._evaluate(self.state.ema, placed, own, self._frozen))
+        return mean_of(jax.device_get(scores))
 
     def close(self) -> None:
         """Release loader threads, Orbax and TensorBoard; errors are of no use now."""
@@ -202,11 +208,11 @@ def _process() -> dict[str, int]:
     }
 
 
-def train(config: Config, workdir: str | Path) -> TrainState:
+def train(config: TrainConfig, workdir: str | Path) -> TrainState:
     """Train, or go on training, and leave a checkpoint.
 
     Args:
-        config: validated, see `training.config`.
+        config: checked, from `training.config.train_config`.
         workdir: folder of the run.
 
     Returns:

@@ -26,7 +26,10 @@ def kl_weight(step: jax.Array, start: int, steps: int, final: float = 1.0) -> ja
 
     The divisor ``start + steps`` is the published code's (start 21, steps 5000,
     final 1). A smaller ``final`` buys sharper reconstructions for a looser bound.
+    With ``start = steps = 0`` there is no warm-up: ``final`` from the first step on.
     """
+    if start + steps == 0:
+        return jnp.full(jnp.shape(step), final, jnp.float32)
     return jnp.clip((step - start) / (start + steps), 1e-4, final)
 
 

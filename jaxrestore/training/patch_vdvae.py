@@ -1,13 +1,51 @@
 """Recipe of PatchVDVAE: its loss, optimiser and evaluation."""
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import optax
 
+from jaxrestore.errors import InputError
 from jaxrestore.priors.hvae.base import Elbo
+from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE, to_network
-from jaxrestore.training.hvae import HierarchicalVAERecipe
+from jaxrestore.settings import choice, count, number, sequence, setting
+from jaxrestore.training.hvae import Cosine, HierarchicalVAERecipe, warmed_up_cosine
 from jaxrestore.training.losses import balanced_kl, kl_weight, reconstruction_kl
+
+_KINDS = {"adamax": optax.adamax, "adam": optax.adam}
+
+
+@dataclass(frozen=True)
+class PatchLoss:
+    """The `loss` section; defaults as published."""
+
+    min_noise_std: float = setting(0.0, number(0), "of the encoder's input, [0, 1]")
+    max_noise_std: float = setting(0.0, number(0), "0: no denoising training")
+    kl_weight: float = setting(1.0, number(0, above=True), "after the warm-up")
+    warmup_start: int = setting(21, count(0), "step at which the KL's weight grows")
+    warmup_steps: int = setting(5_000, count(0), "until it is kl_weight")
+    balance_steps: int = setting(10_000, count(0), "with balanced latent groups")
+    eval_noise_levels: tuple = setting(
+        (0.0, 5.0, 15.0, 25.0),
+        sequence(number(0), least=0),
+        "of 255, for val_psnr_noise_*",
+    )
+
+    def __post_init__(self):
+        if self.min_noise_std > self.max_noise_std:
+            raise InputError(
+                f"config.loss.min_noise_std={self.min_noise_std}: expected at most"
+                f" config.loss.max_noise_std={self.max_noise_std}"
+            )
+
+
+@dataclass(frozen=True)
+class PatchOptimizer(Cosine):
+    """The `optimizer` section."""
+
+    name: str = setting("adamax", choice(*_KINDS), "adamax or adam")
 
 
 class PatchVDVAERecipe(HierarchicalVAERecipe):
@@ -24,20 +62,16 @@ class PatchVDVAERecipe(HierarchicalVAERecipe):
     Denoising training (``config.loss.max_noise_std`` > 0): the encoder sees
     x + s n, s uniform in [min_noise_std, max_noise_std] per image, n white; the
     target stays x. The loss is still a bound on log p(x).
-
-    Args:
-        config: the frozen training configuration; uses ``model``, ``loss``,
-            ``optimizer``, ``total_steps``.
     """
 
-    prior = PatchVDVAE
+    prior, Model = PatchVDVAE, PatchVDVAEConfig
+    Loss, Optimizer = PatchLoss, PatchOptimizer
 
     def optimizer(self, config) -> optax.GradientTransformation:
-        """Adamax (or Adam) with the schedule of `HierarchicalVAERecipe`."""
-        kind = {"adamax": optax.adamax, "adam": optax.adam}[config.optimizer.name]
-        return kind(self.schedule(config))
+        """Adamax (or Adam) with `warmed_up_cosine`."""
+        return _KINDS[config.optimizer.name](warmed_up_cosine(config))
 
-    def loss(self, params, batch, key, step):
+    def loss(self, params, batch, key, step, frozen=None):
         settings = self.config.loss
         images = batch["image"]
         terms = self._elbo(params, images, key, self.training_model)
@@ -71,7 +105,7 @@ class PatchVDVAERecipe(HierarchicalVAERecipe):
         keys = jax.random.split(latent_key, count)
         return jax.vmap(PatchVDVAE(params, model).elbo)(images, keys, noisy, noise_std)
 
-    def evaluate(self, params, batch, key):
+    def evaluate(self, params, batch, key, frozen=None):
         """ELBO terms, and PSNR of reconstructions (tau = 1) at several noise levels."""
         images = batch["image"]
         terms = self._elbo(params, images, key, self.model)

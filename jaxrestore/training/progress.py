@@ -10,12 +10,15 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
+from jaxrestore.errors import InputError
 from jaxrestore.training.records import Records
 from jaxrestore.training.stopping import StopRequest
 
 # Steps dispatched ahead of the device: enough to hide the host, few enough that the
 # progress bar and the clock tell the truth.
 _STEPS_AHEAD = 2
+# A run stops after whole windows, and at least so many steps, without an update.
+_IDLE_STEPS = 5
 
 
 class Progress:
@@ -53,6 +56,7 @@ class Progress:
         self._window: list[dict[str, jax.Array]] = []
         self._finished: tuple[int, list[dict[str, jax.Array]], float] | None = None
         self._ahead: collections.deque[jax.Array] = collections.deque()
+        self._idle = 0  # steps of the last windows, if none was applied
         self.restart_clock()
 
     def __enter__(self):
@@ -85,7 +89,11 @@ class Progress:
             self.restart_clock()
 
     def flush(self) -> None:
-        """Record a finished window now, before a checkpoint claims its step."""
+        """Record a finished window now, before a checkpoint claims its step.
+
+        Raises:
+            InputError: every update of the window was skipped.
+        """
         if self._finished is None:
             return
         step, window, rate = self._finished
@@ -100,9 +108,12 @@ class Progress:
         }
         if self._records is not None:
             self._records.write(step, values)
-        self._show(step, values, none_applied=not applied)
+        self._show(values)
+        self._idle = 0 if applied else self._idle + len(rows)
+        if self._idle >= _IDLE_STEPS:
+            raise InputError(_nothing_learned(step, self._idle, values))
 
-    def _show(self, step: int, values: Mapping[str, float], none_applied: bool) -> None:
+    def _show(self, values: Mapping[str, float]) -> None:
         shown = {
             "loss": f"{values['loss']:.4g}",
             "img/s": f"{values['images_per_second']:.1f}",
@@ -112,13 +123,17 @@ class Progress:
         if np.isfinite(self._stop.seconds_left()):
             shown["stop_in"] = f"{max(self._stop.seconds_left(), 0) / 60:.0f} min"
         self._bar.set_postfix(shown, refresh=False)
-        if none_applied:
-            self._bar.write(
-                f"step {step}: every update since the last line of metrics.csv was"
-                f" skipped (loss {values['loss']:.3g}, gradient norm"
-                f" {values['gradient_norm']:.3g}); see config.skip_gradient_norm",
-                file=sys.stderr,
-            )
+
+
+def _nothing_learned(step: int, idle: int, values: Mapping[str, float]) -> str:
+    loss, norm = values["loss"], values["gradient_norm"]
+    remedy = "lower config.optimizer.learning_rate, look at config.loss and the images"
+    if np.isfinite([loss, norm]).all():
+        remedy = "raise config.skip_gradient_norm, which norms must stay below"
+    return (
+        f"step {step}: all of the last {idle} updates were skipped (mean loss"
+        f" {loss:.3g}, gradient norm {norm:.3g}), nothing is learned; {remedy}"
+    )
 
 
 def mean_of(rows: list[Mapping[str, Any]]) -> dict[str, float]:

@@ -1,15 +1,17 @@
 """What a prior brings to the training loop, and how it is found by name."""
 
 import importlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
 import optax
 
 from jaxrestore.errors import InputError
-from jaxrestore.training.config import Config
+from jaxrestore.priors.weights import save_prior
+from jaxrestore.training.config import NoSettings, TrainConfig
 
 Params = Any
 Batch = Mapping[str, Any]
@@ -23,49 +25,82 @@ RECIPES: dict[str, str] = {
 }
 
 
-@runtime_checkable
-class Recipe(Protocol):
-    """The model-specific part of training; constructed as ``Recipe(config)``.
+class Recipe(ABC):
+    """Base of the recipes, the model-specific part of training.
 
     A batch is ``{"image": (B, H, W, C) float32 in [0, 1]}``, dequantised if the
     config says so; with ``config.data.degraded`` a second, unpaired array "degraded"
     of the same shape. The loop brings sharding, skipped updates, EMA, checkpoints and
     logging.
 
-    Attributes that a recipe may have besides:
+    Args:
+        config: the checked training config; its sections `model`, `loss` and
+            `optimizer` are of the types `Model`, `Loss` and `Optimizer`.
+
+    Attributes:
+        Model, Loss, Optimizer: dataclasses of settings (`jaxrestore.settings`).
+        prior: what is trained, made as ``prior(params, model)``; see `export`.
+        dtype: of exported weights.
         curves: name -> columns of metrics.csv, drawn as sheets/curves_NAME.png.
-        frozen: a pytree of arrays that `loss` and `evaluate` find in each batch as
-            "frozen", on every device: no part of the parameters, so that nothing of
-            it is differentiated, optimised, averaged or written.
-        identity: name -> text, what else a resumed run must share.
-        warm_start: params -> params, where a fresh run without `init_from` begins.
-        validated: (opt_state, metrics) -> opt_state, called after each validation
-            with the means of `evaluate`.
+        reads_validation: `validated` does something, so that the images and the
+            times of validations belong to what a run is.
+        model: configuration of the network.
+        frozen: a pytree of arrays that `loss` and `evaluate` are given, on every
+            device: no part of the parameters, so that nothing of it is
+            differentiated, optimised, averaged or written.
+        identity: name -> JSON value, what else a resumed run must share.
     """
 
+    Model: ClassVar[type] = NoSettings
+    Loss: ClassVar[type] = NoSettings
+    Optimizer: ClassVar[type] = NoSettings
+    prior: ClassVar[Any]
+    dtype: ClassVar[str] = "float32"
+    curves: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    reads_validation: ClassVar[bool] = False
+
+    def __init__(self, config: TrainConfig):
+        self.config = config
+        self.model: Any = config.model
+        self.frozen: Any = None
+        self.identity: dict[str, Any] = {}
+
+    @abstractmethod
     def init(self, key: jax.Array) -> Params:
         """Fresh parameters: nested dicts of arrays. Traced by `jax.jit`."""
-        ...
 
+    def warm_start(self, params: Params) -> Params | None:
+        """Where a fresh run without `init_from` begins; None: at `params`."""
+        return None
+
+    @abstractmethod
     def loss(
-        self, params: Params, batch: Batch, key: jax.Array, step: jax.Array
+        self,
+        params: Params,
+        batch: Batch,
+        key: jax.Array,
+        step: jax.Array,
+        frozen: Any = None,
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         """Scalar loss, averaged over the batch, and named scalars to log.
 
         `batch` is the whole batch of the job, whatever devices hold it; `key`
         differs at every step; `step` counts the updates applied so far, from 0.
         """
-        ...
 
-    def optimizer(self, config: Config) -> optax.GradientTransformation:
+    @abstractmethod
+    def optimizer(self, config: TrainConfig) -> optax.GradientTransformation:
         """The update rule; `config` is the whole training config."""
-        ...
 
+    @abstractmethod
     def evaluate(
-        self, params: Params, batch: Batch, key: jax.Array
+        self, params: Params, batch: Batch, key: jax.Array, frozen: Any = None
     ) -> dict[str, jax.Array]:
         """Named scalars on a validation batch, of the EMA weights. Traced."""
-        ...
+
+    def validated(self, opt_state: Any, metrics: Mapping[str, Any]) -> Any:
+        """The optimiser's state after a validation with these means. Traced."""
+        return opt_state
 
     def sheets(
         self, params: Params, batch: Batch, key: jax.Array
@@ -74,24 +109,24 @@ class Recipe(Protocol):
 
         Called outside `jax.jit`, on the first process alone, with host arrays.
         """
-        ...
+        return {}
 
     def export(self, params: Params, path: str, metadata: dict[str, str]) -> None:
         """Write host `params` as safetensors with `metadata`, whole or not at all."""
-        ...
+        metadata = dict(metadata)
+        metadata["training_config"] = metadata.pop("config", "")  # beside the model's
+        save_prior(self.prior(params, self.model), path, metadata, dtype=self.dtype)
 
 
-def create_recipe(config: Config) -> Recipe:
-    """Import and construct ``config.recipe``.
+def find_recipe(name: str) -> type[Recipe]:
+    """Import a recipe.
 
     Args:
-        config: its `recipe` is a name in `RECIPES`, or "package.module:Class" for a
-            recipe of your own.
+        name: in `RECIPES`, or "package.module:Class" for a recipe of your own.
 
     Raises:
         InputError: unknown name, or nothing there to import.
     """
-    name: str = config.recipe
     target = RECIPES.get(name, name)
     module_name, _, class_name = target.partition(":")
     if not class_name:
@@ -107,6 +142,19 @@ def create_recipe(config: Config) -> Recipe:
         raise InputError(
             f"config.recipe={name!r}: no module {module_name!r} to import"
         ) from e
-    if not hasattr(module, class_name):
-        raise InputError(f"config.recipe={name!r}: {module_name} has no {class_name}")
-    return getattr(module, class_name)(config)
+    kind = getattr(module, class_name, None)
+    if not (isinstance(kind, type) and issubclass(kind, Recipe)):
+        raise InputError(
+            f"config.recipe={name!r}: {module_name} has no subclass of"
+            f" jaxrestore.training.recipe.Recipe called {class_name}"
+        )
+    return kind
+
+
+def create_recipe(config: TrainConfig) -> Recipe:
+    """The recipe of a config.
+
+    Raises:
+        InputError: settings that do not fit it.
+    """
+    return find_recipe(config.recipe)(config)

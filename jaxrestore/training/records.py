@@ -60,8 +60,8 @@ class Records:
             self._save_picture(f"curves_{name}", plots.curves(series, "step", name))
 
     def save_config(self, config: Mapping[str, Any]) -> None:
-        """Write config.json, for people; resuming does not read it."""
-        text = json.dumps(config, indent=2, sort_keys=True, default=str)
+        """Write config.json, for people and for exports; resuming does not read it."""
+        text = json.dumps(config, indent=2, sort_keys=True)
         _replace(self.workdir / "config.json", text + "\n")
 
     def close(self) -> None:

@@ -142,8 +142,8 @@ def make_train_step(
     ema_decay: float,
     skip_gradient_norm: float,
     plan: TrainState,
-) -> Callable[[TrainState, Any], tuple[TrainState, dict[str, jax.Array]]]:
-    """Compile-once function (state, batch) -> (state, metrics); donates the state.
+) -> Callable[[TrainState, Any, Any], tuple[TrainState, dict[str, jax.Array]]]:
+    """Compile-once (state, batch, frozen) -> (state, metrics); donates the state.
 
     An update whose gradient has a norm >= `skip_gradient_norm`, or whose gradient or
     loss is not finite, is skipped: parameters, EMA and optimiser state stay as they
@@ -160,11 +160,11 @@ def make_train_step(
         plan: from `plan_state`.
     """
 
-    def train_step(state: TrainState, batch):
+    def train_step(state: TrainState, batch, frozen):
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         updates_done = state.step - state.skipped
         (loss, metrics), gradient = jax.value_and_grad(recipe.loss, has_aux=True)(
-            state.params, batch, key, updates_done
+            state.params, batch, key, updates_done, frozen
         )
         norm = optax.tree.norm(gradient)
         good = jnp.isfinite(loss) & jnp.isfinite(norm) & (norm < skip_gradient_norm)

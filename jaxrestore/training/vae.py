@@ -1,13 +1,30 @@
 """Recipe of the plain VAE: its loss, optimiser and evaluation."""
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import optax
 
-from jaxrestore.errors import InputError
 from jaxrestore.priors.hvae.base import Elbo
 from jaxrestore.priors.hvae.vae import VAE
-from jaxrestore.training.hvae import HierarchicalVAERecipe
+from jaxrestore.priors.hvae.vae_config import VAEConfig
+from jaxrestore.settings import number, sequence, setting
+from jaxrestore.training.hvae import (
+    ClippedCosine,
+    HierarchicalVAERecipe,
+    warmed_up_cosine,
+)
+
+
+@dataclass(frozen=True)
+class VAELoss:
+    """The `loss` section."""
+
+    noise_std: float = setting(0.0, number(0), "of the encoder's input, [0, 1] units")
+    eval_noise_levels: tuple = setting(
+        (0.0, 15.0, 50.0), sequence(number(0), least=0), "of 255, for val_psnr_noise_*"
+    )
 
 
 class VAERecipe(HierarchicalVAERecipe):
@@ -21,34 +38,22 @@ class VAERecipe(HierarchicalVAERecipe):
     s = ``config.loss.noise_std``, the target stays x, and gamma is learned with the
     rest. JPMAP encodes images that are not clean, and needs an encoder that bears it
     (Gonzalez et al. 2022). The loss is a bound on log p(x) for any encoder.
-
-    Args:
-        config: the frozen training configuration; uses ``model``, ``loss``,
-            ``optimizer``, ``total_steps``.
     """
 
-    prior = VAE
-
-    def __init__(self, config):
-        super().__init__(config)
-        if not config.loss.noise_std >= 0:
-            raise InputError(
-                f"config.loss.noise_std={config.loss.noise_std}: expected a standard"
-                " deviation in [0, 1] units, 0 for plain training"
-            )
+    prior, Model, Loss, Optimizer = VAE, VAEConfig, VAELoss, ClippedCosine
 
     def optimizer(self, config) -> optax.GradientTransformation:
-        """Adam after clipping of the norm, with the base's schedule."""
+        """Adam after clipping of the norm, with `warmed_up_cosine`."""
         return optax.chain(
             optax.clip_by_global_norm(config.optimizer.clip_norm),
-            optax.adam(self.schedule(config)),
+            optax.adam(warmed_up_cosine(config)),
         )
 
-    def loss(self, params, batch, key, step):
+    def loss(self, params, batch, key, step, frozen=None):
         metrics = self._scores(params, batch["image"], key)
         return metrics["nats_per_dim"], metrics
 
-    def evaluate(self, params, batch, key):
+    def evaluate(self, params, batch, key, frozen=None):
         """The bound's terms, and PSNR of reconstructions at several noise levels."""
         images, prior = batch["image"], VAE(params, self.model)
         metrics = self._scores(params, images, key)

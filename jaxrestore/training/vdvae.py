@@ -1,12 +1,27 @@
 """Recipe of VDVAE: its loss, optimiser and evaluation."""
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import optax
 
 from jaxrestore.priors.hvae.base import Elbo
 from jaxrestore.priors.hvae.vdvae import VDVAE
-from jaxrestore.training.hvae import HierarchicalVAERecipe
+from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
+from jaxrestore.settings import number, setting
+from jaxrestore.training.hvae import (
+    ClippedCosine,
+    HierarchicalVAERecipe,
+    warmed_up_cosine,
+)
+
+
+@dataclass(frozen=True)
+class AdamW(ClippedCosine):
+    """The `optimizer` section."""
+
+    weight_decay: float = setting(0.01, number(0), "of AdamW")
 
 
 class VDVAERecipe(HierarchicalVAERecipe):
@@ -18,13 +33,9 @@ class VDVAERecipe(HierarchicalVAERecipe):
 
     with P the discretised mixture of logistics. Data are 8-bit values v / 255:
     ``config.data.dequantise`` must be False.
-
-    Args:
-        config: the frozen training configuration; uses ``model``, ``optimizer``,
-            ``total_steps``.
     """
 
-    prior = VDVAE
+    prior, Model, Optimizer = VDVAE, VDVAEConfig, AdamW
 
     def optimizer(self, config) -> optax.GradientTransformation:
         """AdamW with the released betas (0.9, 0.9), after clipping of the norm."""
@@ -32,18 +43,18 @@ class VDVAERecipe(HierarchicalVAERecipe):
         return optax.chain(
             optax.clip_by_global_norm(settings.clip_norm),
             optax.adamw(
-                self.schedule(config),
+                warmed_up_cosine(config),
                 b1=0.9,
                 b2=0.9,
                 weight_decay=settings.weight_decay,
             ),
         )
 
-    def loss(self, params, batch, key, step):
+    def loss(self, params, batch, key, step, frozen=None):
         metrics = self._scores(params, batch, key, self.training_model)
         return metrics["nats_per_dim"], metrics
 
-    def evaluate(self, params, batch, key):
+    def evaluate(self, params, batch, key, frozen=None):
         """The bound's terms, and PSNR of reconstructions (tau = 1)."""
         images, prior = batch["image"], VDVAE(params, self.model)
         rebuilt = jax.vmap(lambda image: prior.reconstruct(image, 1.0).mean)(images)

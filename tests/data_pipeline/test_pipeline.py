@@ -1,11 +1,13 @@
 """Patches and the stream of batches."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from jaxrestore.data.config import DataConfig
 from jaxrestore.data.patches import RandomPatch
 from jaxrestore.data.pipeline import training_batches, validation_batches
-from jaxrestore.training.config import data_config
 
 RNG = np.random.default_rng(0)
 
@@ -30,9 +32,7 @@ class Source:
 
 @pytest.fixture
 def data():
-    data = data_config()
-    data.patch_size, data.scales, data.num_threads = 8, (1, 2), 2
-    return data
+    return DataConfig(patch_size=8, scales=(1, 2), num_threads=2)
 
 
 def take(batches, count):
@@ -82,7 +82,7 @@ def test_missing_scales_fall_back():
 
 
 def test_every_image_once_an_epoch(data):
-    data.scales, data.dequantise = (1,), False
+    data = replace(data, scales=(1,), dequantise=False)
     batches = training_batches({"image": Source()}, data, 5, seed=3)
     epochs = take(batches, 4)
     orders = [tuple(np.rint(e[:, 0, 0, 0] * 255).astype(int)) for e in epochs]
@@ -93,7 +93,7 @@ def test_every_image_once_an_epoch(data):
 def test_batches_depend_on_the_seed_alone(data):
     source = Source()
     first = take(training_batches({"image": source}, data, 4, seed=1), 6)
-    data.num_threads = 0
+    data = replace(data, num_threads=0)
     again = take(training_batches({"image": source}, data, 4, seed=1), 6)
     np.testing.assert_array_equal(first, again)
     other = take(training_batches({"image": source}, data, 4, seed=2), 6)

@@ -12,15 +12,18 @@ from tests.training import tiny
 
 
 def test_variants_have_nearly_the_size_of_the_config():
-    config = tiny.patch_vdvae()
-    config.model.groups, config.model.top_down_filters = (3, 3), (96, 64)
-    own = variant(config, 1)
-    assert own.model.groups == (1, 1)
-    assert abs(parameters(own.model) / parameters(config.model) - 1) < 0.05
+    config = tiny.values("patch_vdvae")
+    config["model"] |= {"groups": (3, 3), "top_down_filters": (96, 64)}
+    before, own = (
+        PatchVDVAEConfig.from_dict(values["model"])
+        for values in (config, variant(config, 1))
+    )
+    assert own.groups == (1, 1)
+    assert abs(parameters(own) / parameters(before) - 1) < 0.05
 
 
 def test_configs_are_found_by_name():
-    assert load_config("patch_vdvae_thesis").model.groups == (5,) * 6
+    assert load_config("patch_vdvae_thesis")["model"]["groups"] == (5,) * 6
 
 
 def test_command_goes_on_where_it_was(experiment, monkeypatch):
@@ -33,10 +36,9 @@ def test_command_goes_on_where_it_was(experiment, monkeypatch):
         return SimpleNamespace(step=config.total_steps)
 
     def export(config, workdir, path):
-        model = PatchVDVAEConfig.from_dict(config.model.to_dict())
-        save_prior(random_prior(PatchVDVAE, model), path, {})
+        save_prior(random_prior(PatchVDVAE, config.model), path, {})
 
-    monkeypatch.setattr(groups, "load_config", lambda name: tiny.patch_vdvae())
+    monkeypatch.setattr(groups, "load_config", lambda name: tiny.values("patch_vdvae"))
     monkeypatch.setattr(groups, "variant", lambda config, count: config)
     monkeypatch.setattr(groups, "train", train)
     monkeypatch.setattr(groups, "export", export)

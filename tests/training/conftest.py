@@ -7,7 +7,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from PIL import Image
 
 from jaxrestore.priors import VDVAE, save_prior
-from jaxrestore.training.config import validate
+from jaxrestore.training.config import train_config
 from tests.priors.random_weights import random_prior
 from tests.training import toy_config
 from tests.training.tiny import TINY
@@ -53,9 +53,7 @@ def make_config(image_folder):
     """Toy config with overrides, e.g. make_config(total_steps=5)."""
 
     def make(**overrides):
-        config = toy_config.get_config()
-        config.data.train = str(image_folder)
-        config.update_from_flattened_dict(overrides)
-        return validate(config)
+        given = {"data.train": str(image_folder)} | overrides
+        return train_config(toy_config.get_config(), **given)
 
     return make

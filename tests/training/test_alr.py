@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from configs.train import alr_natural, alr_noise01
+from jaxrestore.configfiles import load_config
 from jaxrestore.data.pipeline import training_batches
 from jaxrestore.data.sources import open_sources
 from jaxrestore.errors import InputError
 from jaxrestore.priors import Critic, CriticConfig, load_prior
 from jaxrestore.training.adversarial import criterion, slope
 from jaxrestore.training.alr import ALRRecipe
-from jaxrestore.training.config import validate
+from jaxrestore.training.config import train_config
 from tests.training import tiny
 from tests.training.runs import read_rows, run
 
@@ -23,11 +23,9 @@ def make_alr(image_folder):
     """Tiny config with overrides."""
 
     def make(**overrides):
-        config = tiny.alr()
-        config.batch_size, config.total_steps, config.log_every = 8, 4, 1
-        config.data.train, config.data.num_threads = str(image_folder), 1
-        config.update_from_flattened_dict(overrides)
-        return validate(config)
+        given = {"batch_size": 8, "total_steps": 4, "log_every": 1}
+        given |= {"data.train": str(image_folder), "data.num_threads": 1}
+        return tiny.make("alr", given | overrides)
 
     return make
 
@@ -221,11 +219,12 @@ def test_degraded_images_to_validate_on(make_alr, image_folder):
 
 
 def test_configs():
-    natural, single = alr_natural.get_config(), alr_noise01.get_config()
-    assert CriticConfig.from_dict(natural.model) == CriticConfig()
-    noise = ("min_noise_std", "max_noise_std")
-    assert [natural.loss[n] for n in noise] == [0.05, 0.30]
-    assert [single.loss[n] for n in noise] == [0.1, 0.1]
+    natural, single = (
+        train_config(load_config(name, "train"), **{"data.train": "anywhere"})
+        for name in ("alr_natural", "alr_noise01")
+    )
+    assert natural.model == CriticConfig()
+    assert (natural.loss.min_noise_std, natural.loss.max_noise_std) == (0.05, 0.30)
+    assert (single.loss.min_noise_std, single.loss.max_noise_std) == (0.1, 0.1)
     for config in (natural, single):
-        config.data.train = "anywhere"
-        ALRRecipe(validate(config))
+        ALRRecipe(config)

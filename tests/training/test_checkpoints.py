@@ -11,6 +11,7 @@ import pytest
 from safetensors import safe_open
 
 from jaxrestore.errors import InputError
+from jaxrestore.training.config import saved_values, train_config
 from jaxrestore.training.export import export
 from jaxrestore.training.loop import Trainer
 
@@ -69,7 +70,7 @@ def test_unwritable_workdir(make_config, tmp_path):
 def test_export_holds_ema_and_provenance(trained, tmp_path):
     config, workdir = trained
     path = tmp_path / "out" / "weights.safetensors"
-    export(config, workdir, path)
+    export(train_config(saved_values(workdir)), workdir, path)
     trainer = Trainer(config, workdir, jax.devices()[:1])
     trainer.close()
     with safe_open(path, "numpy") as file:

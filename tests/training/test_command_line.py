@@ -1,5 +1,8 @@
 """What train.py says to a wrong command: one line, exit code 2."""
 
+import re
+import shutil
+
 import pytest
 
 from jaxrestore.cli.entry import run_command
@@ -7,6 +10,7 @@ from jaxrestore.cli.train import main
 from jaxrestore.data.files import exclusive
 
 CONFIG = "--config=tests/training/toy_config.py"
+IN_X = "--workdir=x"
 
 
 @pytest.fixture(autouse=True)
@@ -26,13 +30,22 @@ def refusal(capsys, *arguments):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "--config is missing"),
+        ([], "--workdir is missing"),
         ([CONFIG], "--workdir is missing"),
-        (["--config=no/such.py"], "--config=no/such.py: no such config file"),
-        ([CONFIG, "--wokdir=x"], "wokdir"),
-        ([CONFIG, "--config.batchsize=8"], "batchsize"),
-        ([CONFIG, "--config.data.patchsize=8"], "patchsize"),
-        ([CONFIG, "--config.batch_size=many"], "batch_size=many"),
+        ([IN_X], "--config is missing; expected a file, or one of alr_natural"),
+        ([IN_X, "--config=no/such.py"], "--config=no/such.py: no such config file"),
+        (
+            [CONFIG, IN_X, "--wokdir=x"],
+            "--wokdir: unknown flag; did you mean --work",
+        ),
+        ([CONFIG, IN_X, "--config.batchsize=8"], "did you mean --config.batch_size?"),
+        (
+            [CONFIG, IN_X, "--data.patchsize=8"],
+            "did you mean patch_size? expected one",
+        ),
+        ([CONFIG, IN_X, "--config.model.depth=8"], "expected one of width"),
+        ([CONFIG, IN_X, "--batch_size=many"], "config.batch_size=many: expected"),
+        ([CONFIG, "--export=x", "--workdir=/no", "--config="], "config.json cannot be"),
         ([CONFIG, "extra"], "extra: unexpected argument"),
     ],
 )
@@ -43,14 +56,17 @@ def test_wrong_arguments(capsys, arguments, expected):
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("batch_size=0", "config.batch_size=0: expected an integer > 0"),
+        ("batch_size=0", "config.batch_size=0: expected a whole number from 1"),
         ("ema_decay=1.0", "config.ema_decay=1.0"),
-        ("data.kind=zip", "config.data.kind='zip': expected folder or tfds"),
+        ("data.kind=zip", "config.data.kind=zip: expected one of folder, tfds"),
         ("data.train=", "config.data.train=''"),
         ("data.train=/no/such/folder", "/no/such/folder"),
         ("data.scales=(4,1)", "config.data.scales=(4, 1)"),
         ("recipe=nothing", "config.recipe='nothing' is unknown"),
         ("recipe=no.such:Recipe", "no module 'no.such'"),
+        ("recipe=tests.training.tiny:RECIPES", "no subclass of"),
+        ("optimizer.learning_rate=-1", "config.optimizer.learning_rate=-1"),
+        ("model.width=wide", "config.model.width=wide: expected a whole number"),
     ],
 )
 def test_wrong_values(capsys, image_folder, tmp_path, override, expected):
@@ -58,11 +74,6 @@ def test_wrong_values(capsys, image_folder, tmp_path, override, expected):
     line = refusal(capsys, CONFIG, f"--workdir={tmp_path / 'run'}", *given)
     assert expected in line
     assert not (tmp_path / "run" / "checkpoints").exists()
-
-
-def test_broken_config_file(capsys, tmp_path):
-    (tmp_path / "c.py").write_text("def get_config(:\n")
-    assert "c.py:1" in refusal(capsys, f"--config={tmp_path / 'c.py'}")
 
 
 def test_half_a_process_group(capsys, image_folder, tmp_path):
@@ -74,6 +85,31 @@ def test_half_a_process_group(capsys, image_folder, tmp_path):
 def test_help(capsys):
     assert run_command(main, ["train.py", "--help"]) == 0
     assert "--workdir" in capsys.readouterr().out
+
+
+def test_help_of_a_config(capsys):
+    assert run_command(main, ["train.py", CONFIG, "--help", "--seed=7"]) == 0
+    out = capsys.readouterr().out
+    for line in (
+        r"--config.batch_size +of the whole job, over all devices \[8\]",
+        r"--config.model.width +\[2\]",
+        r"--config.seed .*\[7\]",
+    ):
+        assert re.search(line, out)
+
+
+def test_export_needs_the_workdir_alone(capsys, image_folder, tmp_path):
+    images = shutil.copytree(image_folder, tmp_path / "images")
+    arguments = [f"--workdir={tmp_path / 'run'}", "--skip_gradient_norm=1e9"]
+    run = [CONFIG, f"--data.train={images}", "--total_steps=1", *arguments]
+    assert run_command(main, ["train.py", *run]) == 0
+    shutil.rmtree(images)
+    given = [arguments[0], f"--export={tmp_path / 'weights.safetensors'}"]
+    assert run_command(main, ["train.py", *given]) == 0
+    assert (tmp_path / "weights.safetensors").exists()
+    capsys.readouterr()
+    line = refusal(capsys, *given, "--seed=1")
+    assert "config.seed=1 differs" in line
 
 
 def test_a_folder_trains_once_at_a_time(capsys, image_folder, tmp_path):

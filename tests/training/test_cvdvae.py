@@ -12,7 +12,6 @@ from jaxrestore.cli import entry
 from jaxrestore.cli.train import main
 from jaxrestore.errors import InputError
 from jaxrestore.priors import VDVAE, load_prior, read_metadata, save_prior
-from jaxrestore.training.config import validate
 from jaxrestore.training.export import export
 from jaxrestore.training.loop import Trainer
 from jaxrestore.training.plateau import Plateau
@@ -28,13 +27,10 @@ def make(image_folder, tiny_prior):
     """Tiny config with overrides."""
 
     def make(**overrides):
-        config = tiny.cvdvae()
-        config.prior, config.batch_size, config.log_every = str(tiny_prior), 8, 1
-        config.data.train = config.data.val = str(image_folder)
-        config.data.num_threads = 1
-        config.eval_batches, config.eval_every, config.total_steps = 1, 20, 40
-        config.update_from_flattened_dict(overrides)
-        return validate(config)
+        given = {"prior": str(tiny_prior), "batch_size": 8, "log_every": 1}
+        given |= {"data.train": str(image_folder), "data.val": str(image_folder)}
+        given |= {"data.num_threads": 1, "eval_batches": 1, "eval_every": 20}
+        return tiny.make("cvdvae", given | {"total_steps": 40} | overrides)
 
     return make
 
@@ -50,7 +46,7 @@ def test_it_learns_and_the_prior_is_frozen(make, tiny_prior, tmp_path):
     kl = [float(row["kl"]) for row in rows if row["kl"]]
     assert np.mean(kl[-10:]) < 0.5 * np.mean(kl[:5])
     # Bit for bit, on the device and in the recipe.
-    placed = jax.device_get(trainer._place({})["frozen"])
+    placed = jax.device_get(trainer._frozen)
     jax.tree.map(np.testing.assert_array_equal, placed, before.params)
     # The state holds the encoder, its average and two moments, and nothing else.
     state, own = trainer.state, sizes(trainer.state.params)
@@ -65,9 +61,10 @@ def test_a_gradient_of_the_prior_is_never_asked_for(make):
     recipe = create_recipe(config)
     params = jax.eval_shape(recipe.init, jax.random.key(0))
     gradient = jax.eval_shape(
-        jax.grad(lambda p, b: recipe.loss(p, b, jax.random.key(0), 0)[0]),
+        jax.grad(lambda p, b, f: recipe.loss(p, b, jax.random.key(0), 0, f)[0]),
         params,
-        {"image": jnp.zeros((2, 8, 8, 1)), "frozen": recipe.frozen},
+        {"image": jnp.zeros((2, 8, 8, 1))},
+        recipe.frozen,
     )
     assert jax.tree.structure(gradient) == jax.tree.structure(params)
     assert set(params) == {"bottom_up", "posterior"}
@@ -146,7 +143,8 @@ def test_mistakes(make, settings, message):
 
 def test_the_command_line_in_one_line(image_folder, tmp_path, capsys):
     arguments = [
-        "--config=configs/train/cvdvae_faces64.py:3",
+        "--config=cvdvae_faces64:3",
+        f"--config.data.val={image_folder}",
         f"--config.data.train={image_folder}",
         f"--workdir={tmp_path}",
     ]

@@ -5,10 +5,13 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from jaxrestore.errors import InputError
 from jaxrestore.training import loop
+from jaxrestore.training.hvae import warmed_up_cosine
 from jaxrestore.training.loop import Trainer
+from tests.training import tiny
 from tests.training.runs import assert_same_bits, losses, read_rows, run
 
 
@@ -93,9 +96,36 @@ def test_nan_batch_is_skipped_and_counted(make_config, tmp_path):
 
 
 def test_exploding_gradient_is_skipped(make_config, tmp_path):
-    trainer = run(make_config(skip_gradient_norm=1e-9, total_steps=5), tmp_path)
-    assert int(trainer.state.skipped) == 5
+    config = make_config(skip_gradient_norm=1e-9, total_steps=4)
+    trainer = run(config, tmp_path)
+    assert int(trainer.state.skipped) == 4
     assert_same_bits(trainer.state.params, trainer.state.ema)
+
+
+@pytest.mark.parametrize("log_every", [1, 5, 7])
+def test_a_run_that_learns_nothing_stops(make_config, tmp_path, log_every):
+    config = make_config(skip_gradient_norm=1e-9, log_every=log_every)
+    says = f"step {max(log_every, 5)}: all .*skipped.*raise config.skip_gradient_norm"
+    with pytest.raises(InputError, match=says):
+        run(config, tmp_path)
+    config = make_config(log_every=log_every, **{"optimizer.learning_rate": 1e38})
+    with pytest.raises(InputError, match="skipped.*lower config.optimizer"):
+        run(config, tmp_path / "diverged")
+
+
+@pytest.mark.parametrize("start", [0, 2, 5, 9])
+@pytest.mark.parametrize("warmup", [0, 1, 4])
+def test_warm_up_plateau_cosine(warmup, start):
+    given = {"total_steps": 9, "optimizer.warmup": warmup}
+    given |= {"optimizer.decay_start": start, "optimizer.final_learning_rate": 1e-3}
+    rate = warmed_up_cosine(tiny.make("vae", given))
+    rates = np.array([rate(step) for step in range(10)]) / 1e-2
+    start = max(start, warmup)
+    np.testing.assert_allclose(rates[:warmup], np.arange(warmup) / max(warmup, 1))
+    np.testing.assert_allclose(rates[warmup : start + 1], 1, rtol=1e-6)
+    phase = np.arange(10 - start) / max(9 - start, 1)
+    falls = 0.1 + 0.9 * (1 + np.cos(np.pi * phase)) / 2
+    np.testing.assert_allclose(rates[start:], falls, rtol=1e-5)
 
 
 def test_records(make_config, image_folder, tmp_path):
@@ -127,7 +157,14 @@ def test_time_limit_stops_with_a_checkpoint(make_config, tmp_path):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("batch_size", 16), ("model.width", 3), ("data.patch_size", 4), ("seed", 1)],
+    [
+        ("batch_size", 16),
+        ("model.width", 3),
+        ("data.patch_size", 4),
+        ("seed", 1),
+        ("ema_decay", 0.5),
+        ("skip_gradient_norm", 7.0),
+    ],
 )
 def test_checkpoint_of_another_config(make_config, tmp_path, field, value):
     run(make_config(total_steps=1), tmp_path)
@@ -137,11 +174,28 @@ def test_checkpoint_of_another_config(make_config, tmp_path, field, value):
 
 def test_other_training_images(make_config, tmp_path):
     run(make_config(total_steps=1), tmp_path / "run")
-    from PIL import Image
-
     (tmp_path / "other").mkdir()
     Image.new("RGB", (40, 40)).save(tmp_path / "other" / "a.png")
     config = make_config(**{"data.train": str(tmp_path / "other")})
+    with pytest.raises(InputError, match=r"config\.data\.train="):
+        Trainer(config, tmp_path / "run", jax.devices()[:1])
+
+
+def test_other_pixels_under_the_same_names(make_config, image_folder, tmp_path):
+    def copy(path):
+        Image.open(path).save(tmp_path / "own" / f"{path.stem}.bmp")
+
+    (tmp_path / "own").mkdir()
+    for path in image_folder.iterdir():
+        copy(path)
+    config = make_config(total_steps=1, **{"data.train": str(tmp_path / "own")})
+    run(config, tmp_path / "run")
+    changed = tmp_path / "own" / "3.bmp"
+    size = changed.stat().st_size
+    pixels = np.array(Image.open(changed))
+    pixels[11, 17] += 1
+    Image.fromarray(pixels).save(changed)
+    assert changed.stat().st_size == size
     with pytest.raises(InputError, match=r"config\.data\.train="):
         Trainer(config, tmp_path / "run", jax.devices()[:1])
 

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from configs.train import patch_vdvae_published, patch_vdvae_thesis
+from jaxrestore.configfiles import load_config
 from jaxrestore.priors import (
     PatchVDVAE,
     PatchVDVAEConfig,
@@ -21,7 +21,7 @@ from tests.training import tiny
 
 @pytest.fixture(scope="module")
 def recipe():
-    return PatchVDVAERecipe(tiny.patch_vdvae())
+    return PatchVDVAERecipe(tiny.make("patch_vdvae", {}))
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +63,7 @@ def test_it_learns(recipe, batch):
 
 
 def test_clean_encoder_input_without_denoising(recipe, batch):
-    config = recipe.config.copy_and_resolve_references()
-    config.loss.max_noise_std = 0.0
-    plain = PatchVDVAERecipe(config)
+    plain = PatchVDVAERecipe(tiny.make("patch_vdvae", {"loss.max_noise_std": 0.0}))
     params = plain.init(jax.random.key(0))
     terms = jax.jit(plain._elbo, static_argnums=3)(
         params, batch["image"], jax.random.key(1), plain.model
@@ -95,9 +93,9 @@ def test_export_loads_as_a_prior(recipe, tmp_path):
 
 
 def test_configs_name_the_networks():
-    released = patch_vdvae_published.get_config().model
+    released = load_config("patch_vdvae_published", "train")["model"]
     assert PatchVDVAEConfig.from_dict(released) == published()
-    appendix = patch_vdvae_thesis.get_config().model
+    appendix = load_config("patch_vdvae_thesis", "train")["model"]
     assert PatchVDVAEConfig.from_dict(appendix) == thesis()
 
 
@@ -107,6 +105,9 @@ def test_kl_warm_up_and_cap():
         kl_weight(steps, 21, 5000), [1e-4, 1e-4, 0.5, 1.0, 1.0], rtol=1e-5
     )
     assert float(kl_weight(jnp.float32(1e6), 21, 5000, 0.1)) == pytest.approx(0.1)
+    for final in (1.0, 0.1):  # no warm-up
+        np.testing.assert_allclose(kl_weight(jnp.arange(3), 0, 0, final), final)
+    np.testing.assert_allclose(kl_weight(jnp.arange(3), 0, 2), [1e-4, 0.5, 1.0])
 
 
 def test_balancing_makes_busy_groups_pay():

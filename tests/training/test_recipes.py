@@ -6,25 +6,22 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrestore.training.config import validate
 from jaxrestore.training.stopping import StopRequest
+from tests.training import tiny
 from tests.training.runs import assert_same_bits, losses, run
-from tests.training.tiny import RECIPES
 
 
-@pytest.fixture(params=RECIPES)
+@pytest.fixture(params=tiny.RECIPES)
 def make_tiny(request, image_folder, tiny_prior):
     """Tiny config of a recipe with overrides, e.g. make_tiny(total_steps=5)."""
 
     def make(**overrides):
-        config = RECIPES[request.param]()
-        config.batch_size, config.total_steps, config.log_every = 8, 12, 1
-        config.checkpoint_every = 100
-        if config.recipe == "cvdvae":
-            config.prior, config.data.val = str(tiny_prior), str(image_folder)
-        config.data.train, config.data.num_threads = str(image_folder), 1
-        config.update_from_flattened_dict(overrides)
-        return validate(config)
+        given = {"batch_size": 8, "total_steps": 12, "log_every": 1}
+        given |= {"data.train": str(image_folder), "data.num_threads": 1}
+        given |= {"checkpoint_every": 100}
+        if request.param == "cvdvae":
+            given |= {"prior": str(tiny_prior), "data.val": str(image_folder)}
+        return tiny.make(request.param, given | overrides)
 
     return make
 

@@ -7,20 +7,13 @@ import optax
 import pytest
 from PIL import Image
 
-from configs.train import (
-    vdvae_cifar10,
-    vdvae_faces64,
-    vdvae_ffhq256,
-    vdvae_ffhq1024,
-    vdvae_imagenet32,
-    vdvae_imagenet64,
-)
+from jaxrestore.configfiles import load_config
 from jaxrestore.data.pipeline import training_batches
 from jaxrestore.data.sources import open_source, open_sources
 from jaxrestore.errors import InputError
 from jaxrestore.priors import VDVAEConfig, load_prior, read_metadata
 from jaxrestore.priors.hvae.vdvae_config import PUBLISHED
-from jaxrestore.training.config import validate
+from jaxrestore.training.config import train_config
 from jaxrestore.training.recipe import create_recipe
 from jaxrestore.training.vdvae import VDVAERecipe
 from tests.training import tiny
@@ -28,7 +21,7 @@ from tests.training import tiny
 
 @pytest.fixture(scope="module")
 def recipe():
-    recipe = create_recipe(tiny.vdvae())
+    recipe = create_recipe(tiny.make("vdvae", {}))
     assert isinstance(recipe, VDVAERecipe)
     return recipe
 
@@ -114,9 +107,9 @@ def test_export_loads_as_a_prior(recipe, params, tmp_path):
 
 
 def test_optimiser_clips_then_decays_weights(recipe):
-    config = recipe.config.copy_and_resolve_references()
-    config.optimizer.update(learning_rate=0.5, warmup=100, clip_norm=1.0)
-    config.optimizer.weight_decay = 0.01
+    given = {"learning_rate": 0.5, "warmup": 100, "decay_start": 100, "clip_norm": 1.0}
+    given |= {"weight_decay": 0.01}
+    config = tiny.make("vdvae", {f"optimizer.{k}": v for k, v in given.items()})
     optimizer, weights = recipe.optimizer(config), {"w": jnp.ones(4)}
     state = optimizer.init(weights)
     steps = []
@@ -134,10 +127,9 @@ def test_grey_batches(tmp_path):
     colours = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     grey = colours[..., 0]
     Image.fromarray(grey).save(tmp_path / "grey.png")
-    config = vdvae_faces64.get_config()
-    config.data.train = str(tmp_path)
-    config.data.flip = False
-    data = validate(config).data
+    values = load_config("vdvae_faces64", "train")
+    given = {"data.train": str(tmp_path), "data.flip": False}
+    data = train_config(values, **given).data
     batches = training_batches(open_sources(data, "train"), data, 2, seed=0)
     images = next(batches)["image"]
     batches.close()
@@ -146,25 +138,14 @@ def test_grey_batches(tmp_path):
     Image.fromarray(colours).save(tmp_path / "grey.png")
     luma = open_source(data, "train")[0][0][..., 0]
     np.testing.assert_allclose(luma, colours @ [0.299, 0.587, 0.114], atol=1.0)
-    config.data.channels = 2
     with pytest.raises(InputError, match=r"config\.data\.channels=2"):
-        validate(config)
+        train_config(values, **given, **{"data.channels": 2})
 
 
-@pytest.mark.parametrize(
-    ("module", "name"),
-    [
-        (vdvae_cifar10, "cifar10"),
-        (vdvae_imagenet32, "imagenet32"),
-        (vdvae_imagenet64, "imagenet64"),
-        (vdvae_ffhq256, "ffhq256"),
-        (vdvae_ffhq1024, "ffhq1024"),
-    ],
-)
-def test_configs_name_the_networks(module, name):
-    config = module.get_config()
-    trained = VDVAEConfig.from_dict(config.model)
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_configs_name_the_networks(name):
+    values = load_config(f"vdvae_{name}", "train")
+    config = train_config(values, **{"data.train": "somewhere"})
     expected = PUBLISHED[name].to_dict() | {"input_factor": 255.0}
-    assert trained == VDVAEConfig.from_dict(expected)
-    config.data.train = "somewhere"
-    assert validate(config).skip_gradient_norm > config.optimizer.clip_norm
+    assert config.model == VDVAEConfig.from_dict(expected)
+    assert config.skip_gradient_norm > config.optimizer.clip_norm

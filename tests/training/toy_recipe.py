@@ -1,23 +1,37 @@
 """A recipe small enough to train within a test: a noisy linear autoencoder."""
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxrestore.settings import number, setting
+from jaxrestore.training.recipe import Recipe
 
-class ToyRecipe:
+
+@dataclass(frozen=True)
+class ToyModel:
+    width: int = 2
+
+
+@dataclass(frozen=True)
+class ToyOptimizer:
+    learning_rate: float = setting(0.02, number(0), "of Adamax")
+
+
+class ToyRecipe(Recipe):
     """Each pixel is coded by two numbers with noise; loss is the mean square error."""
 
-    def __init__(self, config):
-        self.width = config.model.width
+    Model, Optimizer = ToyModel, ToyOptimizer
 
     def init(self, key):
         enc, dec = jax.random.split(key)
         return {
-            "encoder": {"kernel": 0.3 * jax.random.normal(enc, (3, self.width))},
+            "encoder": {"kernel": 0.3 * jax.random.normal(enc, (3, self.model.width))},
             "decoder": {
-                "kernel": 0.3 * jax.random.normal(dec, (self.width, 3)),
+                "kernel": 0.3 * jax.random.normal(dec, (self.model.width, 3)),
                 "bias": jnp.zeros((3,)),
             },
         }
@@ -27,7 +41,7 @@ class ToyRecipe:
         code += 0.1 * jax.random.normal(key, code.shape)
         return code @ params["decoder"]["kernel"] + params["decoder"]["bias"]
 
-    def loss(self, params, batch, key, step):
+    def loss(self, params, batch, key, step, frozen=None):
         output = self._decode(params, batch["image"], key)
         loss = jnp.mean((output - batch["image"]) ** 2)
         return loss, {"warmup": jnp.minimum(step / 10, 1.0)}
@@ -35,7 +49,7 @@ class ToyRecipe:
     def optimizer(self, config):
         return optax.adamax(config.optimizer.learning_rate)
 
-    def evaluate(self, params, batch, key):
+    def evaluate(self, params, batch, key, frozen=None):
         return {"loss": self.loss(params, batch, key, 0)[0]}
 
     def sheets(self, params, batch, key):

@@ -1,0 +1,1 @@
+"""Configs of the command lines, found by name; installed as `jaxrestore.configs`."""
