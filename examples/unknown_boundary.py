@@ -32,7 +32,7 @@ from jaxrestore.cli.settings import interpolate
 from jaxrestore.data.images import list_images, read_image
 from jaxrestore.errors import InputError
 from jaxrestore.metrics import estimate_noise_std
-from jaxrestore.report.figures import Panel, comparison
+from jaxrestore.report.sheets import Panel, comparison
 from jaxrestore.solvers import total_variation
 
 _IMAGES = flags.DEFINE_string("images", None, "Folder of clean images.", required=True)

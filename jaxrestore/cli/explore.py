@@ -165,7 +165,7 @@ def _kl(prior, flags, key) -> None:
     import jax
 
     from jaxrestore.data.files import atomic_path
-    from jaxrestore.report.figures import bars
+    from jaxrestore.report.charts import bars
 
     images = _images(prior, flags)
     keys = jax.random.split(key, len(images))

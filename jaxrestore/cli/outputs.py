@@ -13,8 +13,8 @@ from jaxrestore.cli.task import Problem
 from jaxrestore.data.images import write_png
 from jaxrestore.likelihoods import Observation
 from jaxrestore.metrics import average_pairwise_distance, lr_psnr, psnr, ssim
-from jaxrestore.report import figures
-from jaxrestore.report.sheets import sheet
+from jaxrestore.report import charts
+from jaxrestore.report.sheets import Panel, comparison, sheet
 from jaxrestore.solvers import Draws
 
 FILES = ("observed.png", "restored.png", "comparison.png")
@@ -41,19 +41,19 @@ def write(
     start = _note(scores, "_observed")
     start = start and _STARTS.get(config.task, "") + start
     panels = [
-        figures.Panel("observed", problem.observed, start),
-        figures.Panel("restored", image, _note(scores, "")),
+        Panel("observed", problem.observed, start),
+        Panel("restored", image, _note(scores, "")),
     ]
     if problem.clean is not None:
-        panels.append(figures.Panel("clean", problem.clean))
-    figures.comparison(folder / "comparison.png", panels)
+        panels.append(Panel("clean", problem.clean))
+    comparison(folder / "comparison.png", panels)
     if isinstance(outcome.result, Draws):
         _write_draws(folder, problem, outcome.result)
         return
     curves: Any = outcome.result.history
     history = {name: np.asarray(values) for name, values in curves.items()}
     path, tolerance = folder / "convergence.png", config.stopping.tolerance
-    figures.convergence(path, history, tolerance, "objective")
+    charts.convergence(path, history, tolerance, "objective")
 
 
 def _write_draws(folder: Path, problem: Problem, draws: Draws) -> None:

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.convert import patch_vdvae, vdvae
-from jaxrestore.convert.tensors import Arrays, Shapes, read, write
+from jaxrestore.convert.tensors import Arrays, plain_names, read, write
 from jaxrestore.errors import InputError
-from jaxrestore.priors.parameters import flatten, unflatten
+from jaxrestore.parameters import flatten, shapes_of, unflatten
 from jaxrestore.priors.registry import ARCHITECTURES
 
 # name, which is also the architecture's -> module with tensors, without_buffers, infer,
@@ -38,15 +38,15 @@ def from_state_dict(arrays: Arrays, format: str, config: Any = None) -> Any:
             (PatchVDVAE: from the shapes; VDVAE: one of the published networks).
 
     Raises:
-        InputError: a tensor is missing, left over or of another shape, or the
-            config cannot be inferred.
+        InputError: a tensor is missing, left over, of another shape or no finite real
+            numbers, or the config cannot be inferred.
     """
     module = _module(format)
-    arrays = {k.removeprefix("module."): np.asarray(v) for k, v in arrays.items()}
+    arrays = plain_names(arrays)
     config = _config(format, module, arrays, config)
     arrays = module.without_buffers(arrays, config)
     kind = ARCHITECTURES[format][0]
-    leaves = read(list(module.tensors(config)), arrays, _shapes(kind, config))
+    leaves = read(list(module.tensors(config)), arrays, shapes_of(kind, config))
     return kind(jax.tree.map(jnp.asarray, unflatten(leaves)), config)
 
 
@@ -101,9 +101,3 @@ def _config(format: str, module: ModuleType, arrays: Arrays, config: Any) -> Any
             f"to; pass one of {', '.join(module.CONFIGS)}, or a config of your own"
         )
     return config
-
-
-def _shapes(kind: Any, config: Any) -> Shapes:
-    key = jax.ShapeDtypeStruct((), jax.random.key(0).dtype)
-    params = jax.eval_shape(lambda k: kind.create(config, k), key).params
-    return {path: leaf.shape for path, leaf in flatten(params).items()}

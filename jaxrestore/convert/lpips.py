@@ -14,12 +14,13 @@ from jaxrestore.convert.tensors import (
     Arrays,
     Shapes,
     Tensor,
+    plain_names,
     read,
 )
 from jaxrestore.errors import InputError
 from jaxrestore.metrics.lpips import LPIPS, check_network
 from jaxrestore.nets.perceptual import STACKS, Fire, Pool, tap_channels
-from jaxrestore.priors.parameters import flatten, unflatten
+from jaxrestore.parameters import shapes_of, unflatten
 
 # Of the classifiers' last layers, and of what a whole lpips model repeats or fixes.
 _UNUSED = ("classifier.", "lins.", "scaling_layer.")
@@ -66,10 +67,7 @@ def from_state_dicts(
             "--heads is missing: the source holds a classifier alone; expected also "
             f"the file lpips/weights/v0.1/{network}.pth of the lpips package"
         )
-    key = jax.ShapeDtypeStruct((), jax.random.key(0).dtype)
-    fresh = jax.eval_shape(lambda k: LPIPS.create(network, k), key).params
-    ours = {path: leaf.shape for path, leaf in flatten(fresh).items()}
-    leaves = read(list(tensors(network)), arrays, ours)
+    leaves = read(list(tensors(network)), arrays, shapes_of(LPIPS, network))
     return LPIPS(jax.tree.map(jnp.asarray, unflatten(leaves)), network)
 
 
@@ -97,7 +95,7 @@ def _renamed(arrays: Arrays) -> dict[str, np.ndarray]:
     "model.0".
     """
     renamed = {}
-    for name, value in arrays.items():
+    for name, value in plain_names(arrays).items():
         name = re.sub(r"^net\.slice\d+\.", "features.", name)
         name = re.sub(r"^(lin\d+)\.model\.0\.", r"\1.model.1.", name)
         if not name.startswith(_UNUSED):

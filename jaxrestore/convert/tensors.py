@@ -6,11 +6,12 @@ over it, so that one is the inverse of the other, bit for bit.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxrestore.errors import InputError
+from jaxrestore.parameters import real
 
 Arrays = Mapping[str, np.ndarray]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -96,13 +97,32 @@ def their_shapes(table: Sequence[Tensor], ours: Shapes) -> dict[str, tuple[int, 
     return shapes
 
 
+def plain_names(arrays: Mapping[Any, Any]) -> dict[str, np.ndarray]:
+    """Arrays by name, without the "module." of parallel training.
+
+    Raises:
+        InputError: a name is no text, or stands there with and without it.
+    """
+    plain: dict[str, np.ndarray] = {}
+    for key, value in arrays.items():
+        name = key.removeprefix("module.") if isinstance(key, str) else None
+        if name is None or name in plain:
+            reason = "is no name" if name is None else "is there twice, once as module."
+            raise InputError(
+                f"source: {key!r} {reason}; expected the state_dict of one network"
+            )
+        plain[name] = np.asarray(value)
+    return plain
+
+
 def read(
     table: Sequence[Tensor], arrays: Arrays, ours: Shapes
 ) -> dict[str, np.ndarray]:
     """Our leaves by path, from their tensors by name.
 
     Raises:
-        InputError: a tensor is missing, left over or of another shape.
+        InputError: a tensor is missing, left over, of another shape or no finite real
+            numbers.
     """
     expected = their_shapes(table, ours)
     for name, shape in expected.items():
@@ -116,11 +136,6 @@ def read(
                 f"source: tensor {name} has shape {arrays[name].shape}, expected "
                 f"{shape}; pass the config that the checkpoint was trained with"
             )
-        if not np.isfinite(arrays[name]).all():
-            raise InputError(
-                f"source: tensor {name} holds NaN or infinite values; take another"
-                " checkpoint"
-            )
     left = sorted(arrays.keys() - expected.keys())
     if left:
         others = f" and {len(left) - 1} others" if len(left) > 1 else ""
@@ -130,7 +145,8 @@ def read(
         )
     leaves = {path: np.empty(shape, np.float32) for path, shape in ours.items()}
     for tensor in table:
-        value = tensor.layout.ours(np.asarray(arrays[tensor.name], np.float32))
+        given = real(arrays[tensor.name], f"source: tensor {tensor.name}")
+        value = tensor.layout.ours(given)
         leaves[tensor.path][... if tensor.index is None else tensor.index] = value
     return leaves
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from jaxrestore.convert.tensors import (
     CHANNELS,
     MAP,
@@ -12,6 +14,7 @@ from jaxrestore.convert.tensors import (
     dense,
 )
 from jaxrestore.errors import InputError
+from jaxrestore.parameters import real
 from jaxrestore.priors.hvae.vdvae_config import PUBLISHED, VDVAEConfig
 
 CONFIGS = PUBLISHED
@@ -64,11 +67,11 @@ def without_buffers(arrays: Arrays, config: VDVAEConfig) -> dict:
     """
     rest = dict(arrays)
     for name, value in (("shift", config.input_shift), ("scale", config.input_scale)):
-        stored = rest.pop(name, None)
-        if stored is not None and abs(float(stored.item()) / value - 1.0) > 1e-4:
+        stored = real(rest.pop(name, np.asarray(value)), f"source: {name}")
+        if stored.size != 1 or abs(stored.item() - value) > 1e-4 * abs(value):
             raise InputError(
-                f"source: {name} is {float(stored.item()):g}, the config's "
-                f"input_{name} {value:g}; pass the config of the checkpoint"
+                f"source: {name} is {stored.ravel()[:4]}, the config's input_{name}"
+                f" {value:g}; pass the config of the checkpoint"
             )
     return rest
 

@@ -23,8 +23,8 @@ from jaxrestore import InputError
 from jaxrestore.experiments import flags as kinds
 from jaxrestore.experiments.inputs import encoders_for, hierarchical_prior, images_for
 from jaxrestore.experiments.tables import markdown
-from jaxrestore.metrics import consistency
 from jaxrestore.operators import Downsample
+from jaxrestore.priors.hvae import consistency
 from jaxrestore.priors.hvae.vdvae import VDVAE
 from jaxrestore.report.charts import chart, label
 

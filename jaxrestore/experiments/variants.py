@@ -7,8 +7,7 @@ import jax
 import numpy as np
 
 from jaxrestore import InputError, configfiles
-from jaxrestore.priors.hvae import patch_network
-from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
+from jaxrestore.priors import PatchVDVAE, PatchVDVAEConfig
 
 _WIDTHS = ("top_down_filters", "bottom_up_filters", "skip_filters")
 _SCALES = np.geomspace(0.25, 4.0, 65)  # steps of 4.4 %
@@ -61,7 +60,7 @@ def variant(config: dict[str, Any], count: int) -> dict[str, Any]:
 def parameters(config: PatchVDVAEConfig) -> int:
     """How many parameters a PatchVDVAE has."""
     key = jax.ShapeDtypeStruct((), jax.random.key(0).dtype)
-    shapes = jax.eval_shape(lambda k: patch_network.init_params(config, k), key)
+    shapes = jax.eval_shape(lambda k: PatchVDVAE.init_params(config, k), key)
     return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(shapes))
 
 

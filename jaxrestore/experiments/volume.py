@@ -27,7 +27,7 @@ from tqdm import tqdm
 from jaxrestore.experiments import flags as kinds
 from jaxrestore.experiments.inputs import hierarchical_prior, images_for, told
 from jaxrestore.experiments.tables import markdown
-from jaxrestore.priors.hvae.gaussian import blend
+from jaxrestore.priors.hvae.gaussian import blend, tempered
 from jaxrestore.report.charts import chart, label
 
 QUICK = {"max_images": 1, "crop": 16, "draws": 2}
@@ -99,12 +99,6 @@ class Moved(NamedTuple):
     def __call__(self, inputs, prior, posterior):
         _, std = tempered(prior, posterior, self.temperature)
         return blend(prior, posterior, self.temperature) + std * inputs
-
-
-def tempered(prior, posterior, tau) -> tuple[jax.Array, jax.Array]:
-    """lambda = 1/tau^2 - 1, and the standard deviation of q p^lambda, elementwise."""
-    weight = 1 / tau**2 - 1
-    return weight, (posterior.std**-2 + weight * prior.std**-2) ** -0.5
 
 
 @partial(jax.jit, static_argnames="draws")

@@ -11,7 +11,7 @@ from safetensors.numpy import load
 
 from jaxrestore.errors import InputError
 from jaxrestore.metrics.brisque_features import features
-from jaxrestore.metrics.windows import check_size
+from jaxrestore.metrics.checks import as_image
 
 _LEAST = 16
 
@@ -64,15 +64,14 @@ def brisque(image: ArrayLike) -> jax.Array:
         Scalar; the regression extrapolates, so it may leave [0, 100].
 
     Raises:
-        InputError: not an image of one or three channels, or too small.
+        InputError: not an image of one or three channels on the scale 0..1, or too
+            small.
     """
-    image = jnp.asarray(image)
-    if image.ndim != 3 or image.shape[-1] not in (1, 3):
+    image = as_image("brisque", image, _LEAST)
+    if image.shape[-1] not in (1, 3):
         raise InputError(
-            f"brisque: image has shape {image.shape}, expected (H, W, 1) or (H, W, 3);"
-            " batches go through jax.vmap"
+            f"brisque: image has shape {image.shape}, expected (H, W, 1) or (H, W, 3)"
         )
-    check_size("brisque", image, _LEAST)
     return _score(image, _bundled())
 
 

@@ -7,16 +7,12 @@ from typing import Self
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from jaxrestore.data.files import atomic_path
 from jaxrestore.errors import InputError
-from jaxrestore.metrics.windows import as_pair
+from jaxrestore.metrics.checks import as_pair
 from jaxrestore.nets.perceptual import STACKS, apply_stack, init_stack, tap_channels
-from jaxrestore.priors.parameters import flatten, unflatten
+from jaxrestore.parameters import config_in, from_arrays, read_arrays, write_params
 
 _LEAST = 32
 # ImageNet's mean and standard deviation, for pixels on [-1, 1].
@@ -55,7 +51,7 @@ class LPIPS:
         channels = tap_channels(network)
         keys = jax.random.split(head_key, len(channels))
         heads = {
-            f"{i}": jax.random.uniform(k, (c,))
+            f"{i}": jax.random.uniform(k, (c,), jnp.float32)
             for i, (k, c) in enumerate(zip(keys, channels, strict=True))
         }
         return cls({"stack": init_stack(network, stack_key), "heads": heads}, network)
@@ -72,19 +68,23 @@ class LPIPS:
             Scalar >= 0.
 
         Raises:
-            InputError: the shapes differ, are too small or not of 1 or 3 channels.
+            InputError: the shapes differ, are too small or not of 1 or 3 channels, or
+                no numbers on the scale 0..1.
         """
         return jnp.sum(self.per_layer(image, reference))
 
-    @jax.jit
     def per_layer(self, image: ArrayLike, reference: ArrayLike) -> jax.Array:
         """The terms of the sum over feature maps, (L,); arguments as for calls."""
-        image, reference = as_pair("lpips", image, reference, _LEAST, clip=False)
-        if image.shape[-1] not in (1, 3):
+        pair = as_pair("lpips", image, reference, _LEAST)
+        if pair[0].shape[-1] not in (1, 3):
             raise InputError(
-                f"lpips: images have {image.shape[-1]} channels, expected 1 or 3;"
+                f"lpips: images have {pair[0].shape[-1]} channels, expected 1 or 3;"
                 " pass grey or colour images"
             )
+        return self._terms(*pair)
+
+    @jax.jit
+    def _terms(self, image: jax.Array, reference: jax.Array) -> jax.Array:
         pairs = jax.vmap(self._features)(jnp.stack([image, reference]))
         heads = [self.params["heads"][f"{i}"] for i in range(len(pairs))]
         terms = zip(pairs, heads, strict=True)
@@ -92,7 +92,7 @@ class LPIPS:
 
     def _features(self, image: jax.Array) -> list[jax.Array]:
         mean, std = jnp.asarray(_MEAN, jnp.float32), jnp.asarray(_STD, jnp.float32)
-        x = (2 * image - 1 - mean) / std
+        x = ((2 * image - 1 - mean) / std).astype(jnp.float32)
         return [_unit(f) for f in apply_stack(self.network, self.params["stack"], x)]
 
 
@@ -109,7 +109,7 @@ def check_network(network: str) -> None:
     Raises:
         InputError: not one of `nets.perceptual.STACKS`.
     """
-    if network not in STACKS:
+    if not isinstance(network, str) or network not in STACKS:
         raise InputError(
             f"lpips: network={network!r}, expected one of {', '.join(STACKS)}"
         )
@@ -124,32 +124,23 @@ def save_lpips(distance: LPIPS, path: str | Path, metadata: dict[str, str]) -> N
         metadata: provenance, strings.
     """
     header = {**metadata, "kind": "lpips", "config": json.dumps(distance.network)}
-    params = flatten(jax.device_get(distance.params))
-    arrays = {k: np.ascontiguousarray(np.float32(v)) for k, v in params.items()}
-    with atomic_path(path) as partial:
-        partial.write_bytes(save(arrays, metadata=header))
+    write_params(path, distance.params, header)
 
 
 def load_lpips(path: str | Path) -> LPIPS:
     """Read what ``python -m jaxrestore.convert --format=lpips`` or `save_lpips` wrote.
 
     Raises:
-        InputError: missing or unreadable file, or not one of these.
+        InputError: missing or unreadable file, or not one of these, or weights that
+            are not those of its network.
     """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            header = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"lpips={str(path)!r}: not a readable .safetensors file"
-            f" ({str(error).splitlines()[0]}); convert the public weights with"
-            " python -m jaxrestore.convert --format=lpips"
-        ) from error
+    what = f"lpips={str(path)!r}"
+    remedy = "convert the public weights: python -m jaxrestore.convert --format=lpips"
+    header, arrays = read_arrays(path, what, remedy)
     if header.get("kind") != "lpips":
         raise InputError(
-            f"lpips={str(path)!r}: holds other weights; expected a file written by"
-            " python -m jaxrestore.convert --format=lpips"
+            f"{what}: holds other weights, expected those of lpips; {remedy}"
         )
-    params = {name: jnp.asarray(a, jnp.float32) for name, a in arrays.items()}
-    return LPIPS(unflatten(params), json.loads(header["config"]))
+    network = config_in(header, what, remedy)
+    check_network(network)
+    return from_arrays(arrays, LPIPS, network, what)

@@ -7,18 +7,19 @@ left out, and colour images are compared in colour (no luminance). `ssim_skimage
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
-from jaxrestore.metrics.windows import as_pair, filter_valid, gaussian_weights
+from jaxrestore.metrics.checks import as_float, as_pair
+from jaxrestore.metrics.windows import filter_valid, gaussian_weights
 from jaxrestore.operators.base import Operator
 
 _GAUSSIAN = gaussian_weights(11, 1.5)
-_UNIFORM = [1 / 7] * 7
+_UNIFORM = np.full(7, 1 / 7)
 _C1 = 0.01**2
 _C2 = 0.03**2
 
 
-@jax.jit
 def mse(image: ArrayLike, reference: ArrayLike) -> jax.Array:
     """Mean squared error over all pixels and channels.
 
@@ -30,13 +31,16 @@ def mse(image: ArrayLike, reference: ArrayLike) -> jax.Array:
         Scalar in [0, 1].
 
     Raises:
-        InputError: the shapes differ.
+        InputError: the shapes differ, or no numbers on the scale 0..1.
     """
-    image, reference = as_pair("mse", image, reference)
-    return jnp.mean(jnp.square(image - reference))
+    return _error(*as_pair("mse", image, reference))
 
 
 @jax.jit
+def _error(image, reference) -> jax.Array:
+    return jnp.mean(jnp.square(jnp.clip(image, 0, 1) - jnp.clip(reference, 0, 1)))
+
+
 def psnr(image: ArrayLike, reference: ArrayLike) -> jax.Array:
     """Peak signal-to-noise ratio, -10 log10(mean squared error), peak 1.
 
@@ -49,13 +53,11 @@ def psnr(image: ArrayLike, reference: ArrayLike) -> jax.Array:
         infinite for equal images.
 
     Raises:
-        InputError: the shapes differ.
+        InputError: the shapes differ, or no numbers on the scale 0..1.
     """
-    image, reference = as_pair("psnr", image, reference)
-    return -10.0 * jnp.log10(jnp.mean(jnp.square(image - reference)))
+    return -10.0 * jnp.log10(_error(*as_pair("psnr", image, reference)))
 
 
-@jax.jit
 def lr_psnr(image: ArrayLike, y: ArrayLike, operator: Operator) -> jax.Array:
     """PSNR between A x and the measurement y, peak 1: consistency with what was seen.
 
@@ -72,13 +74,18 @@ def lr_psnr(image: ArrayLike, y: ArrayLike, operator: Operator) -> jax.Array:
         Scalar in dB, the mean taken over all seen entries of y jointly (LR-PSNR,
         thesis section 6.4).
     """
-    y = jnp.asarray(y)
-    difference = operator(jnp.asarray(image)) - operator.clean(y)
+    return _seen_psnr(
+        as_float("lr_psnr", image, "image"), as_float("lr_psnr", y, "y"), operator
+    )
+
+
+@jax.jit
+def _seen_psnr(image, y, operator: Operator) -> jax.Array:
+    difference = operator(image) - operator.clean(y)
     seen = jnp.sum(operator.clean(jnp.ones_like(y)))
     return -10.0 * jnp.log10(jnp.sum(jnp.square(difference)) / seen)
 
 
-@jax.jit
 def ssim(image: ArrayLike, reference: ArrayLike) -> jax.Array:
     """Structural similarity of Wang et al. (2004): the protocol of the papers.
 
@@ -93,13 +100,12 @@ def ssim(image: ArrayLike, reference: ArrayLike) -> jax.Array:
         Scalar in [-1, 1].
 
     Raises:
-        InputError: the shapes differ or a side is shorter than 11.
+        InputError: as `psnr`, or a side is shorter than 11.
     """
-    image, reference = as_pair("ssim", image, reference, 11)
-    return _similarity(image, reference, _GAUSSIAN, 1.0)
+    pair = as_pair("ssim", image, reference, _GAUSSIAN.size)
+    return _similarity(*pair, _GAUSSIAN, 1.0)
 
 
-@jax.jit
 def ssim_skimage(image: ArrayLike, reference: ArrayLike) -> jax.Array:
     """Structural similarity by the defaults of scikit-image.
 
@@ -117,15 +123,16 @@ def ssim_skimage(image: ArrayLike, reference: ArrayLike) -> jax.Array:
         Scalar in [-1, 1].
 
     Raises:
-        InputError: the shapes differ or a side is shorter than 7.
+        InputError: as `psnr`, or a side is shorter than 7.
     """
-    image, reference = as_pair("ssim_skimage", image, reference, 7)
-    return _similarity(image, reference, _UNIFORM, 49 / 48)
+    pair = as_pair("ssim_skimage", image, reference, _UNIFORM.size)
+    return _similarity(*pair, _UNIFORM, 49 / 48)
 
 
-def _similarity(image, reference, weights, unbias: float) -> jax.Array:
+@jax.jit
+def _similarity(image, reference, weights, unbias) -> jax.Array:
     # Second moments lose digits in bright flat regions; around 1/2 they lose fewer.
-    x, y = image - 0.5, reference - 0.5
+    x, y = (jnp.clip(of, 0, 1) - 0.5 for of in (image, reference))
     moments = jnp.stack([x, y, x * x, y * y, x * y], axis=-1)
     mean_x, mean_y, *second = jnp.moveaxis(filter_valid(moments, weights), -1, 0)
     var_x = unbias * (second[0] - mean_x**2)

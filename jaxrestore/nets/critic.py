@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from jaxrestore.nets.convolution import convolve
 
@@ -24,8 +25,12 @@ class LocalCritic(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         for i, features in enumerate((*self.widths, 1)):
             shape = (KERNEL, KERNEL, x.shape[-1], features)
-            kernel = self.param(f"kernel_{i}", nn.initializers.he_normal(), shape)
-            bias = self.param(f"bias_{i}", nn.initializers.zeros, (features,))
+            kernel = self.param(
+                f"kernel_{i}", nn.initializers.he_normal(), shape, jnp.float32
+            )
+            bias = self.param(
+                f"bias_{i}", nn.initializers.zeros, (features,), jnp.float32
+            )
             x = convolve(x, kernel, self.padding) + bias
             if i < len(self.widths):
                 x = nn.relu(x)

@@ -46,8 +46,10 @@ class Pointwise(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
-        bias = self.param("bias", self.bias_init, (self.features,))
+        kernel = self.param(
+            "kernel", self.kernel_init, (x.shape[-1], self.features), jnp.float32
+        )
+        bias = self.param("bias", self.bias_init, (self.features,), jnp.float32)
         return x @ kernel.astype(x.dtype) + bias.astype(x.dtype)
 
 
@@ -63,11 +65,10 @@ class Convolution(nn.Module):
         if self.size == 1:
             return Pointwise(self.features, self.kernel_init, name="pointwise")(x)
         shape = (self.size, self.size, x.shape[-1], self.features)
-        kernel = self.param("kernel", self.kernel_init, shape)
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        return same_convolution(x[None], kernel.astype(x.dtype))[0] + bias.astype(
-            x.dtype
-        )
+        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
+        out = same_convolution(x[None], kernel.astype(x.dtype))[0]
+        return out + bias.astype(x.dtype)
 
 
 class ResidualCell(nn.Module):
@@ -146,5 +147,7 @@ class Unpool(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         x = nn.leaky_relu(Pointwise(self.features, name="pointwise")(x), LEAKY_SLOPE)
-        bias = self.param("scale_bias", nn.initializers.zeros, (self.features,))
+        bias = self.param(
+            "scale_bias", nn.initializers.zeros, (self.features,), jnp.float32
+        )
         return upsample_nearest(x, self.stride) + bias.astype(x.dtype)

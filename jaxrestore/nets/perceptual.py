@@ -130,8 +130,8 @@ class _Convolution(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         shape = (self.size, self.size, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        kernel = self.param("kernel", nn.initializers.he_normal(), shape, jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
         out = lax.conv_general_dilated(
             x[None],
             kernel,
@@ -174,4 +174,4 @@ def apply_stack(name: str, params: dict, x: jax.Array) -> tuple[jax.Array, ...]:
 
 def init_stack(name: str, key: jax.Array) -> Any:
     """Random parameters of a stack: nested dicts of arrays."""
-    return Stack(name).init(key, jnp.zeros((64, 64, 3)))["params"]
+    return Stack(name).init(key, jnp.zeros((64, 64, 3), jnp.float32))["params"]

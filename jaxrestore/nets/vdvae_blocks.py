@@ -112,7 +112,7 @@ class Head(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         width = x.shape[-1]
-        gain = self.param("gain", nn.initializers.ones, (width,))
-        bias = self.param("bias", nn.initializers.zeros, (width,))
+        gain = self.param("gain", nn.initializers.ones, (width,), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (width,), jnp.float32)
         x = x * gain.astype(x.dtype) + bias.astype(x.dtype)
         return Pointwise(self.features, torch_uniform(width), name="out_conv")(x)

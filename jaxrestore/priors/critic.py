@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jaxrestore.errors import InputError
 from jaxrestore.nets.critic import LocalCritic
-from jaxrestore.priors.hvae.config import NetworkConfig
+from jaxrestore.priors.config import NetworkConfig
 
 BOUNDARIES = ("symmetric", "valid")
 
@@ -33,6 +33,7 @@ class CriticConfig(NetworkConfig):
     boundary: str = "symmetric"
 
     def __post_init__(self):
+        super().__post_init__()
         widths = tuple(int(width) for width in self.widths)
         object.__setattr__(self, "widths", widths)
         if not widths or min(widths) < 1:
@@ -74,7 +75,7 @@ class Critic:
     def create(cls, config: CriticConfig, key: jax.Array) -> Self:
         """A critic with fresh random weights (He normal)."""
         side = config.receptive_field
-        blank = jnp.zeros((1, side, side, config.image_channels))
+        blank = jnp.zeros((1, side, side, config.image_channels), jnp.float32)
         variables: Any = LocalCritic(config.widths).init(key, blank)
         return cls(variables["params"], config)
 
@@ -123,4 +124,5 @@ class Critic:
                 " or another prior"
             )
         network = LocalCritic(self.config.widths, padding)
-        return network.apply({"params": self.params}, images)  # type: ignore[return-value]
+        inputs = jnp.asarray(images, jnp.float32)  # as the parameters, in x64, too
+        return network.apply({"params": self.params}, inputs)  # type: ignore[return-value]

@@ -7,8 +7,7 @@ from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE
-from jaxrestore.priors.hvae.vae import VAE
-from jaxrestore.priors.hvae.vae_config import VAEConfig
+from jaxrestore.priors.hvae.vae import VAE, VAEConfig
 from jaxrestore.priors.hvae.vdvae import VDVAE
 from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 

@@ -6,16 +6,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from jaxrestore.data.files import atomic_path
 from jaxrestore.errors import InputError
+from jaxrestore.parameters import config_in, from_arrays, read_arrays, write_params
 from jaxrestore.priors.hvae.lowres import LowResEncoder
-from jaxrestore.priors.parameters import flatten, unflatten
 from jaxrestore.priors.registry import ARCHITECTURES, BUNDLED
 
 
@@ -39,12 +34,7 @@ def save_prior(
         "architecture": names[type(prior)],
         "config": json.dumps(prior.config.to_dict()),
     }
-    arrays = {
-        name: np.asarray(value, np.dtype(dtype), order="C")
-        for name, value in flatten(jax.device_get(prior.params)).items()
-    }
-    with atomic_path(path) as partial:
-        partial.write_bytes(save(arrays, metadata=header))
+    write_params(path, prior.params, header, dtype)
     return sha256(path)
 
 
@@ -80,7 +70,8 @@ def load_prior(name_or_path: str | Path) -> Any:
 
     Raises:
         InputError: unknown name, unreadable or damaged file, a bundled file whose
-            SHA-256 differs, an architecture or shapes that do not fit.
+            SHA-256 differs, an architecture, a config or shapes that do not fit,
+            weights that are no finite numbers.
     """
     path, digest = resolve(name_or_path)
     if digest is not None and sha256(path) != digest:
@@ -90,16 +81,14 @@ def load_prior(name_or_path: str | Path) -> Any:
         )
     header, arrays = _read(path)
     kind, config_kind = ARCHITECTURES.get(header.get("architecture", ""), (None, None))
-    if kind is None or config_kind is None or "config" not in header:
+    what, remedy = f"prior={str(path)!r}", "export the weights with train.py --export"
+    if kind is None or config_kind is None:
         raise InputError(
-            f"prior={str(path)!r}: architecture {header.get('architecture')!r} is "
-            f"unknown, expected one of {', '.join(ARCHITECTURES)}; export the weights "
-            "with train.py --export"
+            f"{what}: architecture {header.get('architecture')!r} is unknown, expected"
+            f" one of {', '.join(ARCHITECTURES)}; {remedy}"
         )
-    config = config_kind.from_dict(json.loads(header["config"]))
-    _check_shapes(path, kind, config, arrays)
-    params = {name: jnp.asarray(a, jnp.float32) for name, a in arrays.items()}
-    return kind(unflatten(params), config)
+    config = config_kind.from_dict(config_in(header, what, remedy))
+    return from_arrays(arrays, kind, config, what)
 
 
 def load_encoder(name_or_path: str | Path, prior: Any, argument: str) -> LowResEncoder:
@@ -129,25 +118,4 @@ def read_metadata(name_or_path: str | Path) -> dict[str, str]:
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    try:
-        with safe_open(path, framework="numpy") as file:
-            header = file.metadata() or {}
-            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"prior={str(path)!r}: not a readable .safetensors file "
-            f"({str(error).splitlines()[0]}); export or copy it again"
-        ) from error
-
-
-def _check_shapes(path: Path, kind: Any, config: Any, arrays: dict) -> None:
-    key = jax.ShapeDtypeStruct((), jax.random.key(0).dtype)
-    expected = flatten(jax.eval_shape(lambda k: kind.create(config, k), key).params)
-    for name in sorted(expected.keys() | arrays.keys()):
-        has = arrays[name].shape if name in arrays else "nothing"
-        wants = expected[name].shape if name in expected else "nothing"
-        if has != wants:
-            raise InputError(
-                f"prior={str(path)!r}: parameter {name} has shape {has}, its config "
-                f"expects {wants}; the file belongs to another architecture"
-            )
+    return read_arrays(path, f"prior={str(path)!r}", "export or copy it again")

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import math
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from jaxrestore.data.files import atomic_path
 from jaxrestore.errors import InputError
+from jaxrestore.settings import plain
 
 _AVERAGED = (
     "psnr_observed",
@@ -86,7 +86,7 @@ class Summary:
     def add(self, record: dict[str, Any]) -> None:
         """Records an image and writes the file."""
         self.failed.pop(record["name"], None)
-        self.records[record["name"]] = _plain(record)
+        self.records[record["name"]] = plain(record)
         self.write()
 
     def fail(self, name: str, reason: str) -> None:
@@ -107,7 +107,7 @@ class Summary:
     def write(self) -> None:
         """Writes the file, complete or not at all."""
         content = {
-            **_plain(self.header),
+            **plain(self.header),
             "fingerprint": self.fingerprint,
             "images": [self.records[name] for name in sorted(self.records)],
             "failed": [{"name": n, "error": e} for n, e in sorted(self.failed.items())],
@@ -119,7 +119,7 @@ class Summary:
 
 def fingerprint(settings: Any) -> str:
     """SHA-256 of a JSON-like value, the same for equal values."""
-    text = json.dumps(_plain(settings), sort_keys=True)
+    text = json.dumps(plain(settings), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -149,16 +149,3 @@ def device() -> str:
     devices = jax.devices()
     text = f"{len(devices)} x {devices[0].device_kind}"
     return f"{text} ({os.cpu_count()} cores)" if devices[0].platform == "cpu" else text
-
-
-def _plain(value: Any) -> Any:
-    """JSON-like copy: no arrays, tuples or non-finite numbers."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -10,7 +10,7 @@ import optax
 from jaxrestore.data.config import SAME
 from jaxrestore.errors import InputError
 from jaxrestore.priors.critic import Critic, CriticConfig
-from jaxrestore.report.plots import histograms
+from jaxrestore.report.charts import histograms
 from jaxrestore.settings import choice, number, sequence, setting
 from jaxrestore.training.adversarial import Criterion, criterion
 from jaxrestore.training.recipe import Recipe

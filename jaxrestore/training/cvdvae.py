@@ -11,11 +11,11 @@ import optax
 from jaxrestore.errors import InputError
 from jaxrestore.metrics import psnr
 from jaxrestore.operators import kernels
+from jaxrestore.parameters import params_sha256
 from jaxrestore.priors.hvae import lowres
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.vdvae import VDVAE
-from jaxrestore.priors.parameters import params_sha256
 from jaxrestore.priors.weights import load_prior
 from jaxrestore.report.summary import array_hash
 from jaxrestore.settings import count, number, setting, text

@@ -45,7 +45,7 @@ class HierarchicalVAERecipe(Recipe):
         return unrolled(self.model)
 
     def init(self, key):
-        return self.prior.network.init_params(self.model, key)
+        return self.prior.init_params(self.model, key)
 
     def sheets(self, params, batch, key):
         """Reconstructions (input above, output below) and samples of the prior."""

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from jaxrestore.data.files import atomic_path
-from jaxrestore.report import plots
+from jaxrestore.report import charts
 
 
 class Records:
@@ -57,7 +57,7 @@ class Records:
         rows = _read_rows(self._csv) if curves else []
         for name, columns in curves.items():
             series = {c: _series(rows, c) for c in columns if c in self._columns}
-            self._save_picture(f"curves_{name}", plots.curves(series, "step", name))
+            self._save_picture(f"curves_{name}", charts.curves(series, "step", name))
 
     def save_config(self, config: Mapping[str, Any]) -> None:
         """Write config.json, for people and for exports; resuming does not read it."""

@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxrestore.priors.hvae.base import Elbo
-from jaxrestore.priors.hvae.vae import VAE
-from jaxrestore.priors.hvae.vae_config import VAEConfig
+from jaxrestore.priors.hvae.vae import VAE, VAEConfig
 from jaxrestore.settings import number, sequence, setting
 from jaxrestore.training.hvae import (
     ClippedCosine,

@@ -12,9 +12,9 @@ import pytest
 from jaxrestore.cli.entry import run_command
 from jaxrestore.convert import FORMATS, from_state_dict, to_state_dict
 from jaxrestore.convert.__main__ import main
-from jaxrestore.convert.formats import _shapes
 from jaxrestore.convert.tensors import their_shapes
 from jaxrestore.errors import InputError
+from jaxrestore.parameters import shapes_of
 from jaxrestore.priors import VDVAE, PatchVDVAE, load_prior, read_metadata
 from tests.parity import golden
 from tests.priors.random_weights import random_prior
@@ -72,13 +72,44 @@ def test_what_does_not_fit_is_named(tiny):
             from_state_dict(wrong, format, config)
 
 
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.nan, "holds NaN"),
+        (np.inf, "holds NaN, infinite"),
+        (1e300, "beyond float32"),
+        (1j, "type complex128, expected real"),
+        ("text", "expected real"),
+        (None, "type object, expected real"),
+    ],
+)
+def test_values_that_are_no_weights(tiny, value, message):
+    format, config, arrays = tiny
+    name = next(iter(arrays))
+    wrong = np.full(arrays[name].shape, value)
+    with pytest.raises(InputError, match=f"source: tensor {name} .*{message}"):
+        from_state_dict(arrays | {name: wrong}, format, config)
+
+
+def test_names_that_are_none(tiny):
+    format, config, arrays = tiny
+    name = next(iter(arrays))
+    for wrong, message in (({3: 1}, "3 is no name"), ({f"module.{name}": 1}, "twice")):
+        with pytest.raises(InputError, match=f"source: .*{message}"):
+            from_state_dict(arrays | wrong, format, config)
+
+
 def test_constants_beside_the_weights():
     arrays = weights("vdvae")
     assert arrays.keys() > BUFFERS
     from_state_dict(arrays, "vdvae", golden.VDVAE_CONFIG)
-    wrong = arrays | {"shift": arrays["shift"] + 1}
-    with pytest.raises(InputError, match="input_shift"):
-        from_state_dict(wrong, "vdvae", golden.VDVAE_CONFIG)
+    for wrong in (arrays["shift"] + 1, np.ones(3), np.nan, "text"):
+        with pytest.raises(InputError, match="source: .*shift"):
+            from_state_dict(arrays | {"shift": wrong}, "vdvae", golden.VDVAE_CONFIG)
+    unshifted = replace(golden.VDVAE_CONFIG, input_shift=0.0)
+    with pytest.raises(InputError, match="input_shift 0; pass the config"):
+        from_state_dict(arrays, "vdvae", unshifted)
+    from_state_dict(arrays | {"shift": 0.0}, "vdvae", unshifted)
 
 
 def test_unknown_names():
@@ -95,7 +126,7 @@ def test_configs_that_the_tensors_tell():
     module = FORMATS["patch_vdvae"]
     for config in module.CONFIGS.values():
         table = list(module.tensors(config))
-        shapes = their_shapes(table, _shapes(PatchVDVAE, config))
+        shapes = their_shapes(table, shapes_of(PatchVDVAE, config))
         assert module.infer(shapes) == config
     module = FORMATS["vdvae"]
     for config in module.CONFIGS.values():

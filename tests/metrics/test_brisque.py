@@ -4,7 +4,8 @@
 odd and even sides: as they are, noisy, blurred, grey), and for each the 36 features and
 the score of that package: `calculate_brisque_features` of the `rgb2gray` image and of
 its half by `cv2.resize(..., fx=0.5, fy=0.5, interpolation=INTER_CUBIC)`, then
-`calculate_image_quality_score` of both (libsvm 3.37, OpenCV 5.0).
+`calculate_image_quality_score` of both (libsvm 3.37, OpenCV 5.0). "flat" is the photo
+with its contrast three times raised and a white part.
 """
 
 import jax
@@ -21,7 +22,10 @@ from tests.parity.golden import load
 
 @pytest.fixture(scope="module")
 def golden():
-    return load("brisque")
+    stored = load("brisque")
+    flat = np.clip(3 * stored["photo"].astype(int) - 300, 0, 255)
+    flat[16:48, 8:60] = 255
+    return stored | {"flat": flat}
 
 
 @jax.jit
@@ -30,7 +34,7 @@ def _both(image):
     return features(image), brisque(image)
 
 
-@pytest.mark.parametrize("names", [("photo", "blurred", "noisy"), ("grey",)])
+@pytest.mark.parametrize("names", [("photo", "blurred", "noisy", "flat"), ("grey",)])
 def test_equal_to_the_package(golden, names):
     """To 1e-4 in every feature and 0.02 in the score, under jit and vmap."""
     images = jnp.stack([golden[name] for name in names]).astype(jnp.float32) / 255

@@ -22,7 +22,7 @@ from jaxrestore.convert.tensors import their_shapes
 from jaxrestore.errors import InputError
 from jaxrestore.metrics import LPIPS, average_pairwise_distance, load_lpips
 from jaxrestore.metrics.lpips import save_lpips
-from jaxrestore.priors.parameters import flatten
+from jaxrestore.parameters import shapes_of, write_params
 from tests.parity.golden import load
 
 NETWORKS = ("alex", "vgg", "squeeze")
@@ -40,8 +40,7 @@ def _random(name, shape):
 
 @functools.cache
 def _state_dict(network):
-    fresh = jax.eval_shape(lambda k: LPIPS.create(network, k), jax.random.key(0))
-    ours = {path: leaf.shape for path, leaf in flatten(fresh.params).items()}
+    ours = shapes_of(LPIPS, network)
     shapes = their_shapes(list(convert.tensors(network)), ours)
     return {name: _random(name, shape) for name, shape in shapes.items()}
 
@@ -126,6 +125,8 @@ def test_bad_input(squeeze, tmp_path):
     small = np.zeros((31, 40, 3), np.float32)
     with pytest.raises(InputError, match="at least 32x32"):
         squeeze(small, small)
+    with pytest.raises(InputError, match="lpips: reference is of type uint8"):
+        squeeze(np.zeros((32, 32, 3), np.float32), np.zeros((32, 32, 3), np.uint8))
     with pytest.raises(InputError, match="2 channels"):
         squeeze(np.zeros((32, 32, 2)), np.zeros((32, 32, 2)))
     with pytest.raises(InputError, match="network='resnet'"):
@@ -135,5 +136,23 @@ def test_bad_input(squeeze, tmp_path):
     save_file({"a": np.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(InputError, match="other weights"):
         load_lpips(tmp_path / "other.safetensors")
-    save_lpips(squeeze, tmp_path / "own.safetensors", {"licence": "none"})
+    own = tmp_path / "own.safetensors"
+    heads = dict(squeeze.params["heads"])
+    heads["0"] = np.full_like(heads["0"], np.nan)
+    for params, header, message in (
+        ({"heads": heads}, {}, "heads/0 holds NaN"),
+        ({"heads": {}}, {}, "heads/0 has shape nothing"),
+        ({}, {"config": '"vgg"'}, "another architecture"),
+        ({}, {"config": '"resnet"'}, "network='resnet'"),
+        ({}, {"config": "vgg"}, "not JSON"),
+        ({}, {"config": "[]"}, "network="),
+    ):
+        header = {"kind": "lpips", "config": '"squeeze"'} | header
+        write_params(own, squeeze.params | params, header)
+        with pytest.raises(InputError, match=message):
+            load_lpips(own)
+    save_file({"a": np.zeros(1)}, own, {"kind": "lpips"})
+    with pytest.raises(InputError, match="no config"):
+        load_lpips(own)
+    save_lpips(squeeze, own, {"licence": "none"})
     assert load_lpips(tmp_path / "own.safetensors").network == "squeeze"

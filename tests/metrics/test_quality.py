@@ -10,6 +10,7 @@ from skimage import metrics as oracle
 from jaxrestore.errors import InputError
 from jaxrestore.metrics import (
     average_pairwise_distance,
+    brisque,
     estimate_noise_std,
     lr_psnr,
     mse,
@@ -90,6 +91,42 @@ def test_wrong_shapes():
         ssim_skimage(image[:6], reference[:6])
     with pytest.raises(InputError, match="N >= 2"):
         average_pairwise_distance(image[None])
+
+
+METRICS = {"mse": mse, "psnr": psnr, "ssim": ssim, "ssim_skimage": ssim_skimage}
+
+
+@pytest.mark.parametrize("name", [*METRICS, "brisque", "lr_psnr"])
+def test_pixels_on_the_scale_of_bytes_are_refused(name):
+    bytes_ = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    every = Mask(jax.numpy.ones((32, 32, 1)))
+    two = METRICS | {"lr_psnr": lambda a, b: lr_psnr(a, b, every)}
+    unit = bytes_ / np.float32(255)
+    calls = [lambda x: two[name](x, unit), lambda x: two[name](unit, x)]
+    for call in [brisque] if name == "brisque" else calls:
+        with pytest.raises(InputError, match=f"{name}: .* uint8, expected .*255"):
+            call(bytes_)
+        with pytest.raises(InputError, match=f"{name}: .* uint8"):
+            jax.jit(call)(bytes_)
+        if name != "lr_psnr":  # whose y may have any scale
+            with pytest.raises(InputError, match=r"values up to 25\d.*divide it"):
+                call(bytes_.astype(np.float32))
+        call(unit.astype(np.float64))
+
+
+def test_diverged_images_have_scores():
+    image, reference = _pair(0)
+    for scale in (1e3, 1e8, np.nan):
+        assert not psnr(scale * (image - 0.5), reference) > 20
+
+
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_is_computed_in_single(name, dtype):
+    pair = [jax.numpy.asarray(part, dtype) for part in _pair(0)]
+    got = METRICS[name](*pair)
+    expected = METRICS[name](*(part.astype("float32") for part in pair))
+    assert got.dtype == np.float32 and float(got) == float(expected)
 
 
 def test_lr_psnr_is_the_psnr_of_what_was_seen():

@@ -7,7 +7,7 @@ import pytest
 
 from jaxrestore.priors.hvae.gaussian import Gaussian
 from jaxrestore.priors.hvae.patch_vdvae import to_network
-from jaxrestore.priors.hvae.rules import PosteriorMean
+from jaxrestore.priors.hvae.rules import Tempered
 from jaxrestore.training.losses import balanced_kl, kl_weight, reconstruction_kl
 from tests.parity import golden
 
@@ -68,7 +68,10 @@ def _posterior_means(prior, images):
 
     def walk(image):
         decoded, groups = prior._walk(
-            PosteriorMean(), prior.skips(image, None), image.shape[:2], lambda *a: a
+            Tempered(jnp.float32(1)),
+            prior.skips(image),
+            image.shape[:2],
+            lambda *a: a,
         )
         return decoded, groups
 

@@ -10,7 +10,7 @@ import pytest
 from jaxrestore.priors import VDVAE
 from jaxrestore.priors.hvae.dmol import from_raw
 from jaxrestore.priors.hvae.gaussian import Gaussian
-from jaxrestore.priors.hvae.rules import PosteriorMean
+from jaxrestore.priors.hvae.rules import Tempered
 from tests.parity import golden
 
 # The authors' own float32 error, against float64, is 4e-6 on images, 1e-5 on variances
@@ -97,7 +97,9 @@ def at_posterior_mean(prior, images):
 
     def walk(prior, image):
         skips = prior.skips(image)
-        return prior._walk(PosteriorMean(), skips, image.shape[:2], lambda *a: a)
+        return prior._walk(
+            Tempered(jnp.float32(1)), skips, image.shape[:2], lambda *a: a
+        )
 
     run = jax.jit(jax.vmap(walk, in_axes=(None, 0)))
     return lambda training: run(plain if training else prior, images)
@@ -149,8 +151,6 @@ def test_training_loss(prior, stored, images, at_posterior_mean):
 
 def test_tempered_prior_density(prior, stored, images):
     """log N(z; mean, (T std)^2), their eval_logpxz, at the tempered latents."""
-    from jaxrestore.priors.hvae.rules import Tempered
-
     tau = jnp.asarray(stored["temperature"], jnp.float32)
 
     def walk(image):

@@ -9,7 +9,7 @@ def random_prior(kind, config, seed=0):
     """Every weight random, none at a special value; only the fixed N(0, I) stays."""
     rng = np.random.default_rng(seed)
     key = jax.ShapeDtypeStruct((), jax.random.key(0).dtype)
-    shapes = jax.eval_shape(lambda k: kind.network.init_params(config, k), key)
+    shapes = jax.eval_shape(lambda k: kind.init_params(config, k), key)
 
     def draw(path, leaf):
         name = path[-1].key

@@ -8,21 +8,20 @@ import numpy as np
 import pytest
 
 from jaxrestore.errors import InputError
-from jaxrestore.metrics import consistency
 from jaxrestore.operators import Downsample
+from jaxrestore.parameters import params_sha256
 from jaxrestore.priors import (
     VDVAE,
     load_prior,
     read_metadata,
     save_prior,
 )
-from jaxrestore.priors.hvae import lowres
+from jaxrestore.priors.hvae import consistency, lowres
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.rules import Given, PosteriorSample
 from jaxrestore.priors.hvae.vdvae_config import PUBLISHED
 from jaxrestore.priors.hvae.walk import per_group, split, top_down
-from jaxrestore.priors.parameters import params_sha256
 from jaxrestore.priors.weights import resolve
 from tests.priors.random_weights import random_prior
 from tests.priors.test_tools import GREY

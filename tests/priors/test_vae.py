@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from jaxrestore.errors import InputError
+from jaxrestore.parameters import flatten
 from jaxrestore.priors import VAE, VAEConfig
 from jaxrestore.priors.hvae.gaussian import Gaussian
-from jaxrestore.priors.parameters import flatten
 from tests.priors.random_weights import random_prior
 
 TINY = VAEConfig(image_size=8, widths=(4, 6), latent_dim=3)
@@ -49,7 +49,7 @@ def test_bound_is_its_formula(prior, image):
         ((image - mean) / std) ** 2 / 2 + jnp.log(std) + np.log(2 * np.pi) / 2
     )
     np.testing.assert_allclose(terms.nats_per_dim * 64, density + kl, rtol=1e-3)
-    bits = (terms.nats_per_dim + np.log(255)) / np.log(2)
+    bits = (terms.nats_per_dim + np.log(256)) / np.log(2)
     np.testing.assert_allclose(terms.bits_per_dim, bits, rtol=1e-5)
 
 

@@ -88,6 +88,8 @@ def test_grammar():
         ({"custom_widths": "8=16"}, "side:channels"),
         ({"image_channels": 2}, "image_channels"),
         ({"zdim": 0}, "zdim"),
+        ({"input_scale": "abc"}, "input_scale=abc: not a number"),
+        ({"input_shift": np.nan}, "input_shift=nan: not a number"),
         ({"compute_dtype": "int8"}, "compute_dtype"),
     ],
 )

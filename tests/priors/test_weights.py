@@ -71,6 +71,47 @@ def test_file_of_another_architecture(prior, tmp_path):
         load_prior(path)
 
 
+def _stored(path, prior, **changes):
+    """Writes a prior's file with other values in its header."""
+    from safetensors.numpy import load_file, save_file
+
+    save_prior(prior, path, {})
+    save_file(load_file(path), path, read_metadata(path) | changes)
+
+
+def test_config_in_the_header(prior, tmp_path):
+    path = tmp_path / "a.safetensors"
+    for config, message in (
+        ("{", "not JSON"),
+        ("[1]", "expected a mapping"),
+        ('{"decoder_std": "abc"}', "decoder_std=abc: not a number"),
+    ):
+        _stored(path, prior, config=config)
+        with pytest.raises(InputError, match=message) as caught:
+            load_prior(path)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers(prior, tmp_path, value):
+    head = dict(prior.params["top_down"]["head"])
+    head["bias"] = head["bias"].at[0].set(value)
+    params = prior.params | {"top_down": prior.params["top_down"] | {"head": head}}
+    save_prior(PatchVDVAE(params, CONFIG), tmp_path / "a.safetensors", {})
+    with pytest.raises(InputError, match="top_down/head/bias holds NaN"):
+        load_prior(tmp_path / "a.safetensors")
+
+
+def test_weights_of_a_shape_that_would_do(prior, tmp_path):
+    """Broadcast, the network would run."""
+    head = dict(prior.params["top_down"]["head"])
+    head["bias"] = head["bias"][:1]
+    params = prior.params | {"top_down": prior.params["top_down"] | {"head": head}}
+    save_prior(PatchVDVAE(params, CONFIG), tmp_path / "a.safetensors", {})
+    with pytest.raises(InputError, match="another architecture"):
+        load_prior(tmp_path / "a.safetensors")
+
+
 def test_bundled_hash_is_checked(prior, tmp_path, monkeypatch):
     monkeypatch.setitem(registry.BUNDLED, "bad", ("samples.txt", "0" * 64))
     from jaxrestore.priors import weights

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from jaxrestore.errors import InputError
-from jaxrestore.report import figures
+from jaxrestore.report import charts, sheets
 from jaxrestore.report.summary import Summary
 from jaxrestore.report.table import score_table
 
@@ -19,11 +19,11 @@ def test_comparison_of_any_shape(tmp_path, shape):
     clean = _RNG.random(shape)
     small = clean[::2, ::2]
     panels = [
-        figures.Panel("observed", small, "20.00 dB, SSIM 0.500"),
-        figures.Panel("restored", clean + 2, "30.00 dB"),
-        figures.Panel("clean", clean),
+        sheets.Panel("observed", small, "20.00 dB, SSIM 0.500"),
+        sheets.Panel("restored", clean + 2, "30.00 dB"),
+        sheets.Panel("clean", clean),
     ]
-    figures.comparison(tmp_path / "comparison.png", panels)
+    sheets.comparison(tmp_path / "comparison.png", panels)
     width, height = Image.open(tmp_path / "comparison.png").size
     assert width == 1080 and height > 400
     assert len(list(tmp_path.iterdir())) == 1
@@ -32,7 +32,7 @@ def test_comparison_of_any_shape(tmp_path, shape):
 def test_detail_looks_where_something_is():
     image = np.zeros((100, 200, 3))
     image[60:80, 120:150] = _RNG.random((20, 30, 3))
-    top, left, side = figures._detail(image)
+    top, left, side = sheets._detail(image)
     assert top <= 65 and top + side >= 75 and left <= 130 and left + side >= 140
 
 
@@ -40,13 +40,13 @@ def test_convergence(tmp_path):
     steps = np.full(20, np.nan)
     steps[:8] = 0.5 ** np.arange(8)
     history = {"residual": steps, "objective": -1e5 * steps, "contraction": steps}
-    figures.convergence(tmp_path / "convergence.png", history, 1e-4)
-    assert Image.open(tmp_path / "convergence.png").size[0] == 1050
+    charts.convergence(tmp_path / "convergence.png", history, 1e-4)
+    assert Image.open(tmp_path / "convergence.png").size[0] == 1474
 
 
 def test_convergence_of_a_fixed_point(tmp_path):
     history = dict.fromkeys(("residual", "objective", "contraction"), np.zeros(3))
-    figures.convergence(tmp_path / "convergence.png", history, 0)
+    charts.convergence(tmp_path / "convergence.png", history, 0)
     assert (tmp_path / "convergence.png").is_file()
 
 

@@ -1,7 +1,6 @@
 """What every hierarchical VAE does alike: one walk, many uses."""
 
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
@@ -32,8 +31,10 @@ class Elbo(NamedTuple):
         elements: (L,) number of latent elements of each group.
         nats_per_dim: -log p(x | z) + sum_l KL_l, over H W C; a density of x on
             [-1, 1] for PatchVDVAE, a probability of pixel values for VDVAE.
-        bits_per_dim: the same for pixel values (a density times the width 2/255 of
-            an 8-bit value), in bits.
+        bits_per_dim: the same for 8-bit pixel values v, in bits. A density is taken
+            times the width of their bins, 1/256 of the range, and is meant for
+            dequantised images (v + u) / 256, u uniform on [0, 1) (`RandomPatch`): there
+            this bounds the bits of v itself.
     """
 
     decoder: Any
@@ -48,38 +49,37 @@ class HierarchicalVAE:
     """A hierarchical VAE with its parameters: a pytree, its config static.
 
     All methods take one image (H, W, C), float32 in [0, 1]; ``jax.vmap`` makes
-    batches. A subclass says what its decoder's distribution means (`_target`,
-    `_to_unit`), which image sizes it takes (`_canvas`) and how the encoder sees an
-    image (`_inputs`).
+    batches. A subclass brings the network (`init_params`, `_bottom_up`, `_runs`,
+    `_decode`) and says how the encoder sees an image (`_inputs`), what the decoder's
+    distribution means (`_target`, `_to_unit`) and, where it takes more than one, which
+    image sizes it takes (`_canvas`).
 
     Attributes:
         params: nested dicts of arrays.
         config: the architecture.
-        network: module with ``init_params``, ``bottom_up``, ``runs``, ``decode_head``.
         log_bins: nats to add per dimension to turn -log p(x | z) into that of a
             pixel value: -log of the bin width of a density, 0 for a probability.
     """
 
     params: dict
     config: Any = field(metadata={"static": True})
-    network: ClassVar[ModuleType]
     log_bins: ClassVar[float] = 0.0
 
     @classmethod
     def create(cls, config: Any, key: jax.Array) -> Self:
         """A network with fresh random parameters."""
-        init = jax.jit(cls.network.init_params, static_argnums=0)
+        init = jax.jit(cls.init_params, static_argnums=0)
         return cls(init(config, key), config)
+
+    @staticmethod
+    def init_params(config: Any, key: jax.Array) -> dict:
+        """Fresh parameters as nested dicts of float32 arrays."""
+        raise NotImplementedError
 
     @property
     def num_groups(self) -> int:
         """L, the number of latent groups."""
         return self.config.num_groups
-
-    @property
-    def stride(self) -> int:
-        """Image pixels per pixel of the coarsest latent, along one side."""
-        return self.config.stride
 
     def reconstruct(self, image, temperature, encoder_noise=None) -> Reconstruction:
         """Encode by Algorithm 3 and decode: HVAE(x, tau) = mu_theta(E_tau(x)).
@@ -211,7 +211,7 @@ class HierarchicalVAE:
             mixed = jax.tree.map(lambda a, b: (1 - share) * a + share * b, *ends)
             return self.conditional(mixed[:groups], tail_key, shape, temperature)
 
-        shares = jnp.arange(1, count + 1) / (count + 1)
+        shares = jnp.arange(1, count + 1, dtype=jnp.float32) / (count + 1)
         return jax.lax.map(between, shares)
 
     def log_prior(self, latents, shape: tuple[int, int]) -> jax.Array:
@@ -232,7 +232,7 @@ class HierarchicalVAE:
             image: x, (H, W, C) in [0, 1].
             samples: K.
         """
-        skips, target = self.skips(image), self._target(image)
+        skips, target = self.skips(image), self._target(self._checked(image))
 
         def collect(z, prior, posterior):
             return prior.log_prob(z) - posterior.log_prob(z)
@@ -274,24 +274,29 @@ class HierarchicalVAE:
         rule = PosteriorSample(key)
         decoded, groups = self._walk(rule, skips, image.shape[:2], collect)
         kl, elements = (jnp.stack(part) for part in zip(*groups, strict=True))
-        rate = -decoded.log_prob(self._target(image)) + kl.sum()
+        rate = -decoded.log_prob(self._target(self._checked(image))) + kl.sum()
         nats = rate / image.size
         bits = (nats + self.log_bins) / jnp.log(2.0)
         return Elbo(decoded, kl, elements, nats, bits)
 
     def skips(self, image, encoder_noise=None) -> Any:
         """What the bottom-up path of the encoder hands to the top-down path."""
-        self._check(image)
-        inputs = self._inputs(image, encoder_noise)
-        return self.network.bottom_up(self.config, self.params["bottom_up"], inputs)
+        return self._bottom_up(self._inputs(self._checked(image), encoder_noise))
 
-    def _check(self, image: jax.Array) -> None:
+    def _checked(self, image: jax.Array) -> jax.Array:
+        """The image in float32.
+
+        Raises:
+            InputError: it is a batch, or of other channels or another size.
+        """
         channels = self.config.image_channels
         if image.ndim != 3 or image.shape[-1] != channels:
             raise InputError(
                 f"image: shape {image.shape}, expected (H, W, {channels}); use "
                 "jax.vmap for batches"
             )
+        self._canvas(image.shape[:2])
+        return jnp.asarray(image, jnp.float32)
 
     def _check_groups(self, latents, least: int) -> None:
         if not least <= len(latents) <= self.num_groups:
@@ -308,35 +313,44 @@ class HierarchicalVAE:
 
     def runs(self, skips: Any, shape: tuple[int, int]) -> list[Run]:
         """The top-down path, for walks of one's own; `skips` may be None."""
-        params = self.params["top_down"]
-        return self.network.runs(self.config, params, skips, self._canvas(shape))
+        return self._runs(skips, self._canvas(shape))
 
     def mean(self, stream: jax.Array, shape: tuple[int, int]) -> jax.Array:
         """The decoder mean (H, W, C) in [0, 1] at the end of a walk."""
         return self._to_unit(self._head(stream, shape))[0]
 
     def _head(self, stream: jax.Array, shape: tuple[int, int]):
-        params = self.params["top_down"]
-        decoded = self.network.decode_head(self.config, params, stream)
+        decoded = self._decode(stream)
         return jax.tree.map(lambda stat: stat[: shape[0], : shape[1]], decoded)
 
-    def _canvas(self, shape: tuple[int, int]) -> tuple[int, int]:
-        """(H, W) that the network works on for an image of ``shape``."""
-        raise NotImplementedError
+    def _canvas(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """(H, W) that the network works on for an image of ``shape``; here it alone.
 
-    def _only_size(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        """The canvas of a network that takes images of one size."""
+        Raises:
+            InputError: the network does not take images of that size.
+        """
         size = self.config.image_size
         if tuple(shape) != (size, size):
             raise InputError(
                 f"image: height and width {tuple(shape)}, this {type(self).__name__}"
-                f" takes {size} x {size} alone; resize or crop, and on the command line"
-                " set --config.boundary=periodic, or use a PatchVDVAE"
+                f" takes {size} x {size} alone; resize or crop, or use a PatchVDVAE"
             )
         return size, size
 
     def _inputs(self, image: jax.Array, encoder_noise: Any) -> jax.Array:
         """What the encoder sees of an image, on the canvas."""
+        raise NotImplementedError
+
+    def _bottom_up(self, inputs: jax.Array) -> Any:
+        """The encoder's path up: what `_runs` takes as skips."""
+        raise NotImplementedError
+
+    def _runs(self, skips: Any, canvas: tuple[int, int]) -> list[Run]:
+        """The top-down path; `skips` may be None for rules without a posterior."""
+        raise NotImplementedError
+
+    def _decode(self, stream: jax.Array) -> Any:
+        """p(x | z) on the canvas, in the network's units, from the stream's end."""
         raise NotImplementedError
 
     def _target(self, image: jax.Array) -> jax.Array:

@@ -61,3 +61,11 @@ def blend(prior: Gaussian, posterior: Gaussian, temperature: jax.Array) -> jax.A
     total = for_posterior + (1.0 - squared) * posterior.std**2
     weight = for_posterior / jnp.maximum(total, jnp.finfo(total.dtype).tiny)
     return prior.mean + weight * (posterior.mean - prior.mean)
+
+
+def tempered(
+    prior: Gaussian, posterior: Gaussian, temperature: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """lambda = 1/tau^2 - 1, and the standard deviation of q p^lambda, elementwise."""
+    weight = 1 / temperature**2 - 1
+    return weight, (posterior.std**-2 + weight * prior.std**-2) ** -0.5

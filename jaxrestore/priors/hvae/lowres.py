@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrestore.errors import InputError
-from jaxrestore.priors.hvae import vdvae_network
+from jaxrestore.parameters import params_sha256
 from jaxrestore.priors.hvae.gaussian import Gaussian, from_log_std
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.rules import (
@@ -19,10 +19,9 @@ from jaxrestore.priors.hvae.rules import (
     PriorSample,
 )
 from jaxrestore.priors.hvae.stages import apply
-from jaxrestore.priors.hvae.vdvae import VDVAE
+from jaxrestore.priors.hvae.vdvae import VDVAE, decoder_block
 from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 from jaxrestore.priors.hvae.walk import Run, per_group, split, top_down
-from jaxrestore.priors.parameters import params_sha256
 
 
 @jax.tree_util.register_dataclass
@@ -67,8 +66,7 @@ class LowResEncoder:
                 f" {self.config.prior.image_size} pixels a side; crop or resize it,"
                 " or take an encoder for another factor"
             )
-        inputs = vdvae_network.encoder_input(config, y)
-        return vdvae_network.bottom_up(config, self.params["bottom_up"], inputs)
+        return VDVAE(self.params, config).skips(y)
 
     def sample(
         self,
@@ -164,11 +162,11 @@ class LowResEncoder:
 
     def _own(self, path: list[Run], features) -> list[tuple[dict, Callable]]:
         """Parameters and function (params, h) -> q(z_l | z_<l, y) of each run."""
-        modules = vdvae_network.Modules(self.config.small)
-        stages = self.config.small.decoder_stages[: len(path)]
+        small = self.config.small
+        stages = small.decoder_stages[: len(path)]
         result = []
         for i, (run, stage) in enumerate(zip(path, stages, strict=True)):
-            block, skip = modules.decoder_block(stage), features[stage.resolution]
+            block, skip = decoder_block(small, stage), features[stage.resolution]
             params = _first(run.count, self.params["posterior"][f"stage_{i}"])
             result.append((params, partial(_posterior, block, skip)))
         return result
@@ -176,7 +174,7 @@ class LowResEncoder:
 
 def init_params(config: LowResConfig, key: jax.Array) -> dict:
     """Fresh parameters of an encoder as nested dicts of float32 arrays."""
-    own = _own_part(config.small, vdvae_network.init_params(config.small, key))
+    own = _own_part(config.small, VDVAE.init_params(config.small, key))
     counts = _counts(config)
     posterior = {
         name: _first(count, own["posterior"][name]) for name, count in counts.items()

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators import Downsample
-from jaxrestore.priors.hvae.config import NetworkConfig
+from jaxrestore.priors.config import NetworkConfig
 from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 
 
@@ -38,6 +38,7 @@ class LowResConfig(NetworkConfig):
     kernel: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self):
+        super().__post_init__()
         if not isinstance(self.prior, VDVAEConfig):
             prior = VDVAEConfig.from_dict(self.prior)
             object.__setattr__(self, "prior", prior)

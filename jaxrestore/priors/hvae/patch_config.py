@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 
 from jaxrestore.errors import InputError
-from jaxrestore.priors.hvae.config import NetworkConfig, check_compute_dtype
+from jaxrestore.priors.config import NetworkConfig, check_compute_dtype
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class PatchVDVAEConfig(NetworkConfig):
     unroll: bool = False
 
     def __post_init__(self):
+        super().__post_init__()
         levels = len(self.strides)
         for field in fields(self):
             value = getattr(self, field.name)

@@ -111,7 +111,7 @@ class Given(NamedTuple):
 
     def inputs(self, start, count, shape):
         given = self.latents[start : start + count]
-        missing = [jnp.zeros(shape)] * (count - len(given))
+        missing = [jnp.zeros(shape, jnp.float32)] * (count - len(given))
         return jnp.stack([*given, *missing])
 
     def __call__(self, inputs, prior, posterior):

@@ -2,14 +2,60 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 
-from jaxrestore.priors.hvae import vae_network
+from jaxrestore.errors import InputError
+from jaxrestore.nets.vae_blocks import Decoder, Encoder
+from jaxrestore.priors.config import NetworkConfig
 from jaxrestore.priors.hvae.base import HierarchicalVAE
-from jaxrestore.priors.hvae.gaussian import Gaussian
-from jaxrestore.priors.hvae.vae_config import VAEConfig
+from jaxrestore.priors.hvae.gaussian import Gaussian, from_raw
+from jaxrestore.priors.hvae.stages import apply, init
+from jaxrestore.priors.hvae.walk import Run
+
+
+@dataclass(frozen=True)
+class VAEConfig(NetworkConfig):
+    """Architecture of a plain convolutional VAE.
+
+    Attributes:
+        image_size: side of the images, the only one that the network takes.
+        image_channels: 3 for colour, 1 for grey.
+        widths: channels after each halving of the sides.
+        latent_dim: D, dimension of z ~ N(0, I).
+        initial_std: gamma before training, [0, 1] units; it is learned.
+    """
+
+    image_size: int = 64
+    image_channels: int = 1
+    widths: tuple[int, ...] = (32, 64, 96, 128)
+    latent_dim: int = 64
+    initial_std: float = 0.2
+
+    num_groups: ClassVar[int] = 1
+    unroll: ClassVar[bool] = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        widths = tuple(int(width) for width in self.widths)
+        object.__setattr__(self, "widths", widths)
+        if not widths or min(widths) < 1:
+            raise InputError(f"model.widths={widths}: expected positive integers")
+        if self.image_channels not in (1, 3):
+            raise InputError(
+                f"model.image_channels={self.image_channels}: expected 3 or 1 (grey)"
+            )
+        if self.image_size < 1 or self.image_size % 2 ** len(widths):
+            raise InputError(
+                f"model.image_size={self.image_size}: expected a multiple of"
+                f" {2 ** len(widths)}, as each of the {len(widths)} widths halves it"
+            )
+        if self.latent_dim < 1:
+            raise InputError(f"model.latent_dim={self.latent_dim}: expected 1 or more")
+        if not self.initial_std > 0:
+            raise InputError(f"model.initial_std={self.initial_std}: expected > 0")
 
 
 @jax.tree_util.register_dataclass
@@ -26,18 +72,64 @@ class VAE(HierarchicalVAE):
     """
 
     config: VAEConfig = field(metadata={"static": True})
-    network = vae_network
-    log_bins = math.log(255.0)  # p(x | z) is a density on [0, 1]
+    log_bins = math.log(256.0)  # p(x | z) is a density on [0, 1]
 
-    def _canvas(self, shape: tuple[int, ...]):
-        return self._only_size(shape)
+    @staticmethod
+    def init_params(config: VAEConfig, key: jax.Array) -> dict:
+        size, channels = config.image_size, config.image_channels
+        first, second = jax.random.split(key)
+        image, latent = (size, size, channels), (1, 1, config.latent_dim)
+        log_std = jnp.full((), math.log(config.initial_std), jnp.float32)
+        return {
+            "bottom_up": init(_encoder(config), first, jnp.zeros(image)),
+            "top_down": {
+                "decoder": init(_decoder(config), second, jnp.zeros(latent)),
+                "log_std": log_std,
+            },
+        }
 
     def _inputs(self, image, encoder_noise):
-        self._canvas(image.shape[:2])
         return jnp.clip(image, 0.0, 1.0)
+
+    def _bottom_up(self, inputs) -> Gaussian:
+        """q(z | x)."""
+        return from_raw(apply(_encoder(self.config), self.params["bottom_up"], inputs))
+
+    def _runs(self, skips: Gaussian | None, canvas) -> list[Run]:
+        """One group with the prior N(0, I); its latent decoded is the stream."""
+        params = self.params["top_down"]["decoder"]
+        decoder = jax.tree.map(lambda leaf: leaf[None], params)
+        shape = (1, 1, self.config.latent_dim)
+
+        def posterior(p, h):
+            assert skips is not None
+            return skips
+
+        def prior(p, h):
+            zero = jnp.zeros(shape, jnp.float32)
+            return Gaussian(zero, zero + 1), h
+
+        def merge(p, h, z):
+            return apply(_decoder(self.config), p, z.astype(jnp.float32))
+
+        return [Run(decoder, 1, shape, lambda _: (), prior, posterior, merge)]
+
+    def _decode(self, stream) -> Gaussian:
+        """Gaussian on [0, 1], its mean in (0, 1), one gamma for all."""
+        mean, log_std = jax.nn.sigmoid(stream), self.params["top_down"]["log_std"]
+        return Gaussian(mean, jnp.broadcast_to(jnp.exp(log_std), mean.shape))
 
     def _target(self, image):
         return image
 
     def _to_unit(self, decoded: Gaussian):
         return decoded.mean, decoded.std
+
+
+def _encoder(config: VAEConfig) -> Encoder:
+    return Encoder(config.widths, config.latent_dim)
+
+
+def _decoder(config: VAEConfig) -> Decoder:
+    side = config.image_size // 2 ** len(config.widths)
+    return Decoder(config.widths, config.image_channels, side)

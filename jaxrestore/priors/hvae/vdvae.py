@@ -1,14 +1,30 @@
 """VDVAE: the hierarchical VAE of images of one size, with discrete pixels."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 
-from jaxrestore.priors.hvae import vdvae_network
+from jaxrestore.nets.layers import (
+    Convolution,
+    average_pool,
+    torch_uniform,
+    upsample_nearest,
+)
+from jaxrestore.nets.vdvae_blocks import Block, DecoderBlock, Head
+from jaxrestore.priors.hvae import dmol
 from jaxrestore.priors.hvae.base import HierarchicalVAE
-from jaxrestore.priors.hvae.dmol import DiscretizedLogistics, target_levels
-from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
+from jaxrestore.priors.hvae.gaussian import from_log_std
+from jaxrestore.priors.hvae.stages import (
+    apply,
+    apply_stacked,
+    block_run,
+    init,
+    init_stacked,
+)
+from jaxrestore.priors.hvae.vdvae_config import Stage, VDVAEConfig
+from jaxrestore.priors.hvae.walk import Run
 
 
 @jax.tree_util.register_dataclass
@@ -24,22 +40,128 @@ class VDVAE(HierarchicalVAE):
     """
 
     config: VDVAEConfig = field(metadata={"static": True})
-    network = vdvae_network
 
-    def _canvas(self, shape: tuple[int, ...]):
-        return self._only_size(shape)
+    @staticmethod
+    def init_params(config: VDVAEConfig, key: jax.Array) -> dict:
+        """Fresh parameters as nested dicts of float32 arrays.
+
+        The blocks of a stage are stacked along a leading axis; ``bias`` is the learned
+        start (R, R, W) of a top-down stage's stream.
+        """
+        count = len(config.encoder_stages) + len(config.decoder_stages)
+        keys = iter(jax.random.split(key, count + 2))
+        dot = lambda channels: jnp.zeros((1, 1, channels))  # noqa: E731
+        pixel = dot(config.image_channels)
+        bottom_up = {"stem": init(_stem(config), next(keys), pixel)}
+        for i, stage in enumerate(config.encoder_stages):
+            block, width = _encoder_block(config, stage), config.width_at(stage[0])
+            here = init_stacked(block, next(keys), stage.count, dot(width))
+            bottom_up[f"stage_{i}"] = here
+        top_down = {}
+        for i, stage in enumerate(config.decoder_stages):
+            side, width = stage.resolution, config.width_at(stage.resolution)
+            block, inputs = decoder_block(config, stage), (width, width, config.zdim)
+            here = init_stacked(block, next(keys), stage.count, *map(dot, inputs))
+            top_down[f"stage_{i}"] = {"blocks": here}
+            if side <= config.no_bias_above:
+                bias = jnp.zeros((side, side, width), jnp.float32)
+                top_down[f"stage_{i}"]["bias"] = bias
+        last = dot(config.width_at(config.image_size))
+        top_down["head"] = init(_head(config), next(keys), last)
+        return {"bottom_up": bottom_up, "top_down": top_down}
 
     def _inputs(self, image, encoder_noise):
-        self._canvas(image.shape[:2])
-        return vdvae_network.encoder_input(self.config, image)
+        config = self.config
+        raw = jnp.clip(config.input_factor * image, 0.0, 255.0)
+        return (raw + config.input_shift) * config.input_scale
+
+    def _bottom_up(self, inputs) -> dict[int, jax.Array]:
+        """Feature maps (R, R, W) by their side R, the last one of each side."""
+        config, params = self.config, self.params["bottom_up"]
+        x = apply(_stem(config), params["stem"], inputs.astype(config.compute_dtype))
+        maps = {config.image_size: x}
+        for i, stage in enumerate(config.encoder_stages):
+            block, here = _encoder_block(config, stage), params[f"stage_{i}"]
+            x = apply_stacked(block, here, x, config.unroll)
+            x = average_pool(x, stage.factor) if stage.factor > 1 else x
+            missing = config.width_at(x.shape[0]) - x.shape[-1]
+            x = jnp.pad(x, ((0, 0), (0, 0), (0, missing)))
+            maps[x.shape[0]] = x
+        return maps
+
+    def _runs(self, skips, canvas) -> list[Run]:
+        config, result = self.config, []
+        for i, stage in enumerate(config.decoder_stages):
+            here, side = self.params["top_down"][f"stage_{i}"], stage.resolution
+            result.append(
+                block_run(
+                    decoder_block(config, stage),
+                    here["blocks"],
+                    stage.count,
+                    (side, side, config.zdim),
+                    partial(_enter, config, stage, here.get("bias")),
+                    None if skips is None else skips[side],
+                    from_log_std,
+                    config.compute_dtype,
+                )
+            )
+        return result
+
+    def _decode(self, stream) -> dmol.DiscretizedLogistics:
+        config = self.config
+        raw = apply(_head(config), self.params["top_down"]["head"], stream)
+        channels = config.image_channels
+        return dmol.from_raw(raw, channels, config.levels, config.exact_bins)
 
     def _target(self, image):
-        return target_levels(image, self.config.levels)
+        return dmol.target_levels(image, self.config.levels)
 
-    def _to_unit(self, decoded: DiscretizedLogistics):
+    def _to_unit(self, decoded: dmol.DiscretizedLogistics):
         mean, variance = decoded.moments(self.config.coupled_mean)
         mean = jnp.clip(0.5 * (mean + 1.0) + self.config.mean_shift, 0.0, 1.0)
         variance = 0.25 * variance
         if self.config.variance_range is not None:
             variance = jnp.clip(variance, *self.config.variance_range)
         return mean, jnp.sqrt(variance)
+
+
+def _enter(config: VDVAEConfig, stage: Stage, bias, stream):
+    """Start a stage from its bias and the first channels of the coarser stream."""
+    side, width = stage.resolution, config.width_at(stage.resolution)
+    start = jnp.zeros((side, side, width)) if bias is None else bias
+    start = start.astype(config.compute_dtype)
+    if stream is None:
+        return start
+    return start + upsample_nearest(stream[..., :width], stage.factor)
+
+
+def _stem(config: VDVAEConfig) -> Convolution:
+    kernel_init = torch_uniform(9 * config.image_channels)
+    return Convolution(config.width_at(config.image_size), 3, kernel_init)
+
+
+def _encoder_block(config: VDVAEConfig, stage: Stage) -> Block:
+    side = stage.resolution
+    return Block(
+        config.width_at(side),
+        config.inner_at(side),
+        config.kernel_at(side),
+        residual=True,
+        output_scale=sum(s.count for s in config.encoder_stages) ** -0.5,
+    )
+
+
+def decoder_block(config: VDVAEConfig, stage: Stage) -> DecoderBlock:
+    """The module of a top-down stage's blocks."""
+    side = stage.resolution
+    return DecoderBlock(
+        config.width_at(side),
+        config.zdim,
+        config.inner_at(side),
+        config.kernel_at(side),
+        output_scale=config.num_groups**-0.5,
+    )
+
+
+def _head(config: VDVAEConfig) -> Head:
+    return Head((10 if config.image_channels == 3 else 3) * config.num_mixtures)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from jaxrestore.errors import InputError
-from jaxrestore.priors.hvae.config import NetworkConfig, check_compute_dtype
+from jaxrestore.priors.config import NetworkConfig, check_compute_dtype
 
 
 class Stage(NamedTuple):
@@ -80,6 +80,7 @@ class VDVAEConfig(NetworkConfig):
     unroll: bool = False
 
     def __post_init__(self):
+        super().__post_init__()
         if self.variance_range is not None:
             low, high = (float(value) for value in self.variance_range)
             object.__setattr__(self, "variance_range", (low, high))
@@ -122,11 +123,6 @@ class VDVAEConfig(NetworkConfig):
     def num_groups(self) -> int:
         """L, the number of latent groups."""
         return sum(stage.count for stage in self.decoder_stages)
-
-    @property
-    def stride(self) -> int:
-        """The network takes images of this side alone."""
-        return self.image_size
 
     @property
     def levels(self) -> int:

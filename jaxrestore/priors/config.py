@@ -1,13 +1,24 @@
-"""What the configurations of hierarchical VAEs share."""
+"""What the configurations of networks share."""
 
 from dataclasses import asdict, fields
 from typing import Any, Self
 
 from jaxrestore.errors import InputError
+from jaxrestore.settings import parse_number
 
 
 class NetworkConfig:
     """Base of the frozen dataclasses that describe a network."""
+
+    def __post_init__(self):
+        """Check the fields that are numbers, and take text such as "8/255" as one."""
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if field.type is float or (
+                field.type == float | None and value is not None
+            ):
+                number = parse_number(value, f"model.{field.name}")
+                object.__setattr__(self, field.name, number)
 
     @classmethod
     def from_dict(cls, values) -> Self:
