@@ -69,9 +69,9 @@ class Chosen:
             self.weights[role] = {"name": name, "sha256": sha256(resolve(name)[0])}
         self.prior = next(iter(self._models.values()), None)
         self._given = {
-            f.name: getattr(config.solver, f.name)
-            for f in dataclasses.fields(config.solver)
-            if f.name != "name" and getattr(config.solver, f.name) != PRESET
+            name: value
+            for name, value in vars(config.solver).items()
+            if name != "name" and not (isinstance(value, str) and value == PRESET)
         }
         self._criterion = None
         if isinstance(tau := self._given.get("temperature"), str) and tau in SELECTED:

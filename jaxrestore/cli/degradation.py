@@ -115,7 +115,7 @@ def _oddities(path: str, kernel: np.ndarray) -> tuple[str, ...]:
     if (kernel < 0).any():
         notes.append("some weights are negative, which no blur has")
     if path.lower().endswith(".png") and read_image(path).pixels.shape[-1] == 3:
-        notes.append("the picture has colours, its brightness is taken")
+        notes.append("the picture is in colour, its brightness is taken")
     places = np.indices(kernel.shape).reshape(2, -1)
     middle = np.array(kernel.shape) // 2
     off = places @ kernel.ravel() / kernel.sum() - middle

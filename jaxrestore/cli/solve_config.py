@@ -24,6 +24,8 @@ from jaxrestore.solvers.presets import OPEN, TASKS
 PRESET = "preset"  # the word for a setting that is left to `solvers.presets`
 SELECTED = {"auto": "sure"} | {name: name for name in CRITERIA}  # temperature words
 
+_SEEN = ("check", "text")  # of a setting's metadata
+
 _KERNELS = (
     "gaussian",
     "anisotropic_gaussian",
@@ -149,7 +151,7 @@ def _solver(kind: Any) -> type:
     known = ", ".join(SOLVERS)
     fields: list[Any] = [("name", str, setting(kind.name, named, f"auto or {known}"))]
     for f in settings_of(kind):
-        check, default, text = f.metadata["check"], f.default, f.metadata["text"]
+        check, text, default = *map(f.metadata.get, _SEEN), f.default
         words: tuple[str, ...] = ()
         if f.name in OPEN.get(kind.name, ()):
             words, default = (PRESET,), PRESET
@@ -177,6 +179,6 @@ def _stopping(kind: type[Method]) -> type:
     steps = setting(kind.max_steps, count(1, 1_000_000), "most steps")
     fields: list[Any] = [("max_steps", int, steps)]
     for f in settings_of(Stopping):
-        own = getattr(kind.stopping, f.name)
-        fields.append((f.name, Any, setting(own, *f.metadata.values())))
+        own, check, text = getattr(kind.stopping, f.name), *map(f.metadata.get, _SEEN)
+        fields.append((f.name, Any, setting(own, check, text)))
     return make_dataclass("StoppingSettings", fields, frozen=True)

@@ -22,6 +22,7 @@ _AVERAGED = (
     "lr_psnr",
     "apd_mse",
     "steps",
+    "passes",
     "residual",
     "seconds",
 )

@@ -5,7 +5,6 @@ thesis' values, and the user a line that says so.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,7 +104,7 @@ def row(prior: Any, name: str, digest: str) -> tuple[str, str]:
     if getattr(prior.config, "noise_input", False):
         own = "patch-vdvae-natural"
         return own, f"{name} is told the noise as {own} is: its settings are taken"
-    return Path(name).name, ""
+    return name, ""
 
 
 def _open(solver, prior, task, noise_std, given) -> tuple[dict[str, Any], str]:
