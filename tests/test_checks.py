@@ -13,13 +13,13 @@ from jaxrestore.operators import (
     Crop,
     Downsample,
     Identity,
+    LinearOperator,
     Mask,
     Matrix,
-    Operator,
     check_operator,
     kernels,
-    unknown_boundary,
 )
+from tests.contracts.cases import block_average
 
 SHAPE = (12, 16, 3)
 KERNEL = jnp.asarray(kernels.motion((5, 4), seed=0))
@@ -33,7 +33,7 @@ MASK = jnp.asarray(np.random.default_rng(0).uniform(size=(12, 16, 1)) < 0.5)
         Mask(MASK),
         Blur(KERNEL),
         Downsample(KERNEL, 4),
-        Downsample.block_average(2),
+        block_average(2),
         Matrix(jax.random.normal(jax.random.key(0), (50, 12 * 16 * 3)) / 20, SHAPE),
         Crop((1, 2, 0, 3)),
         Mask(MASK) @ Blur(KERNEL),
@@ -48,13 +48,13 @@ def test_library_operators_pass(operator):
 
 
 def test_unknown_boundary_passes():
-    operator = unknown_boundary(Downsample(KERNEL, 2), (6, 8, 3))
+    operator = Downsample(KERNEL, 2).unknown_boundary((6, 8, 3))
     check_operator(operator, operator.input_shape((6, 8, 3)), jax.random.key(1))
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class Horizontal(Operator):
+class Horizontal(LinearOperator):
     """Difference of neighbours: only A is given."""
 
     def __call__(self, x):

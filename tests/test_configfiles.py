@@ -1,9 +1,13 @@
 """Config files: every bundled one loads; every failure of a file is one line."""
 
+import json
+import math
+
 import pytest
 
 from jaxrestore.configfiles import config_names, find, load_config, merged
 from jaxrestore.errors import InputError
+from jaxrestore.settings import as_dict
 from jaxrestore.training.config import train_config
 
 
@@ -11,6 +15,9 @@ from jaxrestore.training.config import train_config
 def test_bundled_training_configs(name):
     config = train_config(load_config(name, "train"), **{"data.train": "DIR"})
     assert config.total_steps >= config.eval_every
+    saved = json.loads(json.dumps(as_dict(config), allow_nan=False))
+    assert as_dict(train_config(saved)) == as_dict(config)
+    assert train_config(saved).max_minutes == math.inf
 
 
 @pytest.mark.parametrize("name", config_names("solve"))

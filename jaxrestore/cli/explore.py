@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -224,6 +223,7 @@ def _groups(prior, flags, default: Sequence[int]) -> list[int]:
 
 def _images(prior, flags, argument: str = "input") -> list[np.ndarray]:
     """The first `count` images, with the channels and the size that the prior takes."""
+    from jaxrestore.data.fitting import fit
     from jaxrestore.data.images import list_images, read_image
 
     path = getattr(flags, argument)
@@ -231,7 +231,8 @@ def _images(prior, flags, argument: str = "input") -> list[np.ndarray]:
         raise InputError(f"--{argument}: missing, expected an image; give a file")
     folder = Path(path).is_dir()
     files = list_images(path)[: flags.count] if folder else [Path(path)]
-    images = [_fit(prior, read_image(file, f"--{argument}").pixels) for file in files]
+    read = [read_image(file, f"--{argument}").pixels for file in files]
+    images = [fit(pixels, prior.config) for pixels in read]
     for file, image in zip(files, images, strict=True):
         if image.shape != images[0].shape:
             raise InputError(
@@ -240,28 +241,6 @@ def _images(prior, flags, argument: str = "input") -> list[np.ndarray]:
                 " expected images of one size on a sheet"
             )
     return images
-
-
-def _fit(prior: Any, pixels: np.ndarray) -> np.ndarray:
-    from PIL import Image
-
-    channels = prior.config.image_channels
-    if channels == 1 and pixels.shape[-1] == 3:  # luma, what Pillow makes of training
-        pixels = pixels @ np.array([[0.299], [0.587], [0.114]], np.float32)
-    pixels = np.broadcast_to(pixels, (*pixels.shape[:2], channels))
-    side = getattr(prior.config, "image_size", None)
-    if side is None or pixels.shape[:2] == (side, side):
-        return np.ascontiguousarray(pixels)
-    short = min(pixels.shape[:2])
-    top, left = ((length - short) // 2 for length in pixels.shape[:2])
-    square = np.clip(pixels[top : top + short, left : left + short], 0, 1)
-    planes = [
-        Image.fromarray(np.ascontiguousarray(square[..., c])).resize(
-            (side, side), Image.Resampling.LANCZOS
-        )
-        for c in range(channels)
-    ]
-    return np.clip(np.stack([np.asarray(plane) for plane in planes], -1), 0, 1)
 
 
 _COMMANDS = {

@@ -75,17 +75,21 @@ class CommandLine:
         tokens = self._tokens(argv[1:])
         asked = [token for token in tokens if token[0] not in _HELP]
         plain = _defaults(self.flags)
-        rest = [token for token in asked if not _meant(token[0], plain)]
         own = _texts([token for token in asked if _meant(token[0], plain)], plain)
+        rest = [
+            (re.sub(r"^(no-?)?config\.", r"\1", name), text)
+            for name, text in asked
+            if not _meant(name, plain)
+        ]
         checks: dict[str, Any] = settings.checks(self.flags)
         flags = self.flags(**{k: checks[k](text, f"--{k}") for k, text in own.items()})
         if len(asked) < len(tokens):
             print(self._help(flags, rest, own))
             return None
+        values, schema, given = self._merge(self.load(flags), rest, plain)
         for name in self.required:
             if not own.get(name):
                 raise InputError(f"--{name} is missing; see {self.program} --help")
-        values, schema, given = self._merge(self.load(flags), rest, plain)
         return Parsed(flags, settings.bind(schema, values), own | given)
 
     def _tokens(self, arguments: Sequence[str]) -> list[Token]:
@@ -93,7 +97,6 @@ class CommandLine:
         for argument in arguments:
             if _FLAG.match(argument):
                 name, equals, value = argument.lstrip("-").partition("=")
-                name = re.sub(r"^(no-?)?config\.", r"\1", name)
                 tokens.append((name, value if equals else None))
             elif tokens and tokens[-1][1] is None and tokens[-1][0] not in _HELP:
                 tokens[-1] = (tokens[-1][0], argument)
@@ -109,8 +112,11 @@ class CommandLine:
         """Values with those of the line, their schema, and the line's alone."""
         texts = {name: text for name, text in tokens if text is not None}
         for name, sections in self.resets.items():
-            if name in texts and _at(values, name) not in (None, texts[name]):
-                values = merged(values, {section: {} for section in sections})
+            if name in texts:
+                others = {key: text for key, text in texts.items() if key != name}
+                implied = _defaults(self.schema(merged(values, others)))[name]
+                if texts[name] != (_at(values, name) or implied):
+                    values = merged(values, {section: {} for section in sections})
         schema = self.schema(merged(values, texts))
         known = _defaults(schema)
         for name, _ in tokens:

@@ -48,7 +48,7 @@ def _load(flags: TrainFlags) -> Values:
     """The values of the config file; for an export, those that the run saved."""
     if flags.config:
         return load_config(flags.config, "train")
-    if not flags.export:
+    if not (flags.export and flags.workdir):
         raise InputError(
             "--config is missing; expected a file, or one of"
             f" {', '.join(config_names('train'))}"

@@ -16,11 +16,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from jaxrestore.data.config import SAME, DataConfig
+from jaxrestore.data.images import SUFFIXES
 from jaxrestore.errors import InputError
 
-IMAGE_SUFFIXES = frozenset(
-    (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-)
 Pyramid = tuple[np.ndarray, ...]
 
 
@@ -117,14 +115,14 @@ class ImageFolder:
         self.files = sorted(
             path
             for path in folder.rglob("*")
-            if path.suffix.lower() in IMAGE_SUFFIXES
+            if path.suffix.lower() in SUFFIXES
             and not path.name.startswith(".")
             and path.is_file()
         )
         if not self.files:
             raise InputError(
                 f"data folder {str(root)!r} holds no images; expected files ending in"
-                f" {', '.join(sorted(IMAGE_SUFFIXES))}"
+                f" {', '.join(SUFFIXES)}"
             )
         self.root, self.patch_size, self.scales = folder, patch_size, tuple(scales)
         self.channels = channels

@@ -7,23 +7,24 @@ from typing import Any
 import numpy as np
 
 from jaxrestore import InputError, load_prior
+from jaxrestore.data.fitting import centre, fit
 from jaxrestore.data.images import list_images, read_image
 from jaxrestore.priors.hvae.base import HierarchicalVAE
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.weights import load_encoder, resolve
 
-_LUMA = np.array([[0.299], [0.587], [0.114]], np.float32)
 
-
-def read_images(folder, argument, limit=0, crop=0, channels=3) -> dict[str, np.ndarray]:
-    """Images by name, (H, W, channels) float32 in [0, 1].
+def read_images(
+    folder, argument, limit=0, crop=0, config: Any = None
+) -> dict[str, np.ndarray]:
+    """Images by name, (H, W, C) float32 in [0, 1].
 
     Args:
         folder: holds image files.
         argument: what the user calls it, for messages.
         limit: this many; 0: all.
         crop: the central square of that side, in pixels; 0: all.
-        channels: 3, or 1 for the luma of colour images.
+        config: of the prior that takes them, see `fitting.fit`.
 
     Raises:
         InputError: no such folder, no image in it, or one that cannot be used.
@@ -32,19 +33,10 @@ def read_images(folder, argument, limit=0, crop=0, channels=3) -> dict[str, np.n
         raise InputError(f"{argument}={folder}: no such folder; expected images in it")
     images = {}
     for path in list_images(folder, argument)[: limit or None]:
-        pixels = read_image(path, argument).pixels
-        if channels == 1 and pixels.shape[-1] == 3:
-            pixels = pixels @ _LUMA
-        pixels = np.broadcast_to(pixels, (*pixels.shape[:2], channels))
+        pixels = fit(read_image(path, argument).pixels, config)
         if crop:
-            top, left = ((size - crop) // 2 for size in pixels.shape[:2])
-            if min(pixels.shape[:2]) < crop:
-                raise InputError(
-                    f"{argument}={path}: {pixels.shape[0]}x{pixels.shape[1]} pixels,"
-                    f" smaller than the crop of {crop}; lower it"
-                )
-            pixels = pixels[top : top + crop, left : left + crop]
-        images[path.stem] = np.ascontiguousarray(pixels)
+            pixels = centre(pixels, crop, f"{argument}={path}")
+        images[path.stem] = pixels
     return images
 
 
@@ -81,7 +73,7 @@ def validation_for(prior: Any, flags: argparse.Namespace) -> dict[str, np.ndarra
 
 
 def _fitting(prior, folder, argument, limit, crop) -> dict[str, np.ndarray]:
-    """Priors of one image size get the central square of that side."""
+    """See `fitting.fit`; a crop from a prior of one image size is a mistake."""
     config = getattr(prior, "config", None)
     side = getattr(config, "image_size", 0)
     if side and crop not in (0, side):
@@ -89,8 +81,7 @@ def _fitting(prior, folder, argument, limit, crop) -> dict[str, np.ndarray]:
             f"{argument}: a crop of {crop} was asked for, the prior takes {side}x{side}"
             f" alone; leave the crop away or say {side}"
         )
-    channels = getattr(config, "image_channels", 3)
-    return read_images(folder, argument, limit, side or crop, channels)
+    return read_images(folder, argument, limit, crop, config)
 
 
 def told(prior: Any, level: float | None) -> float | None:

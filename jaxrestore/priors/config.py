@@ -4,21 +4,32 @@ from dataclasses import asdict, fields
 from typing import Any, Self
 
 from jaxrestore.errors import InputError
-from jaxrestore.settings import parse_number
+from jaxrestore.settings import parse_number, unknown
+
+_CHOICES = {"image_channels": (3, 1), "compute_dtype": ("float32", "bfloat16")}
 
 
 class NetworkConfig:
-    """Base of the frozen dataclasses that describe a network."""
+    """Base of the frozen dataclasses that describe a network.
+
+    Fields of numbers are checked by their types: finite ones for `float` (text such
+    as "8/255" is one), positive ones for ``tuple[int, ...]``.
+    """
 
     def __post_init__(self):
-        """Check the fields that are numbers, and take text such as "8/255" as one."""
         for field in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            if field.type is float or (
-                field.type == float | None and value is not None
-            ):
-                number = parse_number(value, f"model.{field.name}")
-                object.__setattr__(self, field.name, number)
+            value, name = getattr(self, field.name), f"model.{field.name}"
+            if field.type is float or (field.type == float | None and value):
+                value = parse_number(value, name)
+            elif field.type == tuple[int, ...]:
+                value = tuple(int(item) for item in value)
+                if not value or min(value) < 1:
+                    raise InputError(f"{name}={value}: expected positive integers")
+            choices = _CHOICES.get(field.name, (value,))
+            if value not in choices:
+                names = " or ".join(map(repr, choices))
+                raise InputError(f"{name}={value!r}: expected {names}")
+            object.__setattr__(self, field.name, value)
 
     @classmethod
     def from_dict(cls, values) -> Self:
@@ -26,12 +37,8 @@ class NetworkConfig:
         if not hasattr(values, "keys"):
             raise InputError(f"model={values!r}: expected a mapping of settings")
         known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise InputError(
-                f"model.{unknown[0]}: unknown setting; expected one of "
-                f"{', '.join(sorted(known))}"
-            )
+        for name in sorted(set(values) - known):
+            raise InputError(f"model.{name}: {unknown(name, known)}")
         try:
             return cls(**dict(values))
         except InputError:
@@ -45,11 +52,3 @@ class NetworkConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain values; :meth:`from_dict` reads them back."""
         return asdict(self)  # type: ignore[call-overload]
-
-
-def check_compute_dtype(value: str) -> None:
-    """Refuse what networks cannot compute in."""
-    if value not in ("float32", "bfloat16"):
-        raise InputError(
-            f"model.compute_dtype={value!r}: expected 'float32' or 'bfloat16'"
-        )

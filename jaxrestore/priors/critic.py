@@ -34,14 +34,6 @@ class CriticConfig(NetworkConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        widths = tuple(int(width) for width in self.widths)
-        object.__setattr__(self, "widths", widths)
-        if not widths or min(widths) < 1:
-            raise InputError(f"model.widths={widths}: expected positive integers")
-        if self.image_channels not in (1, 3):
-            raise InputError(
-                f"model.image_channels={self.image_channels}: expected 3 or 1 (grey)"
-            )
         if self.boundary not in BOUNDARIES:
             raise InputError(
                 f"model.boundary={self.boundary!r}: expected one of"

@@ -72,7 +72,7 @@ def convergence(
             steps = np.arange(1, len(values) + 1)[known]
             ax.plot(steps, values[known], color=_BLUE, marker=".", markersize=4)
             label(ax, text, "step", "")
-            ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.xaxis.get_major_locator().set_params(integer=True)  # pyright: ignore
         if np.any(np.asarray(history["residual"]) > 0):
             axes[0].set_yscale("log")
         if tolerance > 0:

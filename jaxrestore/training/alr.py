@@ -142,17 +142,16 @@ class ALRRecipe(Recipe):
 
 
 def _check(config, model: CriticConfig) -> None:
-    loss, data, side = config.loss, config.data, model.receptive_field
-    if data.patch_size != side:
-        raise InputError(
-            f"config.data.patch_size={data.patch_size}: expected {side}, what a critic"
-            f" of {len(model.widths)} widths sees; set one of the two"
-        )
-    if data.channels != model.image_channels:
-        raise InputError(
-            f"config.data.channels={data.channels}: expected"
-            f" {model.image_channels}, config.model.image_channels"
-        )
+    loss, data = config.loss, config.data
+    for name, expected in (
+        ("patch_size", model.receptive_field),
+        ("channels", model.image_channels),
+    ):
+        if (value := getattr(data, name)) != expected:
+            raise InputError(
+                f"config.data.{name}={value}: expected {expected}, what a critic with"
+                f" {len(model.widths)} config.model.widths sees"
+            )
     if not data.degraded:
         raise InputError(
             "config.data.degraded='': expected 'same' (noise is added to other patches"

@@ -160,14 +160,7 @@ def _as_dict(state: TrainState) -> dict[str, Any]:
     """
     flat, _ = jax.tree_util.tree_flatten_with_path(state.opt_state)
     moments = {jax.tree_util.keystr(path): leaf for path, leaf in flat}
-    return {
-        "params": state.params,
-        "ema": state.ema,
-        "opt_state": moments,
-        "step": state.step,
-        "skipped": state.skipped,
-        "key": state.key,
-    }
+    return {**vars(state), "opt_state": moments}
 
 
 def _from_dict(plan: TrainState, tree: dict[str, Any]) -> TrainState:

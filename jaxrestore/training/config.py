@@ -21,15 +21,7 @@ from jaxrestore.settings import (
     text,
 )
 
-
-def _rules(value: Any, name: str) -> tuple:
-    found = literal(value)
-    if not isinstance(found, (tuple, list)):
-        raise InputError(
-            f"{name}={value!r}: expected ((regex, 'fsdp' or 'replicate' or a tuple of"
-            " axis names), ...)"
-        )
-    return tuple(found)
+_LIMIT = number(0, above=True, infinite=True)
 
 
 @dataclass(frozen=True)
@@ -56,23 +48,17 @@ class TrainConfig:
     init_from: str = setting("", text, "weights to start from, bundled name or file")
     ema_decay: float = setting(0.9999, number(0, 1 - 1e-9), "of the averaged weights")
     skip_gradient_norm: float = setting(
-        math.inf,
-        number(0, above=True, infinite=True),
-        "updates with a larger gradient norm are skipped",
+        math.inf, _LIMIT, "updates with a larger gradient norm are skipped"
     )
     total_steps: int = setting(100_000, count(), "the last step")
-    max_minutes: float = setting(
-        math.inf,
-        number(0, above=True, infinite=True),
-        "wall clock of one run; resume to go on",
-    )
+    max_minutes: float = setting(math.inf, _LIMIT, "of one run; resume to go on")
     log_every: int = setting(50, count(), "steps")
     eval_every: int = setting(2_000, count(), "steps")
     eval_batches: int = setting(8, count(), "of every evaluation")
     eval_batch_size: int = setting(0, count(0), "of the whole job; 0: batch_size")
     checkpoint_every: int = setting(1_000, count(), "steps")
     keep: int = setting(2, count(), "newest checkpoints kept")
-    sharding: tuple = setting((), _rules, "((regex, spec), ...), see sharding.py")
+    sharding: tuple = setting((), literal, "((regex, spec), ...), see sharding.py")
     licence: str = setting("", text, "of the weights, for exported files")
     description: str = setting("", text, "of the data, for exported files")
 
@@ -138,19 +124,11 @@ def saved_values(workdir: str | Path) -> dict[str, Any]:
         ) from error
 
 
-# Where the data lie and how they are read may change between runs; what they are
-# may not (their content hash is compared instead of their path).
-_FREE_DATA_FIELDS = (
-    "train",
-    "val",
-    "degraded",
-    "degraded_val",
-    "unreadable",
-    "tfds_dir",
-    "cache",
-    "num_threads",
-)
+# Where the data lie and how they are read may change between runs; what they are may
+# not: their content hash is compared instead of their path.
 _FIXED = ("recipe", "seed", "batch_size", "ema_decay", "skip_gradient_norm")
+_FIXED_DATA = ("kind", "patch_size", "scales", "channels", "flip", "dequantise")
+_FIXED_DATA += ("num_workers",)
 
 
 def fingerprint(config: TrainConfig, contents: Mapping[str, str]) -> dict[str, Any]:
@@ -163,10 +141,9 @@ def fingerprint(config: TrainConfig, contents: Mapping[str, str]) -> dict[str, A
     """
     values = as_dict(config)
     flat = {name: values[name] for name in _FIXED}
-    for part in ("model", "loss", "optimizer", "data"):
+    for part in ("model", "loss", "optimizer"):
         flat |= {f"{part}.{name}": value for name, value in values[part].items()}
-    for name in _FREE_DATA_FIELDS:
-        del flat[f"data.{name}"]
+    flat |= {f"data.{name}": values["data"][name] for name in _FIXED_DATA}
     return flat | {f"data.{name}": content for name, content in contents.items()}
 
 

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -93,6 +94,12 @@ def warmed_up_cosine(config) -> optax.Schedule:
         settings.final_learning_rate / rate,
     )
     return optax.join_schedules([rise, fall], [start])
+
+
+def mean_psnr(images: jax.Array, rebuilt: jax.Array) -> jax.Array:
+    """Mean over a batch (B, H, W, C), dB."""
+    error = jnp.mean((rebuilt - images) ** 2, axis=(1, 2, 3))
+    return jnp.mean(-10.0 * jnp.log10(error))
 
 
 def picture(rows) -> np.ndarray:

@@ -17,7 +17,7 @@ from jaxrestore.settings import as_dict
 from jaxrestore.training import sharding
 from jaxrestore.training.checkpoints import Checkpoints
 from jaxrestore.training.config import TrainConfig, fingerprint
-from jaxrestore.training.notices import Notices
+from jaxrestore.training.notices import announced
 from jaxrestore.training.progress import Progress, mean_of
 from jaxrestore.training.recipe import Recipe, create_recipe
 from jaxrestore.training.records import Records
@@ -57,9 +57,8 @@ class Trainer:
         size = config.eval_batch_size or config.batch_size
         sharding.check_batch_size(size, self.mesh, "eval_batch_size")
         self.is_first = jax.process_index() == 0
-        self._notices = Notices(self.is_first)
         make_folder(workdir, "--workdir")
-        with self._notices("reading the images", "all of them, once"):
+        with announced("reading the images", "all of them, once", self.is_first):
             identity = self._open_data(size)
         optimizer = self.recipe.optimizer(config)
         plan = plan_state(self.recipe, optimizer, self.mesh, config.sharding)
@@ -68,7 +67,7 @@ class Trainer:
         self.checkpoints = Checkpoints(workdir, config.keep, identity)
         restored = self.checkpoints.restore(plan, self.batches)
         self.state: TrainState = restored or self._first_state(optimizer, plan)
-        self.step = int(self.state.step)
+        self.step = self._start = int(self.state.step)
         self.records = Records(workdir, self.step) if self.is_first else None
         if self.records:
             self.records.save_config(as_dict(config))
@@ -144,8 +143,9 @@ class Trainer:
 
     def _update(self) -> dict[str, Any]:
         batch = sharding.put_batch(next(self.batches), self.mesh)
+        compiles = self.is_first and self.step == self._start
         hint = "once; minutes for a large network on a CPU"
-        with self._notices.first("compiling the training step", hint):
+        with announced("compiling the training step", hint, compiles):
             self.state, metrics = self._train_step(self.state, batch, self._frozen)
         return metrics
 
@@ -168,7 +168,8 @@ class Trainer:
         if not self.val_batches:
             return
         key = evaluation_key(self.config.seed)
-        with self._notices("evaluating", "the first time it is compiled"):
+        hint = "longer the first time, when it is compiled"
+        with announced("evaluating", hint, self.is_first):
             means = self._scores(key)
         if self.recipe.reads_validation:  # it acts inside the state that is saved
             after = self._validated(self.state.opt_state, means)
@@ -176,7 +177,7 @@ class Trainer:
         ema = sharding.to_host(self.state.ema)
         if self.records:
             self.records.write(self.step, {f"val_{k}": v for k, v in means.items()})
-            with self._notices("drawing sheets", "the first time they are compiled"):
+            with announced("drawing sheets", hint):
                 sheets = self.recipe.sheets(ema, self.val_batches[0], key)
             self.records.save_sheets(self.step, sheets)
             self.records.save_curves(self.recipe.curves)

@@ -11,7 +11,12 @@ from jaxrestore.priors.hvae.base import Elbo
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE, to_network
 from jaxrestore.settings import choice, count, number, sequence, setting
-from jaxrestore.training.hvae import Cosine, HierarchicalVAERecipe, warmed_up_cosine
+from jaxrestore.training.hvae import (
+    Cosine,
+    HierarchicalVAERecipe,
+    mean_psnr,
+    warmed_up_cosine,
+)
 from jaxrestore.training.losses import balanced_kl, kl_weight, reconstruction_kl
 
 _KINDS = {"adamax": optax.adamax, "adam": optax.adam}
@@ -119,6 +124,5 @@ class PatchVDVAERecipe(HierarchicalVAERecipe):
             reconstructed = jax.vmap(
                 lambda image, level=level: prior.reconstruct(image, 1.0, level / 255.0)
             )(images + noise)
-            error = jnp.mean((reconstructed.mean - images) ** 2, axis=(1, 2, 3))
-            metrics[f"psnr_noise_{level:g}"] = jnp.mean(-10.0 * jnp.log10(error))
+            metrics[f"psnr_noise_{level:g}"] = mean_psnr(images, reconstructed.mean)
         return metrics

@@ -127,22 +127,17 @@ def find_recipe(name: str) -> type[Recipe]:
     Raises:
         InputError: unknown name, or nothing there to import.
     """
-    target = RECIPES.get(name, name)
-    module_name, _, class_name = target.partition(":")
+    module_name, _, class_name = RECIPES.get(name, name).partition(":")
+    known = f"expected one of {', '.join(RECIPES)} or package.module:Class"
     if not class_name:
-        raise InputError(
-            f"config.recipe={name!r} is unknown; expected one of"
-            f" {sorted(RECIPES)} or 'package.module:Class'"
-        )
+        raise InputError(f"config.recipe={name!r} is unknown; {known}")
     try:
-        module = importlib.import_module(module_name)
+        kind = getattr(importlib.import_module(module_name), class_name, None)
     except ModuleNotFoundError as e:
         if e.name is None or not module_name.startswith(e.name):
             raise  # the recipe exists, something that it imports does not
-        raise InputError(
-            f"config.recipe={name!r}: no module {module_name!r} to import"
-        ) from e
-    kind = getattr(module, class_name, None)
+        text = f"config.recipe={name!r}: no module {module_name!r} to import; {known}"
+        raise InputError(text) from e
     if not (isinstance(kind, type) and issubclass(kind, Recipe)):
         raise InputError(
             f"config.recipe={name!r}: {module_name} has no subclass of"

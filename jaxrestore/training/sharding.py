@@ -70,7 +70,8 @@ def parameter_shardings(params: Any, rules: Sequence[Any], mesh: Mesh) -> Any:
     Raises:
         InputError: a rule that cannot be read, or that does not fit its parameter.
     """
-    compiled = [_compile_rule(rule) for rule in rules]
+    listed = rules if isinstance(rules, (tuple, list)) else [rules]
+    compiled = [_compile_rule(rule) for rule in listed]
 
     def place(path, leaf):
         name = "/".join(str(getattr(k, "key", k)) for k in path)

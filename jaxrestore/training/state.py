@@ -1,4 +1,8 @@
-"""The training state and one step of it."""
+"""The training state and one step of it.
+
+Throughout, `recipe` is the prior's, `optimizer` what its `optimizer` returned, and
+`plan` the shapes and places of the state, from `plan_state`.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -49,8 +53,7 @@ def plan_state(
     """Shapes, dtypes and places of a run's state, without computing anything.
 
     Args:
-        recipe: brings `init`.
-        optimizer: from ``recipe.optimizer(config)``.
+        recipe, optimizer: see above.
         mesh: from `sharding.make_mesh`.
         rules: parameter sharding rules of the config.
 
@@ -81,14 +84,7 @@ def create_state(
     seed: int,
     plan: TrainState,
 ) -> TrainState:
-    """Initialise the state where `plan_state` puts it.
-
-    Args:
-        recipe: brings `init`.
-        optimizer: from ``recipe.optimizer(config)``.
-        seed: fixes parameters and all noise of training.
-        plan: from `plan_state`.
-    """
+    """Initialise the state where `plan` puts it; `seed` fixes all noise, too."""
     init = partial(_initial, recipe, optimizer)
     return jax.jit(init, out_shardings=_places(plan))(jax.random.key(seed))
 
@@ -99,7 +95,7 @@ def start_from(state: TrainState, params: Any, plan: TrainState) -> TrainState:
     Args:
         state: from `create_state`; its optimiser state is kept, so that of a fresh one.
         params: arrays of this network or of a narrower one (`grow`).
-        plan: from `plan_state`.
+        plan: see above.
 
     Raises:
         InputError: `params` belong to another network.
@@ -153,11 +149,9 @@ def make_train_step(
     `state.step` and the noise key always advance.
 
     Args:
-        recipe: brings `loss`.
-        optimizer: from ``recipe.optimizer(config)``.
+        recipe, optimizer, plan: see above.
         ema_decay: ema <- ema_decay * ema + (1 - ema_decay) * params.
         skip_gradient_norm: threshold, may be inf.
-        plan: from `plan_state`.
     """
 
     def train_step(state: TrainState, batch, frozen):

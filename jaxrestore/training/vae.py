@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from jaxrestore.priors.hvae.base import Elbo
@@ -12,6 +11,7 @@ from jaxrestore.settings import number, sequence, setting
 from jaxrestore.training.hvae import (
     ClippedCosine,
     HierarchicalVAERecipe,
+    mean_psnr,
     warmed_up_cosine,
 )
 
@@ -59,8 +59,7 @@ class VAERecipe(HierarchicalVAERecipe):
         for level in self.config.loss.eval_noise_levels:
             noisy = images + level / 255 * jax.random.normal(key, images.shape)
             rebuilt = jax.vmap(lambda image: prior.reconstruct(image, 1.0).mean)(noisy)
-            error = jnp.mean((rebuilt - images) ** 2, axis=(1, 2, 3))
-            metrics[f"psnr_noise_{level:g}"] = jnp.mean(-10.0 * jnp.log10(error))
+            metrics[f"psnr_noise_{level:g}"] = mean_psnr(images, rebuilt)
         return metrics
 
     def _scores(self, params, images, key) -> dict[str, jax.Array]:

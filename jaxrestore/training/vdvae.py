@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from jaxrestore.priors.hvae.base import Elbo
@@ -13,6 +12,7 @@ from jaxrestore.settings import number, setting
 from jaxrestore.training.hvae import (
     ClippedCosine,
     HierarchicalVAERecipe,
+    mean_psnr,
     warmed_up_cosine,
 )
 
@@ -58,9 +58,8 @@ class VDVAERecipe(HierarchicalVAERecipe):
         """The bound's terms, and PSNR of reconstructions (tau = 1)."""
         images, prior = batch["image"], VDVAE(params, self.model)
         rebuilt = jax.vmap(lambda image: prior.reconstruct(image, 1.0).mean)(images)
-        error = jnp.mean((rebuilt - images) ** 2, axis=(1, 2, 3))
         scores = self._scores(params, batch, key, self.model)
-        return scores | {"psnr": jnp.mean(-10.0 * jnp.log10(error))}
+        return scores | {"psnr": mean_psnr(images, rebuilt)}
 
     def _scores(self, params, batch, key, model) -> dict[str, jax.Array]:
         images = batch["image"]

@@ -43,6 +43,13 @@ def random_kernel(seed, height, width):
     return jnp.asarray(kernels.normalise(rng.uniform(size=(height, width))))
 
 
+def block_average(factor):
+    """The mean over each factor x factor block."""
+    kernel = np.zeros((2 * factor - 1, 2 * factor - 1), np.float32)
+    kernel[:factor, :factor] = 1 / factor**2
+    return Downsample(jnp.asarray(kernel), factor)
+
+
 def problem(name, seed):
     """(operator, image shape): sizes and kernels of any parity, drawn by seed."""
     rng = np.random.default_rng(seed)

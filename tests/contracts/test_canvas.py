@@ -16,8 +16,6 @@ from jaxrestore.operators import (
     Matrix,
     conjugate_gradient,
     fast_fft_size,
-    unknown_boundary,
-    visible_part,
 )
 from tests.contracts.cases import laws, normal, random_kernel, relative
 
@@ -51,7 +49,7 @@ def test_unknown_boundary_sees_no_wrap(sides, observed, factor, multiple_of):
     """What is observed never depends on how the canvas continues periodically."""
     inner = Downsample(random_kernel(0, *sides), factor)
     shape = (*observed, 1)
-    operator = unknown_boundary(inner, shape, multiple_of)
+    operator = inner.unknown_boundary(shape, multiple_of)
     canvas = operator.input_shape(shape)
     operator.validate()
     assert all(side % multiple_of == 0 == side % factor for side in canvas[:2])
@@ -60,21 +58,21 @@ def test_unknown_boundary_sees_no_wrap(sides, observed, factor, multiple_of):
     periodic_elsewhere = inner(jnp.pad(image, wide))[8:-8, 8:-8]
     crop = operator.operators[0]
     assert relative(operator(image), crop(periodic_elsewhere)) < 1e-5
-    assert visible_part(operator, image).shape[:2] == tuple(
+    assert operator.visible(image).shape[:2] == tuple(
         factor * side for side in observed
     )
 
 
 def test_unknown_boundary_of_other_operators():
     blur, mask = Blur(random_kernel(0, 5, 5)), Mask(jnp.ones((20, 20, 1)))
-    operator = unknown_boundary(mask @ blur, (20, 20, 3))
+    operator = (mask @ blur).unknown_boundary((20, 20, 3))
     kinds = [type(part) for part in operator.operators]
     assert kinds == [Mask, Crop, Blur]
-    assert unknown_boundary(mask, (20, 20, 3)) is mask
+    assert mask.unknown_boundary((20, 20, 3)) is mask
     with pytest.raises(InputError, match="Matrix has no unknown-boundary"):
-        unknown_boundary(Matrix(jnp.ones((2, 4)), (2, 2, 1)), (2,))
+        Matrix(jnp.ones((2, 4)), (2, 2, 1)).unknown_boundary((2,))
     with pytest.raises(InputError, match="kernel of 5 pixels along axis 0"):
-        unknown_boundary(blur, (4, 20, 3))
+        blur.unknown_boundary((4, 20, 3))
 
 
 @pytest.mark.parametrize(

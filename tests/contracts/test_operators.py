@@ -13,13 +13,14 @@ from jaxrestore.operators import (
     Crop,
     Downsample,
     Identity,
+    LinearOperator,
     Mask,
     Matrix,
-    Operator,
     kernels,
 )
 from tests.contracts.cases import (
     SEEDS,
+    block_average,
     dense,
     laws,
     normal,
@@ -170,7 +171,7 @@ def test_projection_leaves_what_a_wide_blur_loses():
     np.testing.assert_allclose(operator.project(y, once), once, atol=5e-3)
 
 
-class _Uncertified(Operator):
+class _Uncertified(LinearOperator):
     """An operator of which only A is known."""
 
     def __init__(self, operator):
@@ -221,7 +222,7 @@ def test_convolution_is_true_and_periodic(name, seed):
 def test_block_average_is_the_mean_of_blocks(factor):
     x = normal(0, (4 * factor, 3 * factor, 2))
     expected = x.reshape(4, factor, 3, factor, 2).mean((1, 3))
-    assert relative(Downsample.block_average(factor)(x), expected) < 1e-6
+    assert relative(block_average(factor)(x), expected) < 1e-6
 
 
 def test_composition_order_and_flattening():
@@ -318,4 +319,4 @@ def test_validate_refuses_unusable_values(operator, message):
     with pytest.raises(InputError, match=message):
         operator.validate()
     with pytest.raises(InputError, match="factor=2.5"):
-        Downsample.block_average(2.5)
+        Downsample(np.ones((1, 1)), 2.5).validate()

@@ -108,6 +108,16 @@ def test_tfds_source(monkeypatch):
         source[2]
 
 
+def test_other_pixels_of_a_tfds_set(monkeypatch):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    hashes = []
+    for last in (RGB, RGB, RGB ^ 1):
+        examples = [{"image": RGB}] * 5 + [{"image": last}]
+        monkeypatch.setattr(tfds, "data_source", lambda *_, e=examples, **__: e)
+        hashes.append(TfdsImages("set:train", 8, (1,)).content_hash())
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
 @pytest.mark.parametrize("name", ["cifar10", "no_such_set_at_all:train"])
 def test_wrong_tfds_name(name, tmp_path):
     pytest.importorskip("tensorflow_datasets")

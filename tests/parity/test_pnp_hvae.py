@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrestore.likelihoods import Observation
 from jaxrestore.operators import Blur, Downsample, Mask
-from jaxrestore.solvers import pnp_hvae
+from jaxrestore.solvers import PnPHVAE
 from tests.parity import golden
+from tests.solvers.problems import gaussian, run
 
 
 def _operator(name, stored):
@@ -26,11 +26,12 @@ def _operator(name, stored):
 )
 def test_trajectory(name):
     stored = golden.load(f"pnp_{name}")
-    observation = Observation(
+    observation = gaussian(
         jnp.asarray(stored["y"]), _operator(name, stored), float(stored["sigma"])
     )
     steps = len(stored["x"]) - 1
-    ours = pnp_hvae(
+    ours = run(
+        PnPHVAE,
         golden.vdvae() if "vdvae" in name else golden.prior(),
         observation,
         temperature=stored["T"],

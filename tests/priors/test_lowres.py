@@ -23,6 +23,7 @@ from jaxrestore.priors.hvae.rules import Given, PosteriorSample
 from jaxrestore.priors.hvae.vdvae_config import PUBLISHED
 from jaxrestore.priors.hvae.walk import per_group, split, top_down
 from jaxrestore.priors.weights import resolve
+from tests.contracts.cases import block_average
 from tests.priors.random_weights import random_prior
 from tests.priors.test_tools import GREY
 
@@ -209,7 +210,7 @@ def test_wrong_sizes_and_groups(encoder):
 
 
 def test_unpredictability_falls_with_groups_and_size(prior):
-    operators = [Downsample.block_average(factor) for factor in (2, 4)]
+    operators = [block_average(factor) for factor in (2, 4)]
     measure = jax.jit(consistency.unpredictability, static_argnums=3)
     keys = jax.random.split(jax.random.key(7), 30)
     found = np.mean([measure(prior, operators, key, 5) for key in keys], 0)

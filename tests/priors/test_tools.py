@@ -46,7 +46,7 @@ def image(prior):
 def test_log_prior_is_what_reconstruction_reports(prior, image):
     result = prior.reconstruct(image, 0.8)
     np.testing.assert_allclose(
-        prior.log_prior(result.latents, (8, 8)), result.log_prior, rtol=1e-5
+        prior.at(result.latents, (8, 8)).log_prior, result.log_prior, rtol=1e-5
     )
 
 

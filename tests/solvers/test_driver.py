@@ -8,34 +8,41 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrestore.solvers import Status, status_name
-from jaxrestore.solvers.driver import Stopping, run
+from jaxrestore.operators import Identity
+from jaxrestore.solvers import Method, Status, Stopping, restore, status_name
+from tests.solvers.problems import gaussian
 
 
-@dataclass(frozen=True)
-class Scaling:
-    """x <- factor * x + offset, from ones (2, 2, 1)."""
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class Scaling(Method):
+    """x <- factor * x + offset, from `first` everywhere, (2, 2, 1)."""
 
     factor: Any
     offset: Any = 0.0
     first: Any = 1.0
 
-    def init(self):
+    name = "scaling"
+
+    def init(self, problem):
         return {"x": jnp.full((2, 2, 1), self.first, jnp.float32)}
 
-    def step(self, state):
+    def step(self, problem, state):
         return {"x": self.factor * state["x"] + self.offset}
 
     def image(self, state):
         return state["x"]
 
-    def objective(self, state):
+    def objective(self, problem, state):
         return jnp.sum(state["x"] ** 2)
 
 
-def go(method, max_steps=20, watch="change", history=True, **rules):
+def go(method, max_steps=20, history=True, **rules):
     stopping = Stopping(**{"tolerance": 0.0, **rules})
-    return run(method, stopping, max_steps=max_steps, history=history, watch=watch)
+    observation = gaussian(jnp.ones((2, 2, 1)), Identity(), 0.1)
+    return restore(
+        method, observation, stopping=stopping, max_steps=max_steps, history=history
+    )
 
 
 def test_converges_when_the_relative_change_is_small_enough():
@@ -74,18 +81,62 @@ def test_cap():
     result = go(Scaling(0.9), history=False)
     assert (int(result.status), int(result.steps)) == (Status.MAX_STEPS, 20)
     assert result.history is None
-    np.testing.assert_allclose(result.state["x"], 0.9**20, rtol=1e-5)
+    np.testing.assert_allclose(result.image, 0.9**20, rtol=1e-5)
 
 
 def test_plateau_follows_the_published_rule():
     # Squared changes grow: the first is the best, then nothing improves.
-    result = go(Scaling(1.01), patience=4)
+    result = go(Scaling(1.01), patience=4, growth=99)
     assert (int(result.status), int(result.steps)) == (Status.PLATEAU, 6)
     # They shrink by 0.9^2 a step: an improvement at 1e-3, none at 0.5 ...
     assert go(Scaling(0.9), patience=4).status == Status.MAX_STEPS
     assert go(Scaling(0.9), patience=0, improvement=0.5).status == Status.PLATEAU
     # ... where every fourth step is one against the best so far: patience 3 lasts.
     assert go(Scaling(0.9), patience=3, improvement=0.5).status == Status.MAX_STEPS
+
+
+def test_growth_is_divergence():
+    # |x| doubles: each step changes the image more than any before.
+    result = go(Scaling(2.0), max_steps=50)
+    assert (int(result.status), int(result.steps)) == (Status.DIVERGED, 11)
+    assert float(result.image[0, 0, 0]) == 2.0**11
+    assert go(Scaling(-1.5), max_steps=50).status == Status.DIVERGED
+    assert go(Scaling(2.0), max_steps=50, growth=30).steps == 31
+    # What falls, stays or grows for a few steps alone does not diverge.
+    assert go(Scaling(0.9), max_steps=50).status == Status.MAX_STEPS
+    assert go(Scaling(-1.0), max_steps=50).status == Status.MAX_STEPS
+    assert go(Scaling(2.0), max_steps=8).status == Status.MAX_STEPS
+
+
+def test_growth_of_the_objective_where_the_method_descends():
+    @jax.tree_util.register_dataclass
+    @dataclass(frozen=True, eq=False)
+    class Descent(Scaling):
+        descends = True
+
+    # The changes shrink, the objective rises to its limit for ever.
+    rising = Descent(0.99, 1.0, 1.0)
+    assert go(rising, max_steps=50).status == Status.DIVERGED
+    assert go(Scaling(0.99, 1.0, 1.0), max_steps=50).status == Status.MAX_STEPS
+    # The changes grow, the objective falls: a descent that gains speed.
+    assert go(Descent(1.5, -1.0, 1.9), max_steps=12).status == Status.MAX_STEPS
+
+
+def test_a_method_that_can_go_no_further_has_stalled():
+    @jax.tree_util.register_dataclass
+    @dataclass(frozen=True, eq=False)
+    class Stuck(Scaling):
+        def stalled(self, problem, state):
+            return jnp.all(state["x"] < 0.3)
+
+    assert go(Stuck(0.5), max_steps=50).status == Status.STALLED
+    assert status_name(go(Stuck(0.5), max_steps=50).status) == "stalled"
+
+
+def test_a_healthy_run_makes_no_nan():
+    with jax.debug_nans(True):
+        result = go(Scaling(0.5, 0.5, 2.0), history=False, tolerance=0.02)
+    assert result.status == Status.CONVERGED
 
 
 def test_plateau_of_the_objective():
@@ -97,12 +148,12 @@ def test_plateau_of_the_objective():
 def test_divergence_keeps_the_last_finite_state(factor):
     result = go(Scaling(factor))
     assert result.status == Status.DIVERGED
-    assert np.isfinite(result.state["x"]).all()
+    assert np.isfinite(result.image).all()
     taken = int(result.steps)
     assert np.isnan(result.history["residual"][taken:]).all()
     if not np.isfinite(factor):
         assert taken == 0
-        np.testing.assert_array_equal(result.state["x"], 1.0)
+        np.testing.assert_array_equal(result.image, 1.0)
 
 
 def test_a_start_that_is_not_finite_diverges_without_a_step():

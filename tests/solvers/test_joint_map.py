@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from jaxrestore.errors import InputError
-from jaxrestore.likelihoods import Observation
 from jaxrestore.operators import Identity, Matrix
 from jaxrestore.priors import PatchVDVAE, PatchVDVAEConfig
-from jaxrestore.solvers import Status, joint_map, pnp_hvae
+from jaxrestore.solvers import JointMAP, PnPHVAE, Status
 from tests.oracles.affine_hierarchy import (
     as_arrays,
     exact_hierarchy,
@@ -17,7 +16,7 @@ from tests.oracles.affine_hierarchy import (
     random_hierarchy,
 )
 from tests.priors.random_weights import random_prior
-from tests.solvers.problems import observations, observe, prior
+from tests.solvers.problems import gaussian, observations, observe, prior, run
 
 STD, SIGMA = 0.2, 0.05
 
@@ -31,9 +30,10 @@ def test_reaches_the_closed_form_minimiser(tau):
     image, latents = joint_minimiser(p, matrix, y, SIGMA, STD, tau)
     with jax.enable_x64(True):
         operator = Matrix(jnp.asarray(matrix), shape)
-        result = joint_map(
+        result = run(
+            JointMAP,
             as_arrays(p, jnp.float64),
-            Observation(jnp.asarray(y.ravel()), operator, jnp.float64(SIGMA)),
+            gaussian(jnp.asarray(y.ravel()), operator, jnp.float64(SIGMA)),
             temperature=jnp.asarray(tau),
             decoder_std=jnp.float64(STD),
             max_steps=4000,
@@ -52,11 +52,11 @@ def test_agrees_with_pnp_hvae_where_both_minimise_j1():
         shape = (4, 4, 1)
         p = as_arrays(exact_hierarchy(0, shape, std=STD, gain=1.0), jnp.float64)
         y = jnp.asarray(np.random.default_rng(0).uniform(size=shape))
-        observation = Observation(y, Identity(), jnp.float64(SIGMA))
+        observation = gaussian(y, Identity(), jnp.float64(SIGMA))
         settings = {"temperature": jnp.float64(1), "decoder_std": jnp.float64(STD)}
         settings |= {"max_steps": 4000, "tolerance": 1e-11}
-        adam = joint_map(p, observation, **settings)
-        alternating = pnp_hvae(p, observation, **settings)
+        adam = run(JointMAP, p, observation, **settings)
+        alternating = run(PnPHVAE, p, observation, **settings)
         np.testing.assert_allclose(adam.image, alternating.image, atol=1e-6)
         assert int(adam.gradients) == int(adam.steps) + 1
         assert int(alternating.evaluations) == int(alternating.steps) + 1
@@ -68,7 +68,7 @@ def test_agrees_with_pnp_hvae_where_both_minimise_j1():
 def test_first_step_has_the_length_of_the_learning_rate():
     p, observation = prior(), observe(observations(0, 1)[0])
     z0 = jax.jit(p.reconstruct)(observation.initial_image(), 0.5).latents
-    result = joint_map(p, observation, learning_rate=0.001, max_steps=1, latents=z0)
+    result = run(JointMAP, p, observation, learning_rate=0.001, max_steps=1, latents=z0)
     moved = result.image - observation.initial_image(), result.latents[0] - z0[0]
     for change in moved:
         np.testing.assert_allclose(np.abs(change), 0.001, rtol=1e-3)
@@ -80,7 +80,7 @@ def test_a_batch_equals_one_by_one():
 
     def solve(one):
         settings = {"decoder_std": STD, "tolerance": 1e-3, "max_steps": 60}
-        return joint_map(p, observe(one), **settings)
+        return run(JointMAP, p, observe(one), **settings)
 
     batch = jax.vmap(solve)(y)
     for i, one in enumerate(y):
@@ -92,15 +92,15 @@ def test_a_batch_equals_one_by_one():
 
 def test_nan_in_status_out():
     y = observations(0, 1)[0].at[0, 0, 0].set(jnp.nan)
-    assert joint_map(prior(), observe(y), max_steps=60).status == Status.DIVERGED
+    assert run(JointMAP, prior(), observe(y), max_steps=60).status == Status.DIVERGED
 
 
 def test_bad_settings():
     observation = observe(observations(0, 1)[0])
-    with pytest.raises(InputError, match="learning_rate is 0"):
-        joint_map(prior(), observation, learning_rate=0)
-    with pytest.raises(InputError, match="watch is 'loss'"):
-        joint_map(prior(), observation, watch="loss")
+    with pytest.raises(InputError, match="learning_rate=0"):
+        run(JointMAP, prior(), observation, learning_rate=0)
+    with pytest.raises(InputError, match="watch=loss"):
+        run(JointMAP, prior(), observation, watch="loss")
 
 
 def test_network_at_given_latents():

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from jaxrestore.errors import InputError
-from jaxrestore.likelihoods import Observation
 from jaxrestore.operators import Blur, Identity, Mask, Matrix
 from jaxrestore.priors import VAE, VAEConfig
-from jaxrestore.solvers import Status, csgm, jpmap
+from jaxrestore.solvers import CSGM, JPMAP, Status
 from tests.oracles.affine_hierarchy import (
     AffineHierarchy,
     as_arrays,
@@ -20,7 +19,7 @@ from tests.oracles.affine_hierarchy import (
     random_hierarchy,
 )
 from tests.priors.random_weights import random_prior
-from tests.solvers.problems import KERNEL
+from tests.solvers.problems import KERNEL, gaussian, run
 
 SHAPE, SIGMA, STD = (4, 4, 1), 0.1, 0.2
 TINY = VAEConfig(image_size=8, widths=(4, 6), latent_dim=3, initial_std=0.1)
@@ -49,6 +48,9 @@ class Deaf:
     def at(self, latents, shape):
         return self.prior.at(latents, shape)
 
+    def prior_mean(self, shape):
+        return self.prior.prior_mean(shape)
+
 
 def linear(kind, seed=0):
     """A one-group model with a linear decoder, in float64."""
@@ -57,7 +59,7 @@ def linear(kind, seed=0):
 
 def observe(seed=0):
     y = jnp.asarray(np.random.default_rng(seed).uniform(size=SHAPE))
-    return Observation(y, Identity(), jnp.float64(SIGMA))
+    return gaussian(y, Identity(), jnp.float64(SIGMA))
 
 
 @pytest.mark.parametrize("kind", [exact_hierarchy, random_hierarchy])
@@ -66,7 +68,8 @@ def test_linear_decoder_has_its_closed_form(kind):
     p = linear(kind)
     with jax.enable_x64(True):
         observation = observe()
-        result = jpmap(
+        result = run(
+            JPMAP,
             as_arrays(p, jnp.float64),
             observation,
             tolerance=1e-10,
@@ -91,9 +94,9 @@ def test_j1_never_increases(operator):
     clean = jax.random.uniform(jax.random.key(1), (8, 8, 1))
     y = a(clean)
     y = y + SIGMA * jax.random.normal(jax.random.key(2), y.shape)
-    observation = Observation(y, a, jnp.float32(SIGMA))
+    observation = gaussian(y, a, jnp.float32(SIGMA))
     settings = {"descent_steps": 100, "max_steps": 12, "tolerance": 0}
-    result = jpmap(trained_like(), observation, **settings)
+    result = run(JPMAP, trained_like(), observation, **settings)
     values = np.asarray(result.history["objective"])[: int(result.steps)]
     assert values.size >= 2 and np.all(np.diff(values) <= 1e-5 * abs(values[0]))
     branches = set(np.asarray(result.history["branch"])[: int(result.steps)])
@@ -105,8 +108,8 @@ def test_an_encoder_that_hears_nothing_is_replaced_by_descent():
     p = linear(random_hierarchy)
     with jax.enable_x64(True):
         observation = observe()
-        result = jpmap(
-            Deaf(as_arrays(p, jnp.float64)), observation, descent_tolerance=1e-9
+        result = run(
+            JPMAP, Deaf(as_arrays(p, jnp.float64)), observation, descent_tolerance=1e-9
         )
         image, _ = joint_minimiser(p, np.eye(16), observation.y, SIGMA, STD)
         np.testing.assert_allclose(result.image.ravel(), image, atol=1e-3)
@@ -116,8 +119,8 @@ def test_batch_equals_one_by_one():
     p, y = trained_like(), jax.random.uniform(jax.random.key(4), (3, 8, 8, 1))
 
     def solve(one):
-        observation = Observation(one, OPERATORS["blur"], jnp.float32(SIGMA))
-        return jpmap(p, observation, descent_steps=50, max_steps=8)
+        observation = gaussian(one, OPERATORS["blur"], jnp.float32(SIGMA))
+        return run(JPMAP, p, observation, descent_steps=50, max_steps=8)
 
     batch = jax.jit(jax.vmap(solve))(y)
     for i, one in enumerate(y):
@@ -133,16 +136,16 @@ def test_continuation_ends_in_the_range_of_the_decoder():
     p = linear(exact_hierarchy)
     with jax.enable_x64(True):
         p, observation = as_arrays(p, jnp.float64), observe()
-        loose = jpmap(p, observation, max_steps=1000)
+        loose = run(JPMAP, p, observation, max_steps=1000)
         settings = {"continuation": True, "growth": 40.0, "target": 0.01}
-        tight = jpmap(p, observation, max_steps=1000, tolerance=1e-9, **settings)
+        tight = run(JPMAP, p, observation, max_steps=1000, tolerance=1e-9, **settings)
 
         def gap(r):
             return float(jnp.sqrt(jnp.mean((r.image - r.mean) ** 2)))
 
         assert gap(loose) > 0.05
         np.testing.assert_allclose(gap(tight), 0.01, rtol=0.05)
-        done = jpmap(p, observation, max_steps=1000, tolerance=1e-2, **settings)
+        done = run(JPMAP, p, observation, max_steps=1000, tolerance=1e-2, **settings)
         assert done.status == Status.CONVERGED and gap(done) <= 0.011
 
 
@@ -150,8 +153,12 @@ def test_csgm_reaches_the_closed_form():
     p = linear(random_hierarchy)
     with jax.enable_x64(True):
         observation = observe()
-        result = csgm(
-            as_arrays(p, jnp.float64), observation, max_steps=4000, tolerance=1e-10
+        result = run(
+            CSGM,
+            as_arrays(p, jnp.float64),
+            observation,
+            max_steps=4000,
+            tolerance=1e-10,
         )
         w, white = p.decoder_map, p.whiten[0]
         rows = np.concatenate([w / SIGMA, white])
@@ -165,22 +172,22 @@ def test_csgm_reaches_the_closed_form():
         assert int(result.gradients) == int(result.steps) + 1
 
 
-@pytest.mark.parametrize("solver", [jpmap, csgm])
+@pytest.mark.parametrize("solver", [JPMAP, CSGM])
 def test_nan_in_status_out(solver):
     y = jnp.full((8, 8, 1), jnp.nan)
-    observation = Observation(y, Identity(), jnp.float32(SIGMA))
-    assert solver(trained_like(), observation).status == Status.DIVERGED
+    observation = gaussian(y, Identity(), jnp.float32(SIGMA))
+    assert run(solver, trained_like(), observation).status == Status.DIVERGED
 
 
 def test_bad_settings():
-    observation = Observation(jnp.ones((8, 8, 1)), Identity(), jnp.float32(SIGMA))
-    with pytest.raises(InputError, match="descent_rate is 0"):
-        jpmap(trained_like(), observation, descent_rate=0)
-    with pytest.raises(InputError, match="descent_steps is 0"):
-        jpmap(trained_like(), observation, descent_steps=0)
-    with pytest.raises(InputError, match="learning_rate is -1"):
-        csgm(trained_like(), observation, learning_rate=-1)
+    observation = gaussian(jnp.ones((8, 8, 1)), Identity(), jnp.float32(SIGMA))
+    with pytest.raises(InputError, match="descent_rate=0"):
+        run(JPMAP, trained_like(), observation, descent_rate=0)
+    with pytest.raises(InputError, match="descent_steps=0"):
+        run(JPMAP, trained_like(), observation, descent_steps=0)
+    with pytest.raises(InputError, match="learning_rate=-1"):
+        run(CSGM, trained_like(), observation, learning_rate=-1)
     with pytest.raises(
         InputError, match=r"latents have shapes .*expected \[\(1, 1, 3\)"
     ):
-        csgm(trained_like(), observation, latents=(jnp.zeros(3),))
+        run(CSGM, trained_like(), observation, latents=(jnp.zeros(3),))

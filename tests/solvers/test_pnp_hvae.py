@@ -7,31 +7,16 @@ import pytest
 from jax.scipy.stats import norm
 
 from jaxrestore.errors import InputError
-from jaxrestore.likelihoods import Observation
 from jaxrestore.operators import Mask
-from jaxrestore.solvers import Status, pnp_hvae
-from tests.solvers.problems import SHAPE, observations, observe, prior
+from jaxrestore.solvers import PnPHVAE, Status
+from tests.solvers.problems import SHAPE, gaussian, observations, observe, prior, run
 
 STD = 0.2
 
 
 def restore(y, prior_=None, **settings):
     settings = {"temperature": 0.75, "decoder_std": STD, "tolerance": 1e-4} | settings
-    return pnp_hvae(prior_ or prior(), observe(y), **settings)
-
-
-@pytest.fixture
-def compilations():
-    """Names of the programs compiled from here on."""
-    seen: list[str] = []
-
-    def listen(event, duration, **kwargs):
-        if event.endswith("backend_compile_duration"):
-            seen.append(event)
-
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    yield seen
-    jax.monitoring.clear_event_listeners()
+    return run(PnPHVAE, prior_ or prior(), observe(y), **settings)
 
 
 def test_steps_are_those_of_algorithm_4():
@@ -139,38 +124,6 @@ def test_jit_equals_eager():
         np.testing.assert_allclose(values, compiled.history[name], rtol=1e-4)
 
 
-def test_second_image_and_other_numbers_compile_nothing(compilations):
-    ys = observations(5, 2)
-    first, second = (observe(y, s) for y, s in zip(ys, (0.05, 0.07), strict=True))
-    p, other = prior(0), prior(1)
-    taus = jnp.array([0.9, 0.5])
-    pnp_hvae(p, first, temperature=0.8, patience=7)
-    pnp_hvae(p, first, temperature=[0.8, 0.7])
-    count = len(compilations)
-    assert count > 0
-    pnp_hvae(other, second, temperature=0.5, decoder_std=0.1, patience=3)
-    pnp_hvae(p, second, temperature=taus, tolerance=1e-3, improvement=0.1)
-    assert len(compilations) == count
-
-
-def test_vmapped_calls_compile_once(compilations):
-    batches = observations(5, 4), observations(9, 4)
-    batched = jax.jit(jax.vmap(restore))
-    batched(batches[0])
-    count = len(compilations)
-    batched(batches[1])
-    assert len(compilations) == count
-
-
-def test_no_implicit_transfer():
-    first, second = (observe(y) for y in observations(5, 2))
-    p = prior()
-    pnp_hvae(p, first)
-    with jax.transfer_guard("disallow"):
-        result = pnp_hvae(p, second, temperature=0.6, patience=4)
-        result.image.block_until_ready()
-
-
 def test_start_and_plateau():
     y = observations(0, 1)[0]
     result = restore(y, tolerance=0.0, patience=2, max_steps=200)
@@ -184,7 +137,7 @@ def test_start_and_plateau():
 def test_holes_may_hold_nan():
     mask = jnp.ones((*SHAPE[:2], 1)).at[2, 2].set(0)
     y = observations(0, 1)[0].at[2, 2].set(jnp.nan)
-    result = pnp_hvae(prior(), Observation(y, Mask(mask), jnp.float32(0.05)))
+    result = run(PnPHVAE, prior(), gaussian(y, Mask(mask), jnp.float32(0.05)))
     assert np.isfinite(result.image).all()
     assert result.status in (Status.CONVERGED, Status.MAX_STEPS)
 
@@ -213,20 +166,23 @@ def test_encoder_noise_reaches_the_prior():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"temperature": 1.5}, "temperature is 1.5; expected"),
+        ({"temperature": 1.5}, "temperature=1.5: expected"),
         ({"temperature": [0.5] * 3}, "2 numbers"),
-        ({"decoder_std": 0.0}, "decoder_std is 0.0; expected"),
-        ({"decoder_std": float("nan")}, "decoder_std is nan"),
-        ({"encoder_noise": -0.1}, "encoder_noise is -0.1"),
-        ({"encoder_noise": [0.1, 0.2]}, "encoder_noise is"),
-        ({"max_steps": 0}, "max_steps is 0; expected 1 or more"),
-        ({"max_steps": 2.5}, "max_steps is 2.5; expected a whole number"),
-        ({"tolerance": -1e-3}, "tolerance is -0.001"),
-        ({"patience": -1}, "patience is -1"),
-        ({"improvement": 1.0}, "improvement is 1.0"),
-        ({"watch": "psnr"}, "watch is 'psnr'"),
-        ({"cg_steps": 0}, "cg_steps is 0"),
+        ({"temperature": "best"}, "temperature=best: expected"),
+        ({"decoder_std": 0.0}, "decoder_std=0.0: expected"),
+        ({"decoder_std": float("nan")}, "decoder_std=nan"),
+        ({"encoder_noise": -0.1}, "encoder_noise=-0.1"),
+        ({"encoder_noise": [0.1, 0.2]}, "encoder_noise="),
+        ({"max_steps": 0}, "max_steps=0: expected a whole number from 1"),
+        ({"max_steps": 2.5}, "max_steps=2.5: expected a whole number"),
+        ({"tolerance": -1e-3}, "tolerance=-0.001"),
+        ({"patience": -1}, "patience=-1"),
+        ({"improvement": 1.0}, "improvement=1.0"),
+        ({"growth": 0}, "growth=0"),
+        ({"watch": "psnr"}, "watch=psnr"),
+        ({"cg_steps": 0}, "cg_steps=0"),
         ({"start": jnp.zeros((3, 3, 2))}, "start has shape"),
+        ({"start": np.zeros(SHAPE, np.uint8)}, "start has dtype uint8"),
     ],
 )
 def test_bad_settings_are_named(settings, message):

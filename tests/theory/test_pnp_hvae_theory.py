@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from jaxrestore.likelihoods import Observation
 from jaxrestore.operators import Blur, Identity, Mask, Matrix
-from jaxrestore.solvers import Status, pnp_hvae
+from jaxrestore.solvers import PnPHVAE, Status
 from tests.oracles.affine_hierarchy import (
     as_arrays,
     exact_hierarchy,
     random_hierarchy,
 )
+from tests.solvers.problems import gaussian, run
 
 SHAPE = (4, 4, 1)
 SIGMA, GAMMA = 0.1, 0.25
@@ -51,7 +51,8 @@ def operators():
 
 def solve(prior, observation, tau, **settings):
     settings = {"max_steps": 3000, "tolerance": 1e-13, "history": False} | settings
-    return pnp_hvae(
+    return run(
+        PnPHVAE,
         prior,
         observation,
         temperature=jnp.asarray(tau),
@@ -63,7 +64,7 @@ def solve(prior, observation, tau, **settings):
 def observe(operator, seed=3):
     clean = random_image(seed)
     noise = SIGMA * np.random.default_rng(seed + 1).normal(size=operator(clean).shape)
-    return Observation(operator(clean) + noise, operator, jnp.float64(SIGMA))
+    return gaussian(operator(clean) + noise, operator, jnp.float64(SIGMA))
 
 
 # Proposition 5.2

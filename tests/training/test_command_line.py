@@ -30,7 +30,7 @@ def refusal(capsys, *arguments):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "--workdir is missing"),
+        ([], "--config is missing"),
         ([CONFIG], "--workdir is missing"),
         ([IN_X], "--config is missing; expected a file, or one of alr_natural"),
         ([IN_X, "--config=no/such.py"], "--config=no/such.py: no such config file"),

@@ -10,8 +10,10 @@ import pytest
 
 from jaxrestore.cli import entry
 from jaxrestore.cli.train import main
+from jaxrestore.data.sources import open_sources
 from jaxrestore.errors import InputError
 from jaxrestore.priors import VDVAE, load_prior, read_metadata, save_prior
+from jaxrestore.training import loop
 from jaxrestore.training.export import export
 from jaxrestore.training.loop import Trainer
 from jaxrestore.training.plateau import Plateau
@@ -82,6 +84,17 @@ def test_export_and_its_prior(make, tiny_prior, image_folder, tmp_path, monkeypa
         export(make(total_steps=2, prior=str(other)), tmp_path / "run", path)
     assert header["step"] == "2" and str(tiny_prior.parent) not in str(header)
     assert tiny_prior.name in header["training_config"]
+
+
+def test_images_are_opened_once(make, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        loop,
+        "open_sources",
+        lambda data, split: opened.append(split) or open_sources(data, split),
+    )
+    Trainer(make(), tmp_path, jax.devices()[:1]).close()
+    assert opened == ["train", "val"]
 
 
 def test_another_prior_does_not_resume(make, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from jaxrestore.errors import InputError
-from jaxrestore.training import loop
+from jaxrestore.training import loop, notices
 from jaxrestore.training.hvae import warmed_up_cosine
 from jaxrestore.training.loop import Trainer
 from tests.training import tiny
@@ -198,6 +198,20 @@ def test_other_pixels_under_the_same_names(make_config, image_folder, tmp_path):
     assert changed.stat().st_size == size
     with pytest.raises(InputError, match=r"config\.data\.train="):
         Trainer(config, tmp_path / "run", jax.devices()[:1])
+
+
+def test_what_takes_long_is_announced(
+    make_config, image_folder, tmp_path, monkeypatch, capsys
+):
+    config = make_config(total_steps=2, **{"data.val": str(image_folder)})
+    run(config, tmp_path / "quick")
+    assert "..." not in capsys.readouterr().err
+    monkeypatch.setattr(notices, "_PATIENCE", 0.0)
+    run(config, tmp_path / "slow")
+    said = capsys.readouterr().err
+    parts = ("reading the images", "compiling the training step", "evaluating")
+    for what in (*parts, "drawing sheets"):
+        assert said.count(f"{what} (") == said.count(f"{what}: done in") == 1
 
 
 def test_batch_must_split_over_devices(make_config, tmp_path):

@@ -214,13 +214,6 @@ class HierarchicalVAE:
         shares = jnp.arange(1, count + 1, dtype=jnp.float32) / (count + 1)
         return jax.lax.map(between, shares)
 
-    def log_prior(self, latents, shape: tuple[int, int]) -> jax.Array:
-        """log p(z_l | z_<l) of every group, (L,) nats, summed over its elements.
-
-        Arguments as for :meth:`decode`.
-        """
-        return self.at(latents, shape).log_prior
-
     def importance_bound(self, image, key, samples: int) -> jax.Array:
         """Importance-weighted bound on log p(x), nats per dimension (larger: better).
 

@@ -1,9 +1,9 @@
 """The shapes of a PatchVDVAE, and the published ones."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from jaxrestore.errors import InputError
-from jaxrestore.priors.config import NetworkConfig, check_compute_dtype
+from jaxrestore.priors.config import NetworkConfig
 
 
 @dataclass(frozen=True)
@@ -57,16 +57,12 @@ class PatchVDVAEConfig(NetworkConfig):
     def __post_init__(self):
         super().__post_init__()
         levels = len(self.strides)
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type == tuple[int, ...]:
-                value = tuple(int(v) for v in value)
-                object.__setattr__(self, field.name, value)
-                if len(value) != levels or min(value) < 1:
-                    raise InputError(
-                        f"model.{field.name}={value}: expected {levels} positive "
-                        "integers, one per level as in model.strides"
-                    )
+        for name, value in vars(self).items():
+            if isinstance(value, tuple) and len(value) != levels:
+                raise InputError(
+                    f"model.{name}={value}: expected {levels} values, one per level as"
+                    " in model.strides"
+                )
         if any(size % 2 == 0 for size in self.kernel_sizes):
             raise InputError(
                 f"model.kernel_sizes={self.kernel_sizes}: expected odd sizes"
@@ -75,7 +71,6 @@ class PatchVDVAEConfig(NetworkConfig):
             raise InputError(
                 f"model.strides={self.strides}: expected 1 first (the coarsest level)"
             )
-        check_compute_dtype(self.compute_dtype)
 
     @property
     def num_groups(self) -> int:

@@ -39,18 +39,11 @@ class VAEConfig(NetworkConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        widths = tuple(int(width) for width in self.widths)
-        object.__setattr__(self, "widths", widths)
-        if not widths or min(widths) < 1:
-            raise InputError(f"model.widths={widths}: expected positive integers")
-        if self.image_channels not in (1, 3):
-            raise InputError(
-                f"model.image_channels={self.image_channels}: expected 3 or 1 (grey)"
-            )
-        if self.image_size < 1 or self.image_size % 2 ** len(widths):
+        halvings = len(self.widths)
+        if self.image_size < 1 or self.image_size % 2**halvings:
             raise InputError(
                 f"model.image_size={self.image_size}: expected a multiple of"
-                f" {2 ** len(widths)}, as each of the {len(widths)} widths halves it"
+                f" {2**halvings}, as each of the {halvings} widths halves it"
             )
         if self.latent_dim < 1:
             raise InputError(f"model.latent_dim={self.latent_dim}: expected 1 or more")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from jaxrestore.errors import InputError
-from jaxrestore.priors.config import NetworkConfig, check_compute_dtype
+from jaxrestore.priors.config import NetworkConfig
 
 
 class Stage(NamedTuple):
@@ -87,9 +87,6 @@ class VDVAEConfig(NetworkConfig):
         for name in ("image_size", "width", "zdim", "num_mixtures"):
             if getattr(self, name) < 1:
                 raise _error(self, name, "a positive integer")
-        if self.image_channels not in (1, 3):
-            raise _error(self, "image_channels", "3 (colour) or 1 (grey)")
-        check_compute_dtype(self.compute_dtype)
         _check_path(self)
 
     @property

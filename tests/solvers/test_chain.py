@@ -1,0 +1,112 @@
+"""Draws and what is followed of them, on a chain whose law is known."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxrestore.errors import InputError
+from jaxrestore.operators import Identity
+from jaxrestore.solvers import Sampler, Status, sample
+from jaxrestore.solvers.quantiles import RunningQuantiles
+from tests.solvers.problems import gaussian
+
+KEY, LEVELS = jax.random.key(0), (0.05, 0.5, 0.95)
+SEEN = gaussian(jnp.ones((2, 2, 1)), Identity(), 0.1)
+
+
+class State(NamedTuple):
+    place: jax.Array
+    image: jax.Array
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class Walk(Sampler):
+    """x <- rho x + sqrt(1 - rho^2) n: stationary N(0, 1)."""
+
+    rho: Any = 0.0
+    spoilt: bool = field(default=False, metadata={"static": True})
+
+    name = "walk"
+
+    def init(self, problem):
+        far = 100 * self.rho * jnp.ones_like(problem.start)
+        return State(far, far)
+
+    def step(self, problem, state, key):
+        noise = jax.random.normal(key, state.image.shape)
+        place = self.rho * state.place + jnp.sqrt(1 - self.rho**2) * noise
+        return State(
+            place, jnp.where(place > 3, jnp.nan, place) if self.spoilt else place
+        )
+
+
+def test_statistics_are_those_of_the_samples():
+    drawn = sample(Walk(), SEEN, key=KEY, n_samples=50, chains=4, quantiles=LEVELS)
+    np.testing.assert_allclose(drawn.mean, drawn.samples.mean(0), atol=1e-6)
+    np.testing.assert_allclose(drawn.std, drawn.samples.std(0), atol=1e-6)
+    exact = np.quantile(drawn.samples, LEVELS, axis=0)
+    np.testing.assert_allclose(drawn.quantiles, exact, atol=0.5)
+    assert (int(drawn.count), int(drawn.status)) == (50, Status.DRAWN)
+    kept = sample(Walk(), SEEN, key=KEY, n_samples=50, chains=4, keep=False)
+    assert kept.samples is None and kept.quantiles is None
+    np.testing.assert_array_equal(kept.mean, drawn.mean)
+
+
+def test_burn_in_and_thinning():
+    drawn = sample(
+        Walk(0.9), SEEN, key=KEY, n_samples=400, chains=2, burn_in=100, thinning=30
+    )
+    assert np.abs(drawn.samples).max() < 6  # the start, 90, is forgotten
+    first, second = drawn.samples[:-2:2], drawn.samples[2::2]  # of the same chain
+    correlation = np.corrcoef(np.ravel(first), np.ravel(second))[0, 1]
+    assert abs(correlation) < 0.1
+    np.testing.assert_allclose(drawn.std, 1, atol=0.15)
+
+
+def test_a_chain_that_is_not_finite_is_reported_and_never_averaged_in():
+    method = Walk(spoilt=True)
+    drawn = sample(method, SEEN, key=KEY, n_samples=2000, keep=False)
+    assert np.isfinite(drawn.mean).all() and np.isfinite(drawn.std).all()
+    assert drawn.status == Status.DIVERGED and 1900 < int(drawn.count) < 2000
+
+
+def test_a_batch_equals_one_by_one():
+    def draw(key):
+        return sample(Walk(0.5), SEEN, key=key, n_samples=6, chains=2)
+
+    keys = jax.random.split(KEY, 3)
+    together = jax.vmap(draw)(keys)
+    for i, key in enumerate(keys):
+        np.testing.assert_allclose(together.samples[i], draw(key).samples, atol=1e-6)
+
+
+def test_mistakes():
+    for settings in {"burn_in": -1}, {"thinning": 0}, {"quantiles": (0.0,)}:
+        with pytest.raises(InputError, match=next(iter(settings))):
+            sample(Walk(), SEEN, key=KEY, n_samples=3, **settings)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 9])
+def test_quantiles_of_few_are_exact(count):
+    images = jax.random.normal(KEY, (count, 3, 2, 1))
+    follow = RunningQuantiles.of(images[0], LEVELS)
+    for image in images:
+        follow = follow.add(image)
+    exact = np.quantile(images, LEVELS, axis=0)
+    np.testing.assert_allclose(follow.values(), exact, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["normal", "exponential", "uniform"])
+def test_quantiles_of_many_are_close(name):
+    images = getattr(jax.random, name)(KEY, (3000, 50))
+    start = RunningQuantiles.of(images[0], LEVELS)
+    follow, _ = jax.lax.scan(lambda f, x: (f.add(x), None), start, images)
+    exact = np.quantile(images, LEVELS, axis=0)
+    # Twice the spread that the exact quantiles themselves have.
+    error = np.abs(np.asarray(follow.values()) - exact).mean(1)
+    assert (error < 2 * exact.std(1)).all()
