@@ -67,7 +67,7 @@ class Chosen:
             self._models[field] = self._load(role)
             name = getattr(config, role)
             self.weights[role] = {"name": name, "sha256": sha256(resolve(name)[0])}
-        self.prior = next(iter(self._models.values()), None)
+        self.prior: Any = next(iter(self._models.values()), None)
         self._given = {
             name: value
             for name, value in vars(config.solver).items()

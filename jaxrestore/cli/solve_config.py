@@ -24,8 +24,6 @@ from jaxrestore.solvers.presets import OPEN, TASKS
 PRESET = "preset"  # the word for a setting that is left to `solvers.presets`
 SELECTED = {"auto": "sure"} | {name: name for name in CRITERIA}  # temperature words
 
-_SEEN = ("check", "text")  # of a setting's metadata
-
 _KERNELS = (
     "gaussian",
     "anisotropic_gaussian",
@@ -128,7 +126,7 @@ def solver_name(values: Mapping[str, Any]) -> str:
     Raises:
         InputError: as `schema`.
     """
-    inner = values.get("solver")
+    inner: Any = values.get("solver")
     name = inner.get("name", "auto") if hasattr(inner, "keys") else "auto"
     if name != "auto":
         return choice("auto", *SOLVERS)(name, "config.solver.name")
@@ -151,7 +149,7 @@ def _solver(kind: Any) -> type:
     known = ", ".join(SOLVERS)
     fields: list[Any] = [("name", str, setting(kind.name, named, f"auto or {known}"))]
     for f in settings_of(kind):
-        check, text, default = *map(f.metadata.get, _SEEN), f.default
+        check, text, default = f.metadata["check"], f.metadata["text"], f.default
         words: tuple[str, ...] = ()
         if f.name in OPEN.get(kind.name, ()):
             words, default = (PRESET,), PRESET
@@ -179,6 +177,7 @@ def _stopping(kind: type[Method]) -> type:
     steps = setting(kind.max_steps, count(1, 1_000_000), "most steps")
     fields: list[Any] = [("max_steps", int, steps)]
     for f in settings_of(Stopping):
-        own, check, text = getattr(kind.stopping, f.name), *map(f.metadata.get, _SEEN)
-        fields.append((f.name, Any, setting(own, check, text)))
+        check, text = f.metadata["check"], f.metadata["text"]
+        own = setting(getattr(kind.stopping, f.name), check, text)
+        fields.append((f.name, Any, own))
     return make_dataclass("StoppingSettings", fields, frozen=True)

@@ -18,9 +18,9 @@ def timed(call: Callable[[], T]) -> tuple[T, float, float]:
     """
     spans: list[tuple[float, float]] = []
 
-    def note(event: str, begin: float, end: float, **_) -> None:
+    def note(event: str, start_time: float, end_time: float, **_) -> None:
         if event.startswith("/jax/core/compile/"):
-            spans.append((begin, end))
+            spans.append((start_time, end_time))
 
     jax.monitoring.register_event_time_span_listener(note)
     try:
