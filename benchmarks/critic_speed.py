@@ -58,18 +58,20 @@ def measure(height: int, width: int, steps: int) -> dict[str, float]:
     import jax
     import jax.numpy as jnp
 
-    from jaxrestore import Observation
+    from jaxrestore import Observation, restore
+    from jaxrestore.likelihoods import GaussianNoise
     from jaxrestore.operators import Identity
     from jaxrestore.priors import Critic, CriticConfig
-    from jaxrestore.solvers import variational
+    from jaxrestore.solvers import Variational
 
     critic = Critic.create(CriticConfig(), jax.random.key(0))
     y = jax.random.uniform(jax.random.key(1), (height, width, 3))
-    observation = Observation(y, Identity(), jnp.float32(0.1))
+    observation = Observation(y, Identity(), GaussianNoise(jnp.float32(0.1)))
     seconds = []
     for _ in range(2):
         start = time.perf_counter()
-        result = variational(critic, observation, weight=0.3, max_steps=steps)
+        method = Variational(critic, weight=0.3)
+        result = restore(method, observation, max_steps=steps)
         jax.block_until_ready(result)
         seconds.append(time.perf_counter() - start)
     return {

@@ -2,7 +2,7 @@
 
     python benchmarks/cvdvae.py --out=cvdvae.json [--prior=ffhq256 --batch=1]
 
-`sample`: seconds of one conditional sample (`diverse_sr`, projection included) and of
+`sample`: seconds of one conditional sample (`DiverseSR`, projection included) and of
 one unconditional sample of the VDVAE, alone and in batches of --samples, run in turns;
 the median of their ratios. `training`: seconds and bytes (arguments, results and
 temporaries of the compiled program) of one step of Adam on the recipe's criterion, the
@@ -26,11 +26,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxrestore.likelihoods import GaussianNoise, Observation
 from jaxrestore.priors import VDVAE, load_prior
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.vdvae_config import PUBLISHED
-from jaxrestore.solvers import diverse_sr
+from jaxrestore.solvers import DiverseSR, sample
 from jaxrestore.training.hvae import unrolled
 
 
@@ -84,7 +85,9 @@ def sampling(prior, encoder, count: int, repeats: int) -> dict[str, float]:
 
     @jax.jit
     def conditional(prior, encoder, y):
-        return diverse_sr(prior, encoder, y, key, count, 0.8).samples
+        observation = Observation(y, config.operator(), GaussianNoise(1 / 255))
+        method = DiverseSR(prior, encoder, temperature=0.8)
+        return sample(method, observation, key=key, n_samples=count).samples
 
     @jax.jit
     def unconditional(prior, encoder, y):

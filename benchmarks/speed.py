@@ -26,12 +26,12 @@ import jax
 import jax.numpy as jnp
 from absl import app, flags
 
-from jaxrestore import Observation, operators
+from jaxrestore import Observation, PnPHVAE, Stopping, operators, restore
 from jaxrestore.configfiles import load_config
+from jaxrestore.likelihoods import GaussianNoise
 from jaxrestore.priors import VDVAE, PatchVDVAE
 from jaxrestore.priors.hvae.patch_config import published
 from jaxrestore.priors.hvae.vdvae_config import PUBLISHED
-from jaxrestore.solvers import pnp_hvae
 from jaxrestore.training.config import train_config
 from jaxrestore.training.recipe import create_recipe
 
@@ -144,7 +144,7 @@ def _rates(counts: Counter[Op], taken: float, repeats: int) -> dict[str, float]:
 
 def _observation(operator: Any, size: int) -> Observation:
     image = jax.random.uniform(jax.random.key(1), (size, size, 3))
-    return Observation(operator(image), operator, 8 / 255)
+    return Observation(operator(image), operator, GaussianNoise(8 / 255))
 
 
 def time_iteration(size: int, repeats: int) -> dict[str, float]:
@@ -154,9 +154,8 @@ def time_iteration(size: int, repeats: int) -> dict[str, float]:
     observation = _observation(operators.Blur(kernel), size)
 
     def solve(steps: int) -> jax.Array:
-        return pnp_hvae(
-            prior, observation, max_steps=steps, tolerance=0.0, history=False
-        ).mean
+        method, stopping = PnPHVAE(prior), Stopping(tolerance=0.0)
+        return restore(method, observation, stopping=stopping, max_steps=steps).mean
 
     begin = time.perf_counter()
     jax.block_until_ready(solve(1))

@@ -27,7 +27,7 @@ SUPPORT = 1.28 * NOISE
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--out", default="circle.png")
     flags = parser.parse_args()
@@ -38,7 +38,7 @@ def main():
         f" on average, {report['slope_error']:.3f} off 1 on average, at distances up to"
         f" {SUPPORT:.2f} R from the circle"
     )
-    picture(params, flags.out)
+    picture(params, flags.out, jax.random.key(1))
     print(f"wrote {flags.out}")
 
 
@@ -103,13 +103,13 @@ def measure(params) -> dict[str, float]:
     }
 
 
-def picture(params, path: str) -> None:
+def picture(params, path: str, key: jax.Array) -> None:
     """Level lines of the critic with points and descent directions; a radial cut."""
     axis = np.linspace(-2, 2, 161)
     grid = jnp.asarray(np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2))
     values = np.asarray(score(params, grid)).reshape(161, 161)
     values = values - values.min()
-    clean, degraded = map(np.asarray, draw(jax.random.key(1)))
+    clean, degraded = map(np.asarray, draw(key))
     figure = Figure((9.5, 4.2), layout="constrained", dpi=100)
     left, right = figure.subplots(1, 2)
     shown = left.contourf(axis, axis, values, 24, cmap="viridis")

@@ -26,21 +26,20 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
-from jaxrestore import Observation, load_prior, operators, pnp_hvae
-from jaxrestore.cli.levels import parse_level
-from jaxrestore.cli.settings import interpolate
+from jaxrestore import Observation, PnPHVAE, load_prior, operators, restore
 from jaxrestore.data.images import list_images, read_image
 from jaxrestore.errors import InputError
-from jaxrestore.metrics import estimate_noise_std
+from jaxrestore.likelihoods import GaussianNoise, estimate_noise_std
 from jaxrestore.report.sheets import Panel, comparison
-from jaxrestore.solvers import total_variation
+from jaxrestore.settings import level
+from jaxrestore.solvers import TV
+from jaxrestore.solvers.presets import preset
 
 _IMAGES = flags.DEFINE_string("images", None, "Folder of clean images.", required=True)
 _KERNEL = flags.DEFINE_multi_string("kernel", None, "Kernel file.", required=True)
 _OUT = flags.DEFINE_string("out", "unknown_boundary", "Folder to write.")
 _PRIOR = flags.DEFINE_string("prior", "patch-vdvae-natural", "Name or file.")
 _NOISE = flags.DEFINE_string("noise_std", "3/255", "Noise level of the simulation.")
-_TOLERANCE = 2e-3  # as in solve.py
 _BAND = flags.DEFINE_integer("band", 16, "Width of the border band in pixels.")
 
 
@@ -59,31 +58,31 @@ class Scene(NamedTuple):
     frame: tuple[slice, slice]
 
 
-def take(clean: np.ndarray, kernel: np.ndarray, noise_std: float, seed: int) -> Scene:
+def take(key: jax.Array, clean, kernel: np.ndarray, noise_std: float) -> Scene:
     """Blur and noise of a scene; in the frame the convolution is valid."""
     rows, columns = (side // 2 for side in kernel.shape)
     frame = slice(rows, -rows or None), slice(columns, -columns or None)
     blur = operators.Blur(jnp.asarray(kernel))
-    noise = np.random.default_rng(seed).standard_normal(clean.shape)
-    blurred = np.asarray(blur(jnp.asarray(clean))) + noise_std * noise
-    return Scene(clean, blurred.astype(np.float32), blur, frame)
+    noise = GaussianNoise(noise_std)
+    seen = Observation.simulate(key, jnp.asarray(clean), blur, noise)
+    return Scene(clean, np.asarray(seen.y), blur, frame)
 
 
-def restore(prior, scene: Scene, noise_std: float) -> dict[str, np.ndarray]:
+def solve(prior, scene: Scene, noise_std: float) -> dict[str, np.ndarray]:
     """Every method's image in the photograph's frame."""
     y = scene.blurred[scene.frame]
-    knobs = interpolate("blur", noise_std)._asdict() | {"tolerance": _TOLERANCE}
-    canvas = operators.unknown_boundary(scene.blur, y.shape)
+    tuned = preset("pnp_hvae", _PRIOR.value, "blur", noise_std).settings
+    canvas = scene.blur.unknown_boundary(y.shape)
 
     def hvae(y, operator):
         observation = Observation.create(y, operator, noise_std)
-        return pnp_hvae(prior, observation, history=False, **knobs).mean
+        return restore(PnPHVAE(prior, **tuned), observation).mean
 
-    observation, weight = Observation.create(y, canvas, noise_std), 0.2 / noise_std
-    flat = total_variation(observation, weight=weight, history=False).mean
+    observation = Observation.create(y, canvas, noise_std)
+    flat = restore(TV(weight=0.2 / noise_std), observation).mean
     images = {
-        "unknown": operators.visible_part(canvas, hvae(y, canvas)),
-        "tv": operators.visible_part(canvas, flat),
+        "unknown": canvas.visible(hvae(y, canvas)),
+        "tv": canvas.visible(flat),
         "periodic": hvae(y, scene.blur),
         "whole": hvae(scene.blurred, scene.blur)[scene.frame],
     }
@@ -101,14 +100,14 @@ def gains(images: dict[str, np.ndarray], y, clean, band: int) -> dict[str, float
     }
 
 
-def compare(prior, path: Path, kernel: Path, seed: int) -> dict[str, float]:
+def compare(key: jax.Array, prior, path: Path, kernel: Path) -> dict[str, float]:
     """Gains of one image behind one kernel; writes its picture."""
-    level = float(parse_level(_NOISE.value, "--noise_std"))
+    std = level()(_NOISE.value, "--noise_std")
     loaded = operators.kernels.load_kernel(kernel)
-    scene = take(read_image(path).pixels, loaded, level, seed)
+    scene = take(key, read_image(path).pixels, loaded, std)
     y, clean = scene.blurred[scene.frame], scene.clean[scene.frame]
-    estimate = estimate_noise_std(y) or level
-    images = restore(prior, scene, estimate)
+    estimate = estimate_noise_std(y) or std
+    images = solve(prior, scene, estimate)
     panels = [Panel("observed", y), Panel("periodic model", images["periodic"])]
     panels += [Panel("total variation", images["tv"])]
     panels += [Panel("unknown boundary", images["unknown"]), Panel("clean", clean)]
@@ -128,7 +127,7 @@ def main(_: list[str]) -> None:
     report = {"band": _BAND.value, "device": device, "kernels": {}}
     for kernel in map(Path, _KERNEL.value):
         rows = {
-            path.name: compare(prior, path, kernel, seed)
+            path.name: compare(jax.random.key(seed), prior, path, kernel)
             for seed, path in enumerate(list_images(_IMAGES.value))
         }
         mean = {

@@ -24,5 +24,5 @@ def test_critic_learns_the_distance_to_the_circle(circle, tmp_path):
     report = circle.measure(params)
     assert report["error"] < 0.05
     assert abs(report["slope"] - 1) < 0.1 and report["slope_error"] < 0.1
-    circle.picture(params, tmp_path / "circle.png")
+    circle.picture(params, tmp_path / "circle.png", jax.random.key(1))
     assert (tmp_path / "circle.png").stat().st_size > 10_000

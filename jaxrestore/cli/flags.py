@@ -151,7 +151,8 @@ class CommandLine:
             values, schema = {}, self.schema({})
         lines = [self.usage.rstrip(), "", "Flags [default]:"]
         lines += [_line(f"--{n}", d, t) for n, d, t in settings.leaves(self.flags)]
-        lines += ["", "Settings [value if not given]:"]
+        if any(settings.leaves(schema)):
+            lines += ["", "Settings [value if not given]:"]
         for name, default, text in settings.leaves(schema):
             found = _at(values, name)
             value = default if found is None else found

@@ -1,10 +1,27 @@
 """Claims about the methods as commands: python -m jaxrestore.experiments --help.
 
-An experiment is a module of this package, named in `registry.EXPERIMENTS`, with
+An experiment is a module of this package, named in `EXPERIMENTS`, with
 
-    QUICK                 flag -> value that --quick sets, for runs of seconds
-    add_flags(parser)     its own flags, beside those of `flags.add_common`
-    run(flags, report)    computes, then hands `report` rows, a picture and a table
+    Config                dataclass of its settings, a `settings.Config`
+    QUICK                 setting -> value for --quick, for runs of seconds
+    run(config, report)   computes, then hands `report` rows, a picture and a table
 
 and a docstring that `--help` prints.
 """
+
+EXPERIMENTS: dict[str, str] = {
+    "contraction": "does HVAE(., tau) bring two images closer? (figure 5.2)",
+    "convergence": "PnP-HVAE against Adam on the same objective (figure 5.3)",
+    "temperature": "PSNR against temperature, by noise level (figure 5.9)",
+    "volume": "do later groups' volumes depend on earlier latents? (figure 5.1)",
+    "iterated": "u <- HVAE(u, tau) again and again (figure A.1)",
+    "denoising": "white noise: total variation and critics (table 3.2)",
+    "deblurring": "natural images behind blur kernels (table 5.2)",
+    "inpainting": "natural images with holes (table 5.3)",
+    "faces": "faces: a hole, missing pixels, super-resolution (table 5.1)",
+    "jpmap": "JPMAP and CSGM with a plain VAE, on faces (section 5.1)",
+    "auto_temperature": "temperatures chosen without the original, against the best",
+    "diverse": "many samples for small faces: quality, diversity (tables 6.2, 6.3)",
+    "consistency": "how many latent groups a small image decides (figure 6.2)",
+    "groups": "trains priors with few and many latent groups (table 5.4)",
+}

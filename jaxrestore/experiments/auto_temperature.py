@@ -6,75 +6,82 @@ Deblurs every image behind every kernel at every noise level by PnP-HVAE, at eac
 temperatures that temperature="auto" chooses from. "best fixed" is the one of them with
 the highest mean PSNR for a noise level, chosen with the originals at hand; "best each"
 has it chosen for each image. SURE and the discrepancy principle see the observation
-alone (docs/pnp_hvae.md). Scored is the decoder mean; the other settings are those of
-solve.py.
+alone (docs/pnp_hvae.md). Scored is the decoder mean; the other settings are those tuned
+for the prior.
 """
 
+from dataclasses import dataclass
 from functools import partial
 
+import jax
 import numpy as np
 from tqdm import tqdm
 
-from jaxrestore.experiments import flags as kinds
-from jaxrestore.experiments.deblurring import blurred, levels, read_kernels
-from jaxrestore.experiments.inputs import hierarchical_prior, images_for
-from jaxrestore.experiments.methods import knobs, solve_attempts
-from jaxrestore.experiments.scoring import scores
-from jaxrestore.experiments.settings import check_fits, chosen_for
-from jaxrestore.experiments.tables import markdown
-from jaxrestore.report.charts import chart, label
+from jaxrestore.evaluation.inputs import hierarchical_prior, read_kernels, test_images
+from jaxrestore.evaluation.scoring import scores
+from jaxrestore.evaluation.tables import markdown
+from jaxrestore.experiments.deblurring import blurred
+from jaxrestore.experiments.settings import (
+    PnPConfig,
+    label,
+    levels,
+    of_255,
+    pnp_settings,
+)
+from jaxrestore.report import charts
+from jaxrestore.settings import sequence, setting, text
+from jaxrestore.solvers import Problem, SelectTemperature, Stopping, create
 from jaxrestore.solvers.selection import CANDIDATES, CRITERIA
 
 QUICK = {
     "max_images": 1,
     "crop": 32,
     "steps": 2,
-    "noise": ["7.65"],
-    "ids": ["gaussian"],
+    "noise": of_255(7.65),
+    "ids": ("gaussian",),
 }
 
 
-def add_flags(parser) -> None:
-    """Flags of this experiment."""
-    add = parser.add_argument
-    add("--kernels", help="folder of kernels, .npy files")
-    add("--ids", type=kinds.words, help="their numbers; with a folder [4,7,9,11]")
-    add("--noise", type=kinds.words, default=["2.55", "7.65", "12.75"], help="of 255")
-    add("--decoder_std", type=kinds.positive, help="of 255; without: as solve.py")
-    add("--encoder_noise", type=kinds.number, help="of 255; without: as solve.py")
-    add("--steps", type=kinds.count, default=50, help="iterations at most")
-    add("--tolerance", type=kinds.number, default=2e-3, help="as in solve.py")
+@dataclass(frozen=True)
+class Config(PnPConfig):
+    kernels: str = setting("", text, "folder of kernels, .npy files")
+    ids: tuple = setting(
+        (), sequence(text, 0), "their numbers; with a folder 4,7,9,11 if not given"
+    )
+    noise: tuple = setting(of_255(2.55, 7.65, 12.75), levels, "levels, of 255")
 
 
-def run(flags, report) -> None:
+def run(config: Config, report) -> None:
     """Solve at every candidate, score, compare the choices."""
-    by_level = levels(flags.noise)
-    prior = hierarchical_prior(flags.prior, "auto_temperature")
-    images, blurs = images_for(prior, flags), read_kernels(flags)
-    for name, kernel in blurs.items():
-        check_fits(kernel, images, f"--ids={name}")
+    prior = hierarchical_prior(config.prior, "auto_temperature")
+    images = test_images(prior, config)
+    kernels = read_kernels(config.kernels, config.ids)
+    keys = jax.random.split(jax.random.key(config.seed), (len(config.noise), 2))
     rows, settings = [], {}
-    for noise, level in by_level.items():
-        settings[noise] = chosen = chosen_for("blur", level, flags)
-        solve = partial(_attempts, prior, chosen, flags)
-        for kernel, seen in blurred(blurs, level, images, flags.seed).items():
-            text = f"noise {noise}, kernel {kernel}"
+    for noise, (noise_key, sure_key) in zip(config.noise, keys, strict=True):
+        chosen = settings[label(noise)] = pnp_settings(config, report, "blur", noise)
+        del chosen["temperature"]
+        method = SelectTemperature(create("pnp_hvae", chosen, prior))
+        for kernel, seen in blurred(kernels, noise, images, noise_key).items():
+            about = f"noise {label(noise)}, kernel {kernel}"
             cases = list(zip(images.items(), seen, strict=True))
-            for (image, clean), observation in tqdm(cases, desc=text, disable=None):
-                keys = {"noise": noise, "kernel": kernel, "image": image}
-                rows += [keys | row for row in solve(observation, clean)]
+            for (image, clean), observation in tqdm(cases, desc=about, disable=None):
+                facts = {"noise": label(noise), "kernel": kernel, "image": image}
+                key = jax.random.fold_in(sure_key, len(rows))
+                found = _attempts(config, method, observation, clean, key)
+                rows += [facts | row for row in found]
             report.rows(rows)
     summary = {noise: summarise(rows, noise) for noise in settings}
     _draw(report.picture, summary)
-    for setting in settings.values():
-        del setting["temperature"]
     report.table(_table(summary, len(images)), settings)
 
 
-def _attempts(prior, chosen, flags, observation, clean) -> list[dict]:
+def _attempts(config: Config, method, observation, clean, key) -> list[dict]:
     """A row for every candidate: its PSNR, and what both criteria say of it."""
-    static = {"max_steps": flags.steps, "tolerance": flags.tolerance}
-    means, found = solve_attempts(prior, observation, knobs(chosen), static)
+    method, stopping = method.validate(observation), Stopping(config.tolerance)
+    means, found = _solved(
+        method, observation, stopping.validate(), key, max_steps=config.steps
+    )
     return [
         {
             "temperature": float(tau),
@@ -83,6 +90,13 @@ def _attempts(prior, chosen, flags, observation, clean) -> list[dict]:
         }
         for i, (tau, mean) in enumerate(zip(CANDIDATES, means, strict=True))
     ]
+
+
+@partial(jax.jit, static_argnames="max_steps")
+def _solved(method, observation, stopping, key, *, max_steps):
+    problem = Problem(observation, observation.initial_image(), max_steps, key)
+    results, found = method.attempts(problem, stopping, criteria=CRITERIA)
+    return results.mean, found
 
 
 def summarise(rows, noise: str) -> dict[str, float]:
@@ -133,7 +147,7 @@ def _chosen(name: str) -> str:
 
 
 def _draw(path, summary) -> None:
-    with chart(path, 1, "choosing the temperature") as (ax,):
+    with charts.chart(path, 1, "choosing the temperature") as (ax,):
         for noise, of in summary.items():
             taus = [key for key in of if key.startswith("tau ")]
             values = [of[key] for key in taus]
@@ -142,4 +156,5 @@ def _draw(path, summary) -> None:
             for name, mark in zip(CRITERIA, ("o", "s"), strict=True):
                 kwargs = {"color": line.get_color(), "fillstyle": "none"}
                 ax.plot(of[_chosen(name)], of[name], mark, **kwargs)
-        label(ax, "circles: SURE; squares: discrepancy", "temperature", "PSNR (dB)")
+        text = "circles: SURE; squares: discrepancy"
+        charts.label(ax, text, "temperature", "PSNR (dB)")

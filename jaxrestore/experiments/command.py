@@ -3,11 +3,13 @@
 import importlib
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
+from jaxrestore.cli.entry import keep_compiled_programs
+from jaxrestore.cli.flags import CommandLine
 from jaxrestore.errors import InputError
-from jaxrestore.experiments.flags import Parser, add_common
-from jaxrestore.experiments.registry import EXPERIMENTS
+from jaxrestore.experiments import EXPERIMENTS
 
 _HEAD = """\
 Regenerate a figure or table on your own weights and images.
@@ -44,24 +46,41 @@ def main(argv: Sequence[str]) -> int:
     name, rest = arguments[0], arguments[1:]
     if name not in EXPERIMENTS:
         raise InputError(f"{name}: no such experiment; {_names()}")
-    experiment = importlib.import_module(f"jaxrestore.experiments.{name}")
-    parser = Parser(f"{_PROGRAM} {name}", experiment.__doc__)
-    add_common(parser)
-    experiment.add_flags(parser)
-    if "--quick" in rest:
-        parser.set_defaults(**experiment.QUICK)
-    flags = parser.parse_args(rest)
-    flags.command = shlex.join([*_PROGRAM.split(), *arguments])
-    flags.name = name
-    # Heavy imports only now: help and mistakes in flags are answered at once.
-    from jaxrestore.cli.entry import keep_compiled_programs
-    from jaxrestore.experiments.report import Report
-
     keep_compiled_programs()
-    report = Report(Path(flags.out), flags)
-    experiment.run(flags, report)
-    report.finish()
+    experiment = importlib.import_module(f"jaxrestore.experiments.{name}")
+    config = parse(experiment, [f"{_PROGRAM} {name}", *rest])
+    if config is not None:
+        from jaxrestore.evaluation.report import Report
+
+        report = Report(name, config, shlex.join([*_PROGRAM.split(), *arguments]))
+        experiment.run(config, report)
     return 0
+
+
+def parse(experiment: Any, argv: Sequence[str]) -> Any:
+    """The experiment's settings from a command line; None after printing the help.
+
+    Raises:
+        InputError: an argument is unknown or missing, or its value cannot be used.
+    """
+    from jaxrestore.experiments.settings import defaults
+
+    kind = experiment.Config
+    if "--quick" in argv:
+        kind = defaults(quick=True, **experiment.QUICK)(kind)
+    parsed = CommandLine(argv[0], experiment.__doc__, kind, lambda _: _None).parse(argv)
+    if parsed is None:
+        return None
+    config = parsed.flags
+    missing = [f"--{name}" for name in config.required if not getattr(config, name)]
+    if missing:
+        raise InputError(f"{', '.join(missing)}: missing; see {argv[0]} --help")
+    return config
+
+
+@dataclass(frozen=True)
+class _None:
+    """The dotted settings: none, all are plain flags."""
 
 
 def _names() -> str:

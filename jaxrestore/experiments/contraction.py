@@ -13,6 +13,7 @@ A prior trained for denoising is told the noise level of its input; --tell=LEVEL
 255, tells one level always, as PnP-HVAE does, and --tell=none tells 0.
 """
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,61 +22,67 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from jaxrestore import InputError
-from jaxrestore.experiments import flags as kinds
-from jaxrestore.experiments.inputs import hierarchical_prior, images_for, told
-from jaxrestore.experiments.tables import markdown
-from jaxrestore.report.charts import chart, label
+from jaxrestore.errors import InputError
+from jaxrestore.evaluation.harness import generator
+from jaxrestore.evaluation.inputs import hierarchical_prior, test_images
+from jaxrestore.evaluation.tables import markdown
+from jaxrestore.experiments.settings import Config as Base
+from jaxrestore.experiments.settings import label, level, of_255, taus
+from jaxrestore.report import charts
+from jaxrestore.settings import choice, count, sequence, setting
 
 QUICK = {"max_images": 3, "patch": 16, "count": 4, "batch": 1}
 _QUANTILES = (0.05, 0.5, 0.95)
 
 
-def add_flags(parser) -> None:
-    """Flags of this experiment."""
-    add = parser.add_argument
-    add("--noise", type=kinds.numbers, default=[0.0, 25.0, 50.0], help="of 255")
-    taus = [0.6, 0.8, 0.99]
-    add("--temperatures", type=kinds.temperatures, default=taus, help="tau, in (0, 1]")
-    add("--patch", type=kinds.count, default=64, help="side of the crops")
-    add("--count", type=kinds.count, default=200, help="pairs a histogram")
-    add("--pairs", choices=("different", "same"), default="different")
-    add("--tell", default="input", help="input, none, or a level of 255")
-    add("--batch", type=kinds.count, default=4, help="pairs at a time")
+def _told(value: Any, name: str) -> Any:
+    return value if value == "input" else level(zero=True, none=True)(value, name)
 
 
-def run(flags, report) -> None:
+@dataclass(frozen=True)
+class Config(Base):
+    noise: tuple = setting(of_255(0, 25, 50), sequence(level(zero=True)), "of 255")
+    temperatures: tuple = setting((0.6, 0.8, 0.99), taus, "tau, in (0, 1]")
+    patch: int = setting(64, count(), "side of the crops")
+    pairs: str = setting("different", choice("different", "same"), "of images or noise")
+    tell: Any = setting("input", _told, "input, none, or a level of 255")
+    batch: int = setting(4, count(), "pairs at a time")
+    count: int = setting(200, count(), "pairs a histogram")
+
+
+def run(config: Config, report) -> None:
     """Measure, draw, tabulate."""
-    prior = hierarchical_prior(flags.prior, "contraction")
-    told_level = _tell(flags)
-    levels = [n for n in flags.noise if n > 0 or flags.pairs == "different"]
+    prior = hierarchical_prior(config.prior, "contraction")
+    levels = [n for n in config.noise if n > 0 or config.pairs == "different"]
     if not levels:
         raise InputError("--noise=0: --pairs=same needs noise, expected levels above 0")
-    clean = pairs(images_for(prior, flags), flags)
+    crop_key, noise_key = jax.random.split(jax.random.key(config.seed))
+    clean = pairs(crop_key, test_images(prior, config), config)
+    # All levels share one draw, as all temperatures share the pairs.
+    draw = jax.random.normal(noise_key, clean.shape)
     rows, kept = [], {}
     for noise in tqdm(levels, desc="noise", disable=None):
-        noisy = add_noise(clean, noise, flags.seed)
-        heard = told(prior, noise if told_level == "input" else told_level)
-        for tau in tqdm(flags.temperatures, desc="tau", leave=False, disable=None):
-            values = np.asarray(ratios(prior, noisy, tau, heard, batch=flags.batch))
-            kept[noise, tau] = values
-            pair_rows = [
-                {"noise": noise, "temperature": tau, "pair": i, "ratio": float(r)}
+        noisy, name = clean + noise * draw, label(noise)
+        heard = noise if config.tell == "input" else config.tell
+        for tau in tqdm(config.temperatures, desc="tau", leave=False, disable=None):
+            values = np.asarray(ratios(prior, noisy, tau, heard, batch=config.batch))
+            kept[name, tau] = values
+            rows += [
+                {"noise": name, "temperature": tau, "pair": i, "ratio": float(r)}
                 for i, r in enumerate(values)
             ]
-            rows += pair_rows
         report.rows(rows)
-    _draw(report.picture, kept, levels, flags)
-    report.table(_table(kept, _how(prior, flags)), {"groups": prior.num_groups})
+    _draw(report.picture, kept, list(map(label, levels)), config)
+    report.table(_table(kept, _how(prior, config)), {"groups": prior.num_groups})
 
 
-def pairs(images: dict[str, np.ndarray], flags) -> np.ndarray:
-    """Clean pairs (count, 2, side, side, C), drawn with flags.seed.
+def pairs(key: jax.Array, images, config: Config) -> jax.Array:
+    """Clean pairs (count, 2, side, side, C).
 
     Raises:
         InputError: an image is smaller than a crop, or one image for different ones.
     """
-    rng, side = np.random.default_rng(flags.seed), flags.patch
+    rng, side = generator(key), config.patch
     sources = list(images.items())
     for name, image in sources:
         if min(image.shape[:2]) < side:
@@ -83,9 +90,9 @@ def pairs(images: dict[str, np.ndarray], flags) -> np.ndarray:
                 f"--patch={side}: image {name} is {image.shape[0]}x{image.shape[1]};"
                 " expected crops that fit, lower it"
             )
-    if len(sources) < 2 and flags.pairs == "different":
+    if len(sources) < 2 and config.pairs == "different":
         raise InputError(
-            f"--images={flags.images}: one image, pairs need two; add images or say"
+            f"--images={config.images}: one image, pairs need two; add images or say"
             " --pairs=same"
         )
 
@@ -94,19 +101,13 @@ def pairs(images: dict[str, np.ndarray], flags) -> np.ndarray:
         return image[top : top + side, left : left + side]
 
     drawn = []
-    for _ in range(flags.count):
-        if flags.pairs == "same":
+    for _ in range(config.count):
+        if config.pairs == "same":
             drawn.append([crop(sources[rng.integers(len(sources))][1])] * 2)
         else:
             first, second = rng.choice(len(sources), 2, replace=False)
             drawn.append([crop(sources[first][1]), crop(sources[second][1])])
-    return np.asarray(drawn)
-
-
-def add_noise(clean: np.ndarray, noise: float, seed: int) -> jax.Array:
-    """Independent white noise (of 255) on every image of every pair."""
-    draw = jax.random.normal(jax.random.key(seed), clean.shape)
-    return jnp.asarray(clean) + noise / 255 * draw
+    return jnp.asarray(np.asarray(drawn))
 
 
 @partial(jax.jit, static_argnames="batch")
@@ -129,28 +130,19 @@ def ratios(prior: Any, images: jax.Array, tau, heard=None, *, batch: int = 1):
     return jax.lax.map(ratio, images, batch_size=batch if batch > 1 else None)
 
 
-def _tell(flags) -> Any:
-    if flags.tell == "input":
-        return flags.tell
-    try:
-        return None if flags.tell == "none" else kinds.number(flags.tell)
-    except ValueError as error:
-        raise InputError(
-            f"--tell={flags.tell}: expected input, none, or a level of 255 such as 9"
-        ) from error
-
-
-def _how(prior, flags) -> str:
-    heard = {"input": "the noise level of its input", "none": "noise 0"}
-    encoder = heard.get(flags.tell, f"noise {flags.tell} always")
+def _how(prior, config: Config) -> str:
     if not getattr(prior.config, "noise_input", False):
         encoder = "nothing"
+    elif config.tell == "input":
+        encoder = "the noise level of its input"
+    else:
+        encoder = f"noise {label(config.tell or 0)}"
     between = "two different images, each with its own noise"
-    if flags.pairs == "same":
+    if config.pairs == "same":
         between = "one crop, two draws of the noise"
-    side = f"{flags.patch}x{flags.patch}"
+    side = f"{config.patch}x{config.patch}"
     return (
-        f"{flags.count} pairs of {side} crops ({between}); the encoder is told"
+        f"{config.count} pairs of {side} crops ({between}); the encoder is told"
         f" {encoder}"
     )
 
@@ -160,22 +152,22 @@ def _table(kept, how: str) -> str:
     for (noise, tau), values in kept.items():
         quantiles = (f"{q:.3f}" for q in np.quantile(values, _QUANTILES))
         share = f"{100 * np.mean(values >= 1):.1f} %"
-        body.append(
-            [f"{noise:g}", f"{tau:g}", *quantiles, f"{values.max():.3f}", share]
-        )
+        body.append([noise, f"{tau:g}", *quantiles, f"{values.max():.3f}", share])
     names = (f"{100 * q:g} % quantile" for q in _QUANTILES)
     head = ["noise", "temperature", *names, "largest", "ratios >= 1"]
     return f"{how}\n\n{markdown(head, body)}"
 
 
-def _draw(path, kept, levels, flags) -> None:
-    with chart(path, len(levels), f"HVAE as a contraction, {flags.prior}") as axes:
+def _draw(path, kept, levels, config) -> None:
+    with charts.chart(
+        path, len(levels), f"HVAE as a contraction, {config.prior}"
+    ) as axes:
         for ax, noise in zip(axes, levels, strict=True):
-            every = np.concatenate([kept[noise, tau] for tau in flags.temperatures])
+            every = np.concatenate([kept[noise, tau] for tau in config.temperatures])
             edges = list(np.histogram_bin_edges(every[np.isfinite(every)], 40))
-            for tau in flags.temperatures:
+            for tau in config.temperatures:
                 name = f"tau = {tau:g}"
                 ax.hist(kept[noise, tau], edges, histtype="step", label=name)
             ax.axvline(1, color="black", linestyle="--", linewidth=0.8)
             ratio = "||HVAE(u) - HVAE(v)|| / ||u - v||"
-            label(ax, f"noise {noise:g}/255", ratio, "pairs")
+            charts.label(ax, f"noise {noise}/255", ratio, "pairs")

@@ -11,126 +11,111 @@ backward passes through the network. No method stops early unless --tolerance (o
 PnP-HVAE) or --adam_tolerance says so.
 """
 
-import jax.numpy as jnp
+from dataclasses import dataclass
+from typing import Any
+
+import jax
 import numpy as np
 from matplotlib.ticker import NullFormatter
 from tqdm import tqdm
 
-from jaxrestore.experiments import flags as kinds
-from jaxrestore.experiments.inputs import hierarchical_prior, images_for
-from jaxrestore.experiments.methods import observe, solve_adam, solve_pnp
-from jaxrestore.experiments.scoring import scorer
-from jaxrestore.experiments.settings import add_settings, chosen_for, kernel_of
-from jaxrestore.experiments.tables import markdown, mean
-from jaxrestore.operators import Blur
-from jaxrestore.report.charts import chart, label
+from jaxrestore.evaluation.harness import observe
+from jaxrestore.evaluation.inputs import blurs, hierarchical_prior, test_images
+from jaxrestore.evaluation.scoring import scorer
+from jaxrestore.evaluation.tables import mean_table
+from jaxrestore.experiments.comparison import adam, pnp_hvae
+from jaxrestore.experiments.settings import (
+    KernelConfig,
+    Level,
+    defaults,
+    label,
+    level,
+    pnp_settings,
+)
+from jaxrestore.report import charts
+from jaxrestore.settings import count, number, sequence, setting, text
 
-QUICK = {"max_images": 2, "crop": 32, "steps": 3, "adam_steps": 4, "rates": [0.01]}
-_SCORES = {
-    "psnr": "PSNR (dB)",
-    "ssim": "SSIM",
-    "lpips": "LPIPS",
-    "objective": "J1",
-    "evaluations": "evaluations",
-    "gradients": "gradients",
-    "seconds": "seconds",
-    "steps": "steps",
-}
+QUICK = {"max_images": 2, "crop": 32, "steps": 3, "adam_steps": 4, "rates": (0.01,)}
 _FORMS = {"psnr": ".2f", "ssim": ".3f", "lpips": ".3f", "objective": ".4f"}
+_FORMS |= dict.fromkeys(("evaluations", "gradients", "seconds", "steps"), ".4g")
+_NAMES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "lpips": "LPIPS", "objective": "J1"}
 
 
-def add_flags(parser) -> None:
-    """Flags of this experiment."""
-    add_settings(parser)
-    add = parser.add_argument
-    add("--noise", type=kinds.number, default=7.65, help="of 255")
-    add("--steps", type=kinds.count, default=50, help="of PnP-HVAE")
-    add("--tolerance", type=kinds.number, default=0.0, help="of PnP-HVAE")
-    add("--rates", type=kinds.numbers, default=[0.01, 0.001], help="of Adam")
-    add("--adam_steps", type=kinds.count, default=500, help="of Adam")
-    add("--adam_tolerance", type=kinds.number, default=0.0, help="of Adam")
-    add("--lpips", help="LPIPS weights, as jaxrestore.convert writes them")
+@defaults(tolerance=0.0)
+@dataclass(frozen=True)
+class Config(KernelConfig):
+    temperature: Any = setting(
+        None, number(0, 1, above=True, none=True), "in (0, 1]; without: as tuned"
+    )
+    noise: float = setting(Level(7.65 / 255), level(), "of 255")
+    rates: tuple = setting((0.01, 0.001), sequence(number(0, above=True), 0), "of Adam")
+    adam_steps: int = setting(500, count(), "of Adam")
+    adam_tolerance: float = setting(0.0, number(0), "of Adam")
+    lpips: str = setting("", text, "LPIPS weights, as jaxrestore.convert writes them")
 
 
-def run(flags, report) -> None:
+def run(config: Config, report) -> None:
     """Solve, draw, tabulate."""
-    flags.batch, score = 1, scorer(flags.lpips)
-    prior = hierarchical_prior(flags.prior, "convergence")
-    images = images_for(prior, flags)
-    kernel = kernel_of(flags, images)
-    operators = [Blur(jnp.asarray(kernel))] * len(images)
-    observations = observe(images.values(), operators, flags.noise, flags.seed)
-    chosen = chosen_for("blur", flags.noise, flags)
+    score, prior = scorer(config.lpips), hierarchical_prior(config.prior, "convergence")
+    images = test_images(prior, config)
+    operators = blurs(config.kernel, images, "--kernel")
+    key = jax.random.key(config.seed)
+    observations = observe(key, images.values(), operators, config.noise)
+    chosen = pnp_settings(config, report, "blur", config.noise)
     rows, curves = [], {}
-    for method, solved in _solutions(prior, observations, chosen, flags):
-        for (name, clean), run_ in zip(images.items(), solved.runs, strict=True):
-            for kind, image in _images(method, run_).items():
-                row = _row(name, kind, run_, solved.seconds / len(images))
-                rows.append(row | score(image, clean))
-        curves[method] = solved.runs[0].history
+    entries = [pnp_hvae(config, report, prior, history=True)]
+    entries += [adam(config, prior, rate, history=True) for rate in config.rates]
+    for entry in tqdm(entries, desc="methods", disable=None):
+        solved, method = entry.solve(observations, chosen, config.batch), entry.name
+        for (name, clean), one in zip(images.items(), solved.runs, strict=True):
+            facts = _facts(one) | {"seconds": solved.seconds / len(images)}
+            # What each method's publication scores, and the other image.
+            for kind in ("mean", "image"):
+                row = {"image": name, "method": f"{method} ({kind})", **facts}
+                rows.append(row | score(getattr(one, kind), clean))
+        curves[method] = _curves(solved.runs[0])
         report.rows(rows)
-    name, clean = next(iter(images.items()))
-    for history in curves.values():  # nats per value, as in the table
-        history["objective"] = history["objective"] / clean.size
-    _draw(report.picture, curves, flags, name)
-    report.table(_table(rows, flags), {**chosen, "groups": prior.num_groups})
+    _draw(report.picture, curves, f"deblurring {next(iter(images))}, {config.prior}")
+    caption = f"{len(images)} images, blur, noise {label(config.noise)}/255; means"
+    table = mean_table(rows, ["method"], _FORMS, _NAMES)
+    settings = {**chosen, "groups": prior.num_groups}
+    report.table(f"{caption}\n\n{table}", settings)
 
 
-def _solutions(prior, observations, chosen, flags):
-    """Pairs (method, Solved), one after the other."""
-    yield "PnP-HVAE", solve_pnp(prior, observations, chosen, flags, history=True)
-    for rate in tqdm(flags.rates, desc="Adam", disable=None):
-        solved = solve_adam(prior, observations, chosen, rate, flags, history=True)
-        yield f"Adam, {rate:g}", solved
+def _curves(one) -> dict[str, np.ndarray]:
+    """J1 in nats per value, as in the table, and the contraction ratio."""
+    steps = int(one.steps)
+    objective = one.history["objective"][:steps] / one.image.size
+    return {"objective": objective, "contraction": one.history["contraction"][:steps]}
 
 
-def _images(method: str, run_) -> dict:
-    """What each method's publication scores, and the other image."""
-    return {f"{method} (mean)": run_.mean, f"{method} (image)": run_.image}
-
-
-def _row(name: str, method: str, run_, seconds: float) -> dict:
-    steps = int(run_.steps)
-    values = run_.history["objective"][:steps] / run_.image.size
+def _facts(one) -> dict[str, Any]:
+    last = _curves(one)["objective"][-1:]
     return {
-        "image": name,
-        "method": method,
-        "objective": float(values[-1]) if steps else float("nan"),
-        "evaluations": int(run_.evaluations),
-        "gradients": int(run_.gradients),
-        "seconds": seconds,
-        "steps": steps,
-        "status": int(run_.status),
+        "objective": float(last[0]) if len(last) else float("nan"),
+        "evaluations": int(one.evaluations),
+        "gradients": int(one.gradients),
+        "steps": int(one.steps),
+        "status": int(one.status),
     }
 
 
-def _table(rows, flags) -> str:
-    known = {k: title for k, title in _SCORES.items() if k in rows[0]}
-    body = []
-    for method in dict.fromkeys(row["method"] for row in rows):
-        own = [row for row in rows if row["method"] == method]
-        cells = (f"{mean(own, k):{_FORMS.get(k, '.4g')}}" for k in known)
-        body.append([method, *cells])
-    count = len({row["image"] for row in rows})
-    caption = f"{count} images, blur, noise {flags.noise:g}/255; means"
-    return f"{caption}\n\n{markdown(['method', *known.values()], body)}"
-
-
-def _draw(path, curves, flags, name: str) -> None:
-    with chart(path, 2, f"deblurring {name}, {flags.prior}") as (left, right):
+def _draw(path, curves, title: str) -> None:
+    with charts.chart(path, 2, title) as axes:
         for method, history in curves.items():
-            for ax, key in ((left, "objective"), (right, "contraction")):
-                values = np.asarray(history[key], np.float64)
+            for ax, values in zip(axes, history.values(), strict=True):
                 ax.plot(1 + np.arange(len(values)), values, label=method, linewidth=1)
-        for ax in (left, right):
+        for ax in axes:
             ax.set_xscale("log")
             ax.xaxis.set_minor_formatter(NullFormatter())
+        left, right = axes
         # Adam's first steps would hide where the methods end.
-        last = [h["objective"][np.isfinite(h["objective"])] for h in curves.values()]
-        low, high = min(v.min() for v in last), max(v[len(v) // 10] for v in last)
+        values = [np.asarray(of["objective"], np.float64) for of in curves.values()]
+        low, high = min(v.min() for v in values), max(v[len(v) // 10] for v in values)
         margin = 0.05 * max(high - low, 1e-6 * abs(low))
         left.set_ylim(low - margin, high + margin)
-        label(left, "objective", "step", "J1 (nats per value)")
-        label(right, "contraction ratio", "step", "||x(k+1)-x(k)|| / ||x(k)-x(k-1)||")
+        charts.label(left, "objective", "step", "J1 (nats per value)")
+        ratio = "||x(k+1)-x(k)|| / ||x(k)-x(k-1)||"
+        charts.label(right, "contraction ratio", "step", ratio)
         right.axhline(1, color="black", linestyle="--", linewidth=0.8)
         right.set_ylim(0, 2)

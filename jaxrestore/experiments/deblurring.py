@@ -7,101 +7,58 @@
 and a motion kernel from formulas are taken. Every method gets the same observation:
 periodic blur, then Gaussian noise of its own for each image, kernel and noise level.
 Total variation's weight is chosen on --val for each noise level; PnP-HVAE's settings
-are those of solve.py, of --settings, or with --tune from a grid on --val (scored by
-the decoder mean). What was used is written beside the table. "start" is the
+are those tuned for the prior, of --settings, or with --tune from a grid on --val
+(scored by the decoder mean). What was used is written beside the table. "start" is the
 observation.
 """
 
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-import jax.numpy as jnp
-import numpy as np
+import jax
 
-from jaxrestore import InputError
+from jaxrestore.evaluation.harness import observe
+from jaxrestore.evaluation.inputs import blurs, read_kernels
 from jaxrestore.experiments import comparison
-from jaxrestore.experiments import flags as kinds
-from jaxrestore.experiments.methods import observe
-from jaxrestore.experiments.settings import check_fits
-from jaxrestore.operators import Blur, kernels
+from jaxrestore.experiments.settings import defaults, label, levels, of_255
+from jaxrestore.settings import sequence, setting, text
 
 QUICK = comparison.QUICK | {
     "crop": 32,
     "val_crop": 32,
-    "noise": ["7.65"],
-    "ids": ["gaussian"],
+    "noise": of_255(7.65),
+    "ids": ("gaussian",),
 }
-_FORMULAS = {"gaussian": (kernels.gaussian, 1.6), "motion": (kernels.motion, 0)}
 
 
-def add_flags(parser) -> None:
-    """Flags of this experiment."""
-    add = parser.add_argument
-    add("--kernels", help="folder of kernels, .npy files")
-    add("--ids", type=kinds.words, help="their numbers; with a folder [4,7,9,11]")
-    levels = ["2.55", "7.65", "12.75"]
-    add("--noise", type=kinds.words, default=levels, help="levels, of 255")
-    tv_weights = 6, 9, 13, 18, 25, 35, 50
-    comparison.add_flags(parser, tune=False, tv_weights=tv_weights)
+@defaults(tv_weights=(6.0, 9.0, 13.0, 18.0, 25.0, 35.0, 50.0))
+@dataclass(frozen=True)
+class Config(comparison.Config):
+    kernels: str = setting("", text, "folder of kernels, .npy files")
+    ids: tuple = setting(
+        (), sequence(text, 0), "their numbers; with a folder 4,7,9,11 if not given"
+    )
+    noise: tuple = setting(of_255(2.55, 7.65, 12.75), levels, "levels, of 255")
 
 
-def run(flags, report) -> None:
+def run(config: Config, report) -> None:
     """Choose settings, solve, score."""
-    by_level = levels(flags.noise)
-    data, blurs = comparison.read(flags), read_kernels(flags)
-    for name, kernel in blurs.items():
-        for images in data[1:]:
-            check_fits(kernel, images, f"--ids={name}")
-    problems = []
-    for noise, level in by_level.items():
-        degrade, keys = partial(blurred, blurs, level), ("noise", "kernel")
-        problem = comparison.Problem(noise, "blur", level, degrade, keys, "mean")
-        problems.append(problem)
-    comparison.compare(report, flags, data, problems)
+    kernels = read_kernels(config.kernels, config.ids)
+    keys = "noise", "kernel"
+    problems = [
+        comparison.Problem(
+            label(noise), "blur", noise, partial(blurred, kernels, noise), keys, "mean"
+        )
+        for noise in config.noise
+    ]
+    comparison.natural(config, report, "deblurring", problems)
 
 
-def levels(words: list[str]) -> dict[str, float]:
-    """Noise levels of 255 by the text that the user wrote.
-
-    Raises:
-        InputError: one is not a number above 0.
-    """
-    result = {}
-    for word in words:
-        try:
-            result[word] = kinds.number(word)
-        except ValueError:
-            result[word] = 0.0
-        if not 0 < result[word] <= 255:
-            raise InputError(f"--noise={word}: expected levels of 255 such as 7.65")
-    if not result:
-        raise InputError("--noise: empty, expected levels of 255 such as 7.65")
-    return result
-
-
-def read_kernels(flags) -> dict[str, np.ndarray]:
-    """The blur kernels by name.
-
-    Raises:
-        InputError: a file is missing or no kernel, or an unknown name.
-    """
-    if flags.kernels:
-        ids = flags.ids or ["4", "7", "9", "11"]
-        return {i: kernels.load_kernel(Path(flags.kernels) / f"{i}.npy") for i in ids}
-    ids = flags.ids or list(_FORMULAS)
-    for name in ids:
-        if name not in _FORMULAS:
-            raise InputError(
-                f"--ids={name}: without --kernels=DIR expected {', '.join(_FORMULAS)}"
-            )
-    return {name: _FORMULAS[name][0](25, _FORMULAS[name][1]) for name in ids}
-
-
-def blurred(blurs, noise: float, images, seed: int) -> dict[str, list]:
+def blurred(kernels, noise: float, images, key: jax.Array) -> dict[str, list]:
     """Observations of all images behind each kernel, with noise of their own."""
     result = {}
-    for name, kernel in blurs.items():
-        own_seed = seed + int(np.round(np.abs(kernel).max() * 1e6))
-        operators = [Blur(jnp.asarray(kernel))] * len(images)
-        result[name] = observe(images.values(), operators, noise, own_seed)
+    for i, (name, kernel) in enumerate(kernels.items()):
+        operators = blurs(kernel, images, f"--ids={name}")
+        own = jax.random.fold_in(key, i)
+        result[name] = observe(own, images.values(), operators, noise)
     return result

@@ -12,7 +12,10 @@ one sample, drawn in batches. BRISQUE is meant for photographs: on 64 x 64 faces
 orders methods, no more. diverse_strip.png shows one face at rising temperatures.
 """
 
+import itertools
 import time
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,140 +23,161 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from jaxrestore import InputError
-from jaxrestore.experiments import flags as kinds
-from jaxrestore.experiments.choices import tune_pnp
-from jaxrestore.experiments.comparison import Problem, draw
-from jaxrestore.experiments.inputs import (
+from jaxrestore.errors import InputError
+from jaxrestore.evaluation.harness import observe, starting_image
+from jaxrestore.evaluation.inputs import (
     encoders_for,
     hierarchical_prior,
-    images_for,
-    validation_for,
+    test_images,
+    validation_images,
 )
-from jaxrestore.experiments.methods import solve_pnp, starting_image
-from jaxrestore.experiments.scoring import scorer
-from jaxrestore.experiments.tables import markdown, mean
-from jaxrestore.likelihoods import Observation
+from jaxrestore.evaluation.pictures import draw, enlarged
+from jaxrestore.evaluation.scoring import scorer
+from jaxrestore.evaluation.tables import mean_table
+from jaxrestore.experiments.comparison import Entry, Problem, pnp_hvae
+from jaxrestore.experiments.consistency import BUNDLED
+from jaxrestore.experiments.settings import Validated, defaults, levels, of_255, taus
+from jaxrestore.likelihoods import GaussianNoise
 from jaxrestore.metrics import average_pairwise_distance, brisque, lr_psnr
 from jaxrestore.report.sheets import sheet
-from jaxrestore.solvers import diverse_sr
+from jaxrestore.settings import count, flag, number, sequence, setting, text
+from jaxrestore.solvers import DiverseSR, sample
 
 QUICK = {"max_images": 1, "samples": 2, "apd_samples": 2, "pnp": False}
-_NOISE = 1.0  # of 255, what PnP-HVAE is told
+_NOISE = 1 / 255  # what PnP-HVAE is told
 _STRIP = (0.1, 0.4, 0.6, 0.8, 1.0)
+_FORMS = {"psnr": ".2f", "ssim": ".3f", "lpips": ".3f", "brisque": ".1f"}
+_FORMS |= {"lr_psnr_unprojected": ".1f", "lr_psnr": ".1f", "lr_psnr_worst": ".1f"}
+_FORMS |= {"apd": ".1f", "seconds": ".4f"}
+_NAMES = {"factor": "", "psnr": "PSNR", "ssim": "SSIM", "lpips": "LPIPS"}
+_NAMES |= {"brisque": "BRISQUE", "lr_psnr_unprojected": "LR-PSNR before"}
+_NAMES |= {"lr_psnr": "after", "lr_psnr_worst": "worst after"}
+_NAMES |= {"apd": "APD 1e4", "seconds": "s"}
 
 
-def add_flags(parser) -> None:
-    """Flags of this experiment."""
-    add = parser.add_argument
-    bundled = [f"cvdvae-faces64-x{factor}" for factor in (2, 4, 8)]
-    add("--encoders", type=kinds.words, default=bundled, help="names or files")
-    taus = [0.1, 0.8]
-    add("--temperatures", type=kinds.temperatures, default=taus, help="of the samples")
-    add("--samples", type=kinds.count, default=16, help="of each image")
-    add("--apd_samples", type=kinds.count, default=5, help="of these, scored singly")
-    kinds.add_validation(parser, 12, 0, required=False)
-    add("--pnp", action="store_true", default=True, help="also PnP-HVAE")
-    add("--no-pnp", action="store_false", dest="pnp", help="without it")
-    pnp = [0.4, 0.6, 0.8, 0.9]
-    add("--pnp_temperatures", type=kinds.temperatures, default=pnp, help="of PnP-HVAE")
-    add("--decoder_stds", type=kinds.numbers, default=[5.0, 10.0, 20.0], help="of 255")
-    add("--steps", type=kinds.count, default=100, help="PnP-HVAE iterations")
-    add("--tolerance", type=kinds.number, default=1e-3, help="of PnP-HVAE")
-    add("--batch", type=kinds.count, default=20, help="images solved together")
-    add("--lpips", help="LPIPS weights, as jaxrestore.convert writes them")
-    add("--shown", type=kinds.count, default=2, help="images of each factor drawn")
-    parser.set_defaults(prior="vdvae-faces64", max_images=200)
+@defaults(prior="vdvae-faces64", max_images=200, val_images=12, val_crop=0)
+@dataclass(frozen=True)
+class Config(Validated):
+    encoders: tuple = setting(BUNDLED, sequence(text), "names or files")
+    temperatures: tuple = setting((0.1, 0.8), taus, "of the samples")
+    samples: int = setting(16, count(2), "of each image")
+    apd_samples: int = setting(5, count(2), "of these, scored singly")
+    pnp: bool = setting(True, flag, "also PnP-HVAE; --no-pnp: without it")
+    pnp_temperatures: tuple = setting((0.4, 0.6, 0.8, 0.9), taus, "of PnP-HVAE")
+    decoder_stds: tuple = setting(of_255(5, 10, 20), levels, "of PnP-HVAE, of 255")
+    steps: int = setting(100, count(), "PnP-HVAE iterations")
+    tolerance: float = setting(1e-3, number(0), "of PnP-HVAE")
+    batch: int = setting(20, count(), "images solved together")
+    lpips: str = setting("", text, "LPIPS weights, as jaxrestore.convert writes them")
+    shown: int = setting(2, count(), "images of each factor drawn")
+
+    required = ("images", "out")
 
 
-def run(flags, report) -> None:
+def run(config: Config, report) -> None:
     """Draw samples, score, tabulate."""
-    if flags.apd_samples < 2 or flags.samples < flags.apd_samples:
+    if config.samples < config.apd_samples:
         raise InputError(
-            f"--apd_samples={flags.apd_samples}: expected 2 to --samples"
-            f"={flags.samples}"
+            f"--apd_samples={config.apd_samples}: expected 2 to --samples"
+            f"={config.samples}"
         )
-    if flags.pnp and not flags.val:
+    if config.pnp and not config.val:
         raise InputError("--val: missing, PnP-HVAE is tuned on it; or say --no-pnp")
-    prior = hierarchical_prior(flags.prior, "diverse")
-    encoders, images = encoders_for(prior, flags), images_for(prior, flags)
+    prior = hierarchical_prior(config.prior, "diverse")
+    encoders = encoders_for(prior, config.encoders)
     if not encoders:
         raise InputError("--encoders: expected one at least")
-    score, rows, drawn, chosen = scorer(flags.lpips), [], [], {}
+    images, score = test_images(prior, config), scorer(config.lpips)
+    rows, drawn, chosen = [], [], {}
+    draw_key, strip_key = jax.random.split(jax.random.key(config.seed))
     for factor, encoder in tqdm(encoders.items(), desc="factors", disable=None):
-        results, chosen[f"x{factor}"] = _solve(prior, encoder, images, flags)
-        seen = results.pop("observed")
+        seen, head = reduced(strip_key, encoder.config.operator(), images), f"x{factor}"
+        key = jax.random.fold_in(draw_key, factor)
+        results, chosen[head] = _solve(config, prior, encoder, seen, key)
         for method, of in results.items():
-            rows += _score(f"x{factor}", method, of, images, seen, flags, score)
+            scored = _score(of, images, seen, config.apd_samples, score)
+            rows += [{"factor": head, "method": method} | row for row in scored]
         report.rows(rows)
-        for i, clean in enumerate(list(images.values())[: flags.shown]):
-            drawn.append((f"x{factor}", _pictures(results, seen[i], i, clean)))
+        for i, clean in enumerate(list(images.values())[: config.shown]):
+            drawn.append((head, _pictures(results, seen[i], i, clean)))
     draw(report.picture, drawn)
-    _strip(report.file("_strip.png"), prior, encoders, images, flags)
-    report.table(_table(rows, flags, len(images)), chosen)
+    _strip(report.file("_strip.png"), prior, encoders, images, strip_key)
+    scored = f"{config.apd_samples} samples scored"
+    caption = f"{len(images)} images, prior {config.prior}, {scored}"
+    table = mean_table(rows, ["factor", "method"], _FORMS, _NAMES)
+    report.table(f"{caption}\n\n{table}", chosen)
 
 
-def _solve(prior, encoder, images, flags) -> tuple[dict[str, Any], dict]:
+def reduced(key: jax.Array, operator, images) -> list:
+    """Observations without noise, of which PnP-HVAE is told that there is some."""
+    told = GaussianNoise(jnp.float32(_NOISE))
+    exact = observe(key, images.values(), [operator] * len(images), 0.0)
+    return [replace(observation, noise=told) for observation in exact]
+
+
+def _solve(config, prior, encoder, seen, key) -> tuple[dict[str, Any], dict]:
     """method -> ((images, N, H, W, C), the same before projection, seconds a draw)."""
-    operator = encoder.config.operator()
-    seen = _reduced(operator, images)
-    enlarged = [np.asarray(starting_image(o))[None] for o in seen]
-    results: dict[str, Any] = {"observed": seen, "bicubic": (enlarged, enlarged, 0.0)}
+    bicubic = [np.asarray(starting_image(o))[None] for o in seen]
+    results: dict[str, Any] = {"bicubic": (bicubic, bicubic, 0.0)}
     chosen = {}
-    if flags.pnp:
-        chosen = _tuned(prior, operator, flags)
-        solved = solve_pnp(prior, seen, chosen, flags)
+    if config.pnp:
+        method, chosen = _tuned(config, prior, encoder.config.operator(), key)
+        solved = method.solve(seen, chosen, config.batch)
         found = [run.image[None] for run in solved.runs]
-        results["PnP-HVAE"] = found, found, solved.seconds / len(images)
-    for tau in flags.temperatures:
-        drawn, seconds = sample_all(prior, encoder, seen, tau, flags)
+        results["PnP-HVAE"] = found, found, solved.seconds / len(seen)
+    for tau in config.temperatures:
+        sampler = DiverseSR(prior, encoder, temperature=tau)
+        drawn, seconds = sample_all(sampler, seen, key, config.samples)
         results[f"sample, {tau:g}"] = *drawn, seconds
         means = [part.mean(1, keepdims=True) for part in drawn]
-        results[f"mean of {flags.samples}, {tau:g}"] = *means, seconds * flags.samples
+        results[f"mean of {config.samples}, {tau:g}"] = *means, seconds * config.samples
     return results, chosen
 
 
-def _reduced(operator, images) -> list[Observation]:
-    reduce = jax.jit(operator.__call__)
-    y = [reduce(jnp.asarray(image)) for image in images.values()]
-    return [Observation(small, operator, _NOISE / 255) for small in y]
+def _tuned(config: Config, prior, operator, key) -> tuple[Entry, dict]:
+    """PnP-HVAE with the settings of best mean PSNR on the validation images."""
+    val = validation_images(prior, config)
+    cases = [(reduced(key, operator, val), val.values())]
+    points = itertools.product(config.pnp_temperatures, config.decoder_stds)
+    grid = [{"temperature": tau, "decoder_std": std} for tau, std in points]
+    method = pnp_hvae(config, None, prior)._replace(grid=lambda problem: grid)
+    factor = f"x{operator.factor}"
+    problem = Problem(factor, "downsample", _NOISE, lambda *_: {})
+    return method, method.choose(cases, problem, config.batch)
 
 
-def _tuned(prior, operator, flags) -> dict:
-    """PnP-HVAE's settings of best mean PSNR on the validation images."""
-    val = validation_for(prior, flags)
-    cases = [(_reduced(operator, val), val.values())]
-    problem = Problem(f"x{operator.factor}", "downsample", _NOISE, lambda *_: {})
-    grids = {"temperatures": flags.pnp_temperatures, "encoder_noises": None}
-    settings = type(flags)(**vars(flags) | grids)
-    return tune_pnp(prior, cases, problem, {"encoder_noise": None}, settings)
+def sample_all(method: DiverseSR, seen, key: jax.Array, count: int):
+    """((images, N, H, W, C) projected, the same before it), seconds for one sample.
 
-
-def sample_all(prior, encoder, seen, tau, flags):
-    """((images, N, H, W, C) projected, the same before it), seconds for one sample."""
-
-    def draw(prior, encoder, y, key):
-        return diverse_sr(prior, encoder, y, key, flags.samples, tau)
-
-    root = jax.random.key(flags.seed)
-    arguments = prior, encoder, seen[0].y, root
-    program = jax.jit(draw).lower(*arguments).compile()
-    jax.block_until_ready(program(*arguments))
-    start, found = time.perf_counter(), []
-    for i, observation in enumerate(tqdm(seen, desc=f"tau {tau:g}", disable=None)):
-        key = jax.random.fold_in(root, i)
-        found.append(jax.device_get(program(prior, encoder, observation.y, key)))
-    seconds = (time.perf_counter() - start) / (len(seen) * flags.samples)
+    Every temperature gets the same draws of a key.
+    """
+    method = method.validate(seen[0])
+    program = _drawn.lower(method, seen[0], key, count=count).compile()
+    jax.block_until_ready(program(method, seen[0], key))
+    begin, found = time.perf_counter(), []
+    text = f"tau {float(np.max(method.temperature)):g}"
+    for i, observation in enumerate(tqdm(seen, desc=text, disable=None)):
+        own = jax.random.fold_in(key, i)
+        found.append(jax.device_get(program(method, observation, own)))
+    seconds = (time.perf_counter() - begin) / (len(seen) * count)
     return [np.stack(part) for part in zip(*found, strict=True)], seconds
 
 
-def _score(label, method, of, images, seen, flags, score) -> list[dict]:
+@partial(jax.jit, static_argnames="count")
+def _drawn(method, observation, key, *, count: int):
+    raw = replace(method, project=False)
+    samples = sample(raw, observation, key=key, n_samples=count).samples
+    project = partial(observation.operator.project, observation.y)
+    return jax.vmap(project)(samples), samples
+
+
+def _score(of, images, seen, scored: int, score) -> list[dict]:
     """A row for each image; of several samples, the mean of their scores."""
     projected, before, seconds = of
     distance = jax.jit(average_pairwise_distance)
     rows = []
     for i, (name, clean) in enumerate(images.items()):
-        found = projected[i][: flags.apd_samples]
+        found = projected[i][:scored]
         singles = [
             score(x, clean)
             | {"brisque": float(brisque(x))}
@@ -166,7 +190,7 @@ def _score(label, method, of, images, seen, flags, score) -> list[dict]:
         row["lr_psnr_worst"] = min(s["lr_psnr"] for s in singles)
         row["apd"] = 1e4 * float(distance(found)) if len(found) > 1 else 0.0
         row["seconds"] = seconds
-        rows.append({"factor": label, "method": method, "image": name, **row})
+        rows.append({"image": name, **row})
     return rows
 
 
@@ -176,49 +200,23 @@ def _consistency(image, observation) -> float:
     return min(float(value), 160.0)
 
 
-def _table(rows, flags, count: int) -> str:
-    columns = {"psnr": ".2f", "ssim": ".3f", "lpips": ".3f", "brisque": ".1f"}
-    columns |= {"lr_psnr_unprojected": ".1f", "lr_psnr": ".1f", "lr_psnr_worst": ".1f"}
-    columns |= {"apd": ".1f", "seconds": ".4f"}
-    columns = {k: form for k, form in columns.items() if k in rows[0]}
-    names = {"lr_psnr_unprojected": "LR-PSNR before", "lr_psnr": "after"}
-    names |= {"lr_psnr_worst": "worst after", "apd": "APD 1e4", "seconds": "s"}
-    names |= {"psnr": "PSNR", "ssim": "SSIM", "lpips": "LPIPS", "brisque": "BRISQUE"}
-    body = []
-    for label, method in dict.fromkeys((r["factor"], r["method"]) for r in rows):
-        own = [r for r in rows if (r["factor"], r["method"]) == (label, method)]
-        body.append(
-            [label, method, *(f"{mean(own, k):{f}}" for k, f in columns.items())]
-        )
-    caption = f"{count} images, prior {flags.prior}, {flags.apd_samples} samples scored"
-    return (
-        f"{caption}\n\n{markdown(['', 'method', *(names[k] for k in columns)], body)}"
-    )
-
-
 def _pictures(results, observation, i: int, clean) -> dict[str, np.ndarray]:
-    factor = clean.shape[0] // observation.y.shape[0]
-    y = np.asarray(observation.y).repeat(factor, 0).repeat(factor, 1)
-    rows = {"observed": y}
+    rows = {"observed": enlarged(observation, clean.shape)}
     for method, (found, *_) in results.items():
-        count = 2 if method.startswith("sample") and len(found[i]) > 1 else 1
-        for number in range(count):
-            rows[method if number == 0 else f"another, {method[8:]}"] = found[i][number]
+        for n in range(2 if method.startswith("sample") and len(found[i]) > 1 else 1):
+            rows[f"another, {method[8:]}" if n else method] = found[i][n]
     return rows | {"clean": clean}
 
 
-def _strip(path, prior, encoders, images, flags) -> None:
+def _strip(path, prior, encoders, images, key: jax.Array) -> None:
     """One face, one draw at rising temperatures, for every factor (figure 6.8)."""
-    clean, rows = next(iter(images.values())), []
-    key = jax.random.key(flags.seed)
-
-    @jax.jit
-    def draw(prior, encoder, y, tau):
-        return diverse_sr(prior, encoder, y, key, 1, tau).samples[0]
-
+    first = dict(list(images.items())[:1])
+    clean, rows = next(iter(first.values())), []
     for encoder in encoders.values():
-        y = encoder.config.operator()(jnp.asarray(clean))
-        row = [np.asarray(draw(prior, encoder, y, jnp.float32(tau))) for tau in _STRIP]
+        (seen,), row = reduced(key, encoder.config.operator(), first), []
+        for tau in _STRIP:
+            method = DiverseSR(prior, encoder, temperature=tau)
+            row.append(np.asarray(sample(method, seen, key=key, n_samples=1).mean))
         rows.append([*row, clean])
     labels = [f"x{factor}" for factor in encoders]
     sheet(path, rows, labels, [*(f"tau {tau:g}" for tau in _STRIP), "original"])

@@ -10,68 +10,58 @@ fill that the solvers start from. --tune looks at the last data step, which keep
 was seen.
 """
 
+from dataclasses import dataclass
 from functools import partial
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrestore import InputError
+from jaxrestore.evaluation.harness import generator, observe
 from jaxrestore.experiments import comparison
-from jaxrestore.experiments import flags as kinds
-from jaxrestore.experiments.methods import observe
+from jaxrestore.experiments.settings import Level, defaults, level, some
 from jaxrestore.operators import Mask
+from jaxrestore.settings import number, setting
 
-QUICK = comparison.QUICK | {"crop": 24, "val_crop": 24, "masks": ["missing"]}
+QUICK = comparison.QUICK | {"crop": 24, "val_crop": 24, "masks": ("missing",)}
 MASKS = ("holes", "missing")
+_share = number(1e-6, 1 - 1e-6)
 
 
-def add_flags(parser) -> None:
-    """Flags of this experiment."""
-    add = parser.add_argument
-    add("--masks", type=kinds.words, default=list(MASKS), help="which")
-    add("--noise", type=kinds.number, default=3.0, help="of 255")
-    add("--holes", type=kinds.number, default=0.1, help="share that holes cover")
-    add("--missing", type=kinds.number, default=0.6, help="share of missing pixels")
-    comparison.add_flags(parser, tune=False, tv_weights=(1, 3, 6, 12, 25, 50))
-    parser.set_defaults(steps=200)
+@defaults(steps=200)
+@dataclass(frozen=True)
+class Config(comparison.Config):
+    masks: tuple = setting(MASKS, some(*MASKS), "which")
+    noise: float = setting(Level(3 / 255), level(), "of 255")
+    holes: float = setting(0.1, _share, "share that holes cover")
+    missing: float = setting(0.6, _share, "share of missing pixels")
 
 
-def run(flags, report) -> None:
+def run(config: Config, report) -> None:
     """Choose settings, solve, score."""
-    for name in ("holes", "missing"):
-        if not 0 < getattr(flags, name) < 1:
-            raise InputError(f"--{name}={getattr(flags, name):g}: expected in (0, 1)")
-    if not 0 < flags.noise <= 255:
-        raise InputError(f"--noise={flags.noise:g}: expected a level above 0, of 255")
-    if not flags.masks or not set(flags.masks) <= set(MASKS):
-        raise InputError(
-            f"--masks={','.join(flags.masks)}: expected {' or '.join(MASKS)}"
-        )
-    shares = {"holes": flags.holes, "missing": flags.missing}
-    problems = [
-        comparison.Problem(
-            name, "mask", flags.noise, partial(masked, name, shares[name], flags.noise)
-        )
-        for name in flags.masks
-    ]
-    comparison.compare(report, flags, comparison.read(flags), problems)
+    problems = []
+    for name in config.masks:
+        degrade = partial(masked, name, getattr(config, name), config.noise)
+        problems.append(comparison.Problem(name, "mask", config.noise, degrade))
+    comparison.natural(config, report, "inpainting", problems)
 
 
-def masked(name: str, share: float, noise: float, images, seed: int):
+def masked(name: str, share: float, noise: float, images, key: jax.Array):
     """Observations of all images, {case: list}."""
-    rng = np.random.default_rng(seed)
-    draw = {"holes": holes, "missing": missing}[name]
+    mask_key, noise_key = jax.random.split(key)
+    rng, draw = generator(mask_key), {"holes": holes, "missing": missing}[name]
     masks = [draw(image.shape[:2], share, rng) for image in images.values()]
     operators = [Mask(jnp.asarray(mask)) for mask in masks]
-    return {f"{100 * share:g} %": observe(images.values(), operators, noise, seed)}
+    seen = observe(noise_key, images.values(), operators, noise)
+    return {f"{100 * share:g} %": seen}
 
 
-def missing(shape: tuple[int, int], share: float, rng: np.random.Generator):
+def missing(shape: tuple[int, ...], share: float, rng: np.random.Generator):
     """Mask (H, W, 1), 0 at a share of the pixels."""
     return (rng.random((*shape, 1)) >= share).astype(np.float32)
 
 
-def holes(shape: tuple[int, int], share: float, rng: np.random.Generator):
+def holes(shape: tuple[int, ...], share: float, rng: np.random.Generator):
     """Mask (H, W, 1), 0 inside discs that cover at least a share of the pixels."""
     seen = np.ones(shape, np.float32)
     rows, columns = np.mgrid[: shape[0], : shape[1]]

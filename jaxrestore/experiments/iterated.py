@@ -9,48 +9,49 @@ ratio of every step. A prior trained for denoising smooths as much as it is told
 --encoder_noise, of 255.
 """
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from jaxrestore.experiments import flags as kinds
-from jaxrestore.experiments.inputs import hierarchical_prior, images_for, told
-from jaxrestore.experiments.tables import markdown
-from jaxrestore.report.charts import chart, label
+from jaxrestore.evaluation.inputs import hierarchical_prior, test_images
+from jaxrestore.evaluation.tables import grouped, markdown
+from jaxrestore.experiments.settings import Config as Base
+from jaxrestore.experiments.settings import defaults, level, tau
+from jaxrestore.report import charts
 from jaxrestore.report.sheets import sheet
+from jaxrestore.settings import count, setting
 
 QUICK = {"max_images": 2, "crop": 16, "steps": 4}
 _COLUMNS = 7
 
 
-def add_flags(parser) -> None:
-    """Flags of this experiment."""
-    add = parser.add_argument
-    add("--temperature", type=kinds.temperatures, default=[0.99], help="tau, one value")
-    add("--steps", type=kinds.count, default=100, help="iterations")
-    add("--encoder_noise", type=kinds.number, default=0.0, help="told, of 255")
-    parser.set_defaults(max_images=4, crop=128)
+@defaults(max_images=4, crop=128)
+@dataclass(frozen=True)
+class Config(Base):
+    temperature: float = setting(0.99, tau, "tau")
+    steps: int = setting(100, count(), "iterations")
+    encoder_noise: float = setting(0.0, level(zero=True), "told, of 255")
 
 
-def run(flags, report) -> None:
+def run(config: Config, report) -> None:
     """Iterate, draw, tabulate."""
-    prior = hierarchical_prior(flags.prior, "iterated")
-    images, tau = images_for(prior, flags), flags.temperature[0]
+    prior = hierarchical_prior(config.prior, "iterated")
+    images, tau = test_images(prior, config), config.temperature
     reconstruct = jax.jit(lambda p, u, t, heard: p.reconstruct(u, t, heard).mean)
-    heard, rows, shown = told(prior, flags.encoder_noise), [], []
-    shown_steps = picked(flags.steps)
+    rows, shown, shown_steps = [], [], picked(config.steps)
     for name, image in tqdm(images.items(), desc="images", disable=None):
         iterates = [image]
-        for step in tqdm(range(1, flags.steps + 1), leave=False, disable=None):
-            after = np.asarray(
-                reconstruct(prior, jnp.asarray(iterates[-1]), tau, heard)
-            )
-            iterates.append(after)
+        for step in tqdm(range(1, config.steps + 1), leave=False, disable=None):
+            last = jnp.asarray(iterates[-1])
+            after = reconstruct(prior, last, tau, config.encoder_noise)
+            iterates.append(np.asarray(after))
             rows.append({"image": name, "step": step, **_changes(iterates)})
         shown.append([iterates[step] for step in shown_steps])
         report.rows(rows)
-    title = f"u <- HVAE(u, {tau:g}), {flags.prior}"
+    title = f"u <- HVAE(u, {tau:g}), {config.prior}"
     if len({image.shape for image in images.values()}) > 1:
         shown = shown[:1]  # a sheet holds images of one size
     labels = [f"k = {step}" for step in shown_steps]
@@ -81,16 +82,11 @@ def _changes(iterates) -> dict[str, float]:
 
 def _table(rows, caption: str) -> str:
     body = []
-    for name in dict.fromkeys(row["image"] for row in rows):
-        own = [row for row in rows if row["image"] == name]
+    for (name,), own in grouped(rows, "image").items():
         ratios = [row["contraction"] for row in own[1:]] or [np.nan]
-        numbers = (
-            own[0]["change"],
-            own[-1]["change"],
-            max(ratios),
-            own[0]["total_variation"],
-            own[-1]["total_variation"],
-        )
+        first, last = own[0], own[-1]
+        numbers = [first["change"], last["change"], max(ratios)]
+        numbers += [first["total_variation"], last["total_variation"]]
         body.append([name, *(f"{value:.3g}" for value in numbers)])
     head = ["image", "first change", "last change", "largest contraction ratio"]
     head += ["total variation a pixel, first iterate", "last iterate"]
@@ -98,13 +94,16 @@ def _table(rows, caption: str) -> str:
 
 
 def _draw(path, rows, title: str) -> None:
-    with chart(path, 2, title) as (left, right):
-        for name in dict.fromkeys(row["image"] for row in rows):
-            own = [row for row in rows if row["image"] == name]
+    with charts.chart(path, 2, title) as (left, right):
+        for (name,), own in grouped(rows, "image").items():
             steps = [row["step"] for row in own]
             left.plot(steps, [row["change"] for row in own], label=name, linewidth=1)
             right.plot(steps, [row["contraction"] for row in own], linewidth=1)
         left.set_yscale("log")
         right.axhline(1, color="black", linestyle="--", linewidth=0.8)
-        label(left, "relative change", "step k", "||u(k) - u(k-1)|| / ||u(k-1)||")
-        label(right, "contraction ratio", "step k", "ratio of the last two changes")
+        charts.label(
+            left, "relative change", "step k", "||u(k) - u(k-1)|| / ||u(k-1)||"
+        )
+        charts.label(
+            right, "contraction ratio", "step k", "ratio of the last two changes"
+        )

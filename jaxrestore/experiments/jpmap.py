@@ -19,80 +19,91 @@ the noisy one, a smooth fill, the one nearest to grey that explains the projecti
 x = G(z).
 """
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
-from jaxrestore import InputError
-from jaxrestore.experiments import flags as kinds
-from jaxrestore.experiments.comparison import draw
+from jaxrestore.evaluation.harness import generator, observe
+from jaxrestore.evaluation.inputs import hierarchical_prior, test_images
+from jaxrestore.evaluation.scoring import outcome
+from jaxrestore.evaluation.tables import grouped
+from jaxrestore.experiments.comparison import Entry, Problem, compare
 from jaxrestore.experiments.inpainting import missing
-from jaxrestore.experiments.inputs import hierarchical_prior, images_for
-from jaxrestore.experiments.methods import observe, solve_latent, starting_image
-from jaxrestore.experiments.scoring import score_all
-from jaxrestore.experiments.tables import scores_table
+from jaxrestore.experiments.settings import Config as Base
+from jaxrestore.experiments.settings import defaults, label, of_255, some
 from jaxrestore.operators import Identity, Mask, Matrix
-from jaxrestore.solvers import csgm, jpmap
+from jaxrestore.settings import count, number, setting
+from jaxrestore.solvers import CSGM, JPMAP, Stopping
 
 QUICK = {"max_images": 2, "steps": 2, "descent_steps": 5, "csgm_steps": 3}
-TASKS = {"denoising": 110.0, "missing": 10.0, "sensing": 10.0}
-_MISSING, _RATE = 0.8, 140 / 784
+TASKS: dict[str, float] = dict(
+    zip(("denoising", "missing", "sensing"), of_255(110, 10, 10), strict=True)
+)
 METHODS = ("CSGM", "JPMAP", "JPMAP continued")
+_MISSING, _RATE = 0.8, 140 / 784
 
 
-def add_flags(parser) -> None:
-    """Flags of this experiment."""
-    add = parser.add_argument
-    parser.set_defaults(prior="vae-faces64")
-    add("--tasks", type=kinds.words, default=list(TASKS), help="which")
-    add("--methods", type=kinds.words, default=["CSGM", "JPMAP"], help="which")
-    add("--steps", type=kinds.count, default=100, help="of JPMAP at most")
-    add("--descent_steps", type=kinds.count, default=300, help="of Adam in one step")
-    add("--tolerance", type=kinds.number, default=1e-4, help="of JPMAP")
-    add("--csgm_steps", type=kinds.count, default=1000, help="of CSGM at most")
-    text = "of CSGM; 0: all its steps, each of which is small"
-    add("--csgm_tolerance", type=kinds.number, default=0.0, help=text)
-    add("--batch", type=kinds.count, default=1, help="images solved together")
-    add("--shown", type=kinds.count, default=2, help="images of each task drawn")
+@defaults(prior="vae-faces64")
+@dataclass(frozen=True)
+class Config(Base):
+    tasks: tuple = setting(tuple(TASKS), some(*TASKS), "which")
+    methods: tuple = setting(METHODS[:2], some(*METHODS), "which")
+    steps: int = setting(100, count(), "of JPMAP at most")
+    descent_steps: int = setting(300, count(), "of Adam in one step")
+    tolerance: float = setting(1e-4, number(0), "of JPMAP")
+    csgm_steps: int = setting(1000, count(), "of CSGM at most")
+    csgm_tolerance: float = setting(
+        0.0, number(0), "of CSGM; 0: all its steps, each of which is small"
+    )
+    batch: int = setting(1, count(), "images solved together")
+    shown: int = setting(2, count(), "images of each task drawn")
 
 
-def run(flags, report) -> None:
+def run(config: Config, report) -> None:
     """Solve, score, tabulate."""
-    for name, known in (("tasks", TASKS), ("methods", METHODS)):
-        if not (given := getattr(flags, name)) or not set(given) <= set(known):
-            raise InputError(
-                f"--{name}={','.join(given)}: expected some of {', '.join(known)}"
-            )
-    prior = hierarchical_prior(flags.prior, "jpmap")
-    images, rows, drawn = images_for(prior, flags), [], []
-    for task in tqdm(flags.tasks, desc="tasks", disable=None):
-        observations = degraded(task, images, flags.seed)
-        results = solve_all(prior, observations, flags)
-        scored = score_all(results, images)
-        counts = [_counts(run) for _, _, runs in results.values() for run in runs]
-        told = [row for row in scored if "steps" in row]
-        for row, more in zip(told, counts, strict=True):
-            row |= more
-        rows += [{"task": task} | row for row in scored]
-        for i, clean in enumerate(list(images.values())[: flags.shown]):
-            pictures = {name: found[0][i] for name, found in results.items()}
-            drawn.append((task, pictures | {"clean": clean}))
-        report.rows(rows)
-    draw(report.picture, drawn)
-    methods = list(dict.fromkeys(row["method"] for row in rows))
-    caption = f"{len(images)} images, prior {flags.prior}"
-    table = scores_table(rows, caption, "task", flags.tasks, methods)
-    report.table(f"{table}\n{_cascade(rows, flags.tasks)}")
+    prior = hierarchical_prior(config.prior, "jpmap")
+    problems = [
+        Problem(task, "mask", TASKS[task], partial(degraded, task), ("task", "case"))
+        for task in config.tasks
+    ]
+    entries, images = contenders(config, prior), test_images(prior, config)
+    caption = f"prior {config.prior}"
+    key = jax.random.key(config.seed)
+    more = {"facts": _facts, "more": _cascade}
+    compare(config, report, key, entries, problems, images, {}, caption, **more)
 
 
-def degraded(task: str, images, seed: int) -> list:
-    """The task's observations of all images."""
-    rng = np.random.default_rng(seed)
+def contenders(config: Config, prior) -> list[Entry]:
+    """The methods of --methods."""
+    inner = config.descent_steps
+    continued = JPMAP(prior, descent_steps=inner, continuation=True)
+    cascade, search = config.tolerance, config.csgm_tolerance
+    known = {
+        "CSGM": (CSGM(prior), config.csgm_steps, search),
+        "JPMAP": (JPMAP(prior, descent_steps=inner), config.steps, cascade),
+        "JPMAP continued": (continued, config.steps, cascade),
+    }
+
+    def entry(name: str) -> Entry:
+        method, steps, tolerance = known[name]
+        rules = Stopping(tolerance)
+        return Entry(name, lambda _: method, lambda _: [{}], steps, rules, history=True)
+
+    return [entry(name) for name in config.methods]
+
+
+def degraded(task: str, images, key: jax.Array) -> dict[str, list]:
+    """The task's observations of all images, {case: list}."""
+    operator_key, noise_key = jax.random.split(key)
+    rng = generator(operator_key)
     make = {"denoising": _all, "missing": _some, "sensing": _projections}[task]
     operators = [make(image.shape, rng) for image in images.values()]
-    return observe(images.values(), operators, TASKS[task], seed)
+    seen = observe(noise_key, images.values(), operators, TASKS[task])
+    return {f"noise {label(TASKS[task])}": seen}
 
 
 def _all(shape, rng):
@@ -100,7 +111,7 @@ def _all(shape, rng):
 
 
 def _some(shape, rng):
-    return Mask(jnp.asarray(missing((shape[0], shape[1]), _MISSING, rng)))
+    return Mask(jnp.asarray(missing(shape[:2], _MISSING, rng)))
 
 
 def _projections(shape, rng):
@@ -109,31 +120,12 @@ def _projections(shape, rng):
     return Matrix(jnp.asarray(rows, jnp.float32), tuple(shape))
 
 
-def solve_all(prior, observations, flags) -> dict[str, tuple]:
-    """method -> (images, seconds for all of them, restorations or ())."""
-    start = [np.asarray(starting_image(o)) for o in observations]
-    cascade = {
-        "max_steps": flags.steps,
-        "tolerance": flags.tolerance,
-        "descent_steps": flags.descent_steps,
-    }
-    search = {"max_steps": flags.csgm_steps, "tolerance": flags.csgm_tolerance}
-    solvers = {
-        "CSGM": (csgm, search),
-        "JPMAP": (jpmap, cascade),
-        "JPMAP continued": (jpmap, cascade | {"continuation": True}),
-    }
-    results: dict[str, tuple] = {"start": (start, 0.0, ())}
-    for name in flags.methods:
-        solver, static = solvers[name]
-        solved = solve_latent(solver, prior, observations, static, flags.batch)
-        results[name] = [r.image for r in solved.runs], solved.seconds, solved.runs
-    return results
-
-
-def _counts(run) -> dict[str, Any]:
+def _facts(run) -> dict[str, Any]:
     """Passes through the network, branches taken, and the largest increase of J1."""
-    counts = {"evaluations": int(run.evaluations), "gradients": int(run.gradients)}
+    counts = outcome(run) | {
+        "evaluations": int(run.evaluations),
+        "gradients": int(run.gradients),
+    }
     if "branch" not in run.history or not run.steps:
         return counts
     branches = run.history["branch"][: int(run.steps)]
@@ -143,11 +135,10 @@ def _counts(run) -> dict[str, Any]:
     return counts | shares | {"largest_increase": float(increase)}
 
 
-def _cascade(rows, tasks) -> str:
+def _cascade(rows) -> str:
     lines = []
-    for task in tasks:
-        own = [r for r in rows if (r["task"], r["method"]) == (task, "JPMAP")]
-        if own:
+    for (task, method), own in grouped(rows, "task", "method").items():
+        if method == "JPMAP":
             totals = [sum(r.get(f"branch_{b}", 0) for r in own) for b in range(4)]
             rising = sum(r.get("largest_increase", 0) > 1e-5 for r in own)
             lines.append(

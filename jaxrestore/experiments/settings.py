@@ -1,65 +1,163 @@
-"""Solver settings of one deblurring problem: kernel, temperature, deviations."""
+"""Settings that experiments share. Levels and deviations are in [0, 1] units.
 
-import numpy as np
+Text gives them as the literature does: "7.65" is of 255, "7.65/255" is the same.
+"""
 
-from jaxrestore import InputError
-from jaxrestore.cli import settings
-from jaxrestore.experiments import flags as kinds
-from jaxrestore.operators import kernels
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, make_dataclass
+from typing import Any, ClassVar, TypeVar
+
+from jaxrestore.errors import InputError
+from jaxrestore.settings import (
+    Check,
+    choice,
+    count,
+    flag,
+    number,
+    parse_number,
+    sequence,
+    setting,
+    text,
+)
+from jaxrestore.solvers.presets import preset
+
+K = TypeVar("K", bound=type)
+
+tau = number(0, 1, above=True)
+taus = sequence(tau)
 
 
-def add_settings(parser, temperature: bool = True) -> None:
-    """Flags for `kernel_of` and `chosen_for`, with --temperature or without."""
-    add = parser.add_argument
-    add("--kernel", help="blur kernel, a file; without: Gaussian of 1.6 pixels")
-    auto = "without: what solve.py uses"
-    if temperature:
-        add("--temperature", type=kinds.temperatures, help=f"in (0, 1]; {auto}")
-    add("--decoder_std", type=kinds.positive, help=f"of 255; {auto}")
-    add("--encoder_noise", type=kinds.number, help=f"of 255, what is told; {auto}")
-
-
-def chosen_for(task: str, noise: float, flags) -> dict:
-    """What the flags say, and what solve.py uses for the rest; of 255.
+def level(*, zero: bool = False, none: bool = False) -> Check:
+    """A level in [0, 1] units; text without a fraction is of 255.
 
     Args:
-        task: one of `jaxrestore.cli.settings.TASKS`.
-        noise: level of 255.
-        flags: with those of `add_settings`, as far as they are there.
+        zero: 0 is a value, too.
+        none: None (text: "none") is a value, too.
     """
-    auto = settings.interpolate(task, noise / 255)
-    chosen = {
-        "temperature": auto.temperature,
-        "decoder_std": 255 * auto.decoder_std,
-        "encoder_noise": 255 * auto.encoder_noise,
-    }
-    for name in chosen:
-        given = getattr(flags, name, None)
-        if given is not None:
-            chosen[name] = given[0] if isinstance(given, list) else given
-    return chosen
 
-
-def kernel_of(flags, images) -> np.ndarray:
-    """The kernel of --kernel, or the Gaussian.
-
-    Raises:
-        InputError: unreadable, or larger than an image.
-    """
-    if flags.kernel:
-        kernel = kernels.load_kernel(flags.kernel)
-    else:
-        kernel = kernels.gaussian(25, 1.6)
-    check_fits(kernel, images, f"--kernel={flags.kernel or 'Gaussian'}")
-    return kernel
-
-
-def check_fits(kernel: np.ndarray, images, argument: str) -> None:
-    """Refuse a kernel that is larger than one of the images."""
-    for name, image in images.items():
-        if kernel.shape[0] > image.shape[0] or kernel.shape[1] > image.shape[1]:
+    def check(value: Any, name: str) -> float | None:
+        if none and value in (None, "none"):
+            return None
+        of_255 = isinstance(value, str) and "/" not in value
+        result = parse_number(value, name) / (255 if of_255 else 1)
+        if not 0 <= result <= 1 or (result == 0 and not zero):
+            least = "from 0" if zero else "above 0"
             raise InputError(
-                f"{argument}: {kernel.shape[0]}x{kernel.shape[1]} pixels, larger than"
-                f" image {name} with {image.shape[0]}x{image.shape[1]}; take larger"
-                " images or a smaller kernel"
+                f"{name}={value}: expected a level {least} to 255, such as 7.65"
             )
+        return result
+
+    return check
+
+
+levels = sequence(level())
+told = level(zero=True, none=True)
+
+
+class Level(float):
+    """A level in [0, 1] units that a help shows of 255."""
+
+    def __str__(self):
+        return f"{255 * self:g}/255"
+
+
+def of_255(*values: float) -> tuple[Level, ...]:
+    """Levels of 255 in [0, 1] units."""
+    return tuple(Level(value / 255) for value in values)
+
+
+def label(level: float) -> str:
+    """A level as it is written: of 255."""
+    return f"{255 * level:g}"
+
+
+def some(*names: str) -> Check:
+    """One or more of some words."""
+    return sequence(choice(*names))
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of every experiment.
+
+    Attributes:
+        required: those that have no default.
+    """
+
+    images: str = setting("", text, "folder of clean test images")
+    out: str = setting("", text, "folder to write to")
+    prior: str = setting("patch-vdvae-natural", text, "bundled name or file")
+    seed: int = setting(0, count(0), "of noise, crops and masks")
+    max_images: int = setting(0, count(0), "of --images; 0: all")
+    crop: int = setting(0, count(0), "central square; 0: all")
+    quick: bool = setting(False, flag, "seconds, on few small images")
+
+    required: ClassVar = ("images", "out")
+
+
+@dataclass(frozen=True)
+class Validated(Config):
+    """With images that settings are chosen on."""
+
+    val: str = setting("", text, "folder of images that settings are chosen on")
+    val_images: int = setting(8, count(0), "of --val; 0: all")
+    val_crop: int = setting(192, count(0), "as --crop, of --val")
+
+    required: ClassVar = ("images", "out", "val")
+
+
+@dataclass(frozen=True)
+class PnPConfig(Config):
+    """Of experiments that run PnP-HVAE; `pnp_settings` reads it."""
+
+    decoder_std: Any = setting(
+        None, level(none=True), "of 255; without: as tuned for the prior"
+    )
+    encoder_noise: Any = setting(None, told, "of 255, what is told; without: as tuned")
+    steps: int = setting(50, count(), "of PnP-HVAE at most")
+    tolerance: float = setting(2e-3, number(0), "of PnP-HVAE")
+    batch: int = setting(1, count(), "images solved together")
+
+
+@dataclass(frozen=True)
+class KernelConfig(PnPConfig):
+    """With one blur kernel."""
+
+    kernel: str = setting(
+        "", text, "blur kernel, a file; without: Gaussian of 1.6 pixels"
+    )
+
+
+def defaults(**values: Any) -> Callable[[K], K]:
+    """A class decorator: the same dataclass of settings with other defaults."""
+
+    def change(kind: K) -> K:
+        known = {f.name: f for f in fields(kind)}
+        changed = [
+            (name, known[name].type, field(default=v, metadata=known[name].metadata))
+            for name, v in values.items()
+        ]
+        own = {"__module__": kind.__module__, "__doc__": kind.__doc__}
+        made: Any = make_dataclass(
+            kind.__name__, changed, bases=(kind,), namespace=own, frozen=True
+        )
+        return made
+
+    return change
+
+
+def pnp_settings(config: Any, report: Any, task: str, noise: float) -> dict[str, Any]:
+    """PnP-HVAE's settings: what `config` gives, for the rest what was tuned.
+
+    Args:
+        config: with some of "temperature", "decoder_std" and "encoder_noise".
+        report: notes where nothing was tuned.
+        task: one of `presets.TASKS`.
+        noise: level in [0, 1] units.
+    """
+    names = "temperature", "decoder_std", "encoder_noise"
+    found = {name: getattr(config, name, None) for name in names}
+    given = {name: value for name, value in found.items() if value is not None}
+    tuned = preset("pnp_hvae", config.prior, task, noise, given)
+    report.note(tuned.note.partition(";")[0])
+    return tuned.settings

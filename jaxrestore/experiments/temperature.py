@@ -3,95 +3,88 @@
   python -m jaxrestore.experiments temperature --images=DIR --out=DIR
 
 Deblurs every image by PnP-HVAE at each temperature and noise level; the other settings
-are those of solve.py unless flags say otherwise. The best temperature of a noise level
-is the one with the highest mean PSNR of the decoder mean, that is, with the ground
-truth at hand.
+are those tuned for the prior unless flags say otherwise. The best temperature of a
+noise level is the one with the highest mean PSNR of the decoder mean, that is, with the
+ground truth at hand.
 """
 
-import itertools
+from dataclasses import dataclass
 
-import jax.numpy as jnp
+import jax
 from tqdm import tqdm
 
-from jaxrestore.experiments import flags as kinds
-from jaxrestore.experiments.inputs import hierarchical_prior, images_for
-from jaxrestore.experiments.methods import observe, solve_pnp
-from jaxrestore.experiments.scoring import scores
-from jaxrestore.experiments.settings import add_settings, chosen_for, kernel_of
-from jaxrestore.experiments.tables import markdown, mean
-from jaxrestore.operators import Blur
-from jaxrestore.report.charts import chart, label
+from jaxrestore.evaluation.harness import observe
+from jaxrestore.evaluation.inputs import blurs, hierarchical_prior, test_images
+from jaxrestore.evaluation.scoring import scores
+from jaxrestore.evaluation.tables import grouped, markdown, mean, pivot
+from jaxrestore.experiments.comparison import pnp_hvae
+from jaxrestore.experiments.settings import (
+    KernelConfig,
+    label,
+    levels,
+    of_255,
+    pnp_settings,
+    taus,
+)
+from jaxrestore.report import charts
+from jaxrestore.settings import setting
 
-QUICK = {"max_images": 2, "crop": 32, "steps": 2, "temperatures": [0.5, 0.9]}
-_TAUS = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99]
-
-
-def add_flags(parser) -> None:
-    """Flags of this experiment."""
-    add_settings(parser, temperature=False)
-    add = parser.add_argument
-    add("--noise", type=kinds.numbers, default=[2.55, 7.65, 12.75], help="of 255")
-    add("--temperatures", type=kinds.temperatures, default=_TAUS, help="to compare")
-    add("--steps", type=kinds.count, default=50, help="iterations at most")
-    add("--tolerance", type=kinds.number, default=2e-3, help="as in solve.py")
-    add("--batch", type=kinds.count, default=1, help="images solved together")
+QUICK = {"max_images": 2, "crop": 32, "steps": 2, "temperatures": (0.5, 0.9)}
+_TAUS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)
 
 
-def run(flags, report) -> None:
+@dataclass(frozen=True)
+class Config(KernelConfig):
+    noise: tuple = setting(of_255(2.55, 7.65, 12.75), levels, "of 255")
+    temperatures: tuple = setting(_TAUS, taus, "to compare")
+
+
+def run(config: Config, report) -> None:
     """Solve, draw, tabulate."""
-    prior = hierarchical_prior(flags.prior, "temperature")
-    images = images_for(prior, flags)
-    operators = [Blur(jnp.asarray(kernel_of(flags, images)))] * len(images)
-    rows, settings = [], {}
-    cases = list(itertools.product(flags.noise, sorted(set(flags.temperatures))))
-    for noise, tau in tqdm(cases, desc="cases", disable=None):
-        observations = observe(images.values(), operators, noise, flags.seed)
-        settings[noise] = chosen_for("blur", noise, flags)
-        chosen = settings[noise] | {"temperature": tau}
-        solved = solve_pnp(prior, observations, chosen, flags)
-        for (name, clean), one in zip(images.items(), solved.runs, strict=True):
-            row = {"noise": noise, "temperature": tau, "image": name}
-            row |= scores(one.mean, clean)
-            rows.append(row | {"steps": int(one.steps), "status": int(one.status)})
-        report.rows(rows)
-    means = means_of(rows)
-    _draw(report.picture, means, flags, len(images))
-    for setting in settings.values():
-        del setting["temperature"]
-    report.table(_table(means, len(images)), {"by noise level": settings})
+    prior = hierarchical_prior(config.prior, "temperature")
+    images = test_images(prior, config)
+    operators = blurs(config.kernel, images, "--kernel")
+    method, rows, settings = pnp_hvae(config, report, prior), [], {}
+    keys = jax.random.split(jax.random.key(config.seed), len(config.noise))
+    for noise, key in zip(config.noise, keys, strict=True):
+        name, seen = label(noise), observe(key, images.values(), operators, noise)
+        chosen = settings[name] = pnp_settings(config, report, "blur", noise)
+        del chosen["temperature"]
+        for tau in tqdm(sorted(set(config.temperatures)), name, disable=None):
+            runs = method.solve(seen, chosen | {"temperature": tau}, config.batch).runs
+            for (image, clean), one in zip(images.items(), runs, strict=True):
+                row = {"noise": name, "temperature": tau, "image": image}
+                row |= scores(one.mean, clean)
+                rows.append(row | {"steps": int(one.steps), "status": int(one.status)})
+            report.rows(rows)
+    _draw(report.picture, rows, f"deblurring {len(images)} images, {config.prior}")
+    report.table(_table(rows, len(images)), {"by noise level": settings})
 
 
-def means_of(rows) -> dict[float, dict[float, tuple[float, float]]]:
-    """Mean PSNR and SSIM by noise level and temperature."""
+def _curves(rows) -> dict[str, dict[float, float]]:
+    """Mean PSNR by noise level and temperature."""
     result: dict = {}
-    for noise, tau in dict.fromkeys((r["noise"], r["temperature"]) for r in rows):
-        own = [r for r in rows if (r["noise"], r["temperature"]) == (noise, tau)]
-        result.setdefault(noise, {})[tau] = mean(own, "psnr"), mean(own, "ssim")
+    for (noise, tau), own in grouped(rows, "noise", "temperature").items():
+        result.setdefault(noise, {})[tau] = mean(own, "psnr")
     return result
 
 
-def best(by_temperature: dict[float, tuple[float, float]]) -> float:
-    """The temperature with the highest mean PSNR."""
-    return max(by_temperature, key=lambda tau: by_temperature[tau][0])
-
-
-def _table(means, count: int) -> str:
-    taus = list(next(iter(means.values())))
-    body = []
-    for noise, values in means.items():
-        cells = (f"{values[tau][0]:.2f} / {values[tau][1]:.3f}" for tau in taus)
-        body.append([f"{noise:g}", *cells, f"**{best(values):g}**"])
+def _table(rows, count: int) -> str:
+    best = {noise: max(of, key=of.__getitem__) for noise, of in _curves(rows).items()}
+    cells = pivot(rows, "noise", "temperature", {"psnr": ".2f", "ssim": ".3f"})
+    body = [[n, *of.values(), f"**{best[n]:g}**"] for n, of in cells.items()]
+    taus = next(iter(cells.values()))
     head = ["noise", *(f"tau {tau:g}" for tau in taus), "best tau"]
     caption = f"{count} images, blur, mean PSNR (dB) / SSIM of the decoder mean"
     return f"{caption}\n\n{markdown(head, body)}"
 
 
-def _draw(path, means, flags, count: int) -> None:
-    title = f"deblurring {count} images, {flags.prior}"
-    with chart(path, 1, title) as (ax,):
-        for noise, values in means.items():
-            psnrs = [psnr for psnr, _ in values.values()]
-            (line,) = ax.plot(list(values), psnrs, ".-", label=f"noise {noise:g}/255")
-            at = best(values)
-            ax.plot(at, values[at][0], "o", color=line.get_color(), fillstyle="none")
-        label(ax, "the best is circled", "temperature", "mean PSNR (dB)")
+def _draw(path, rows, title: str) -> None:
+    with charts.chart(path, 1, title) as (ax,):
+        for noise, of in _curves(rows).items():
+            name = f"noise {noise}/255"
+            (line,) = ax.plot(list(of), list(of.values()), ".-", label=name)
+            at = max(of, key=of.__getitem__)
+            ax.plot(at, of[at], "o", color=line.get_color(), fillstyle="none")
+        text = "the best is circled"
+        charts.label(ax, text, "temperature", "mean PSNR (dB)")

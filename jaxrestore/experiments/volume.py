@@ -16,6 +16,7 @@ assumption is harmless. (The thesis' figure shows the plain norm, in which A_l h
 unit to compare with.) A prior with a noise input is told --noise.
 """
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -24,43 +25,41 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from jaxrestore.experiments import flags as kinds
-from jaxrestore.experiments.inputs import hierarchical_prior, images_for, told
-from jaxrestore.experiments.tables import markdown
+from jaxrestore.evaluation.inputs import hierarchical_prior, test_images
+from jaxrestore.evaluation.tables import grouped, markdown
+from jaxrestore.experiments.settings import Config as Base
+from jaxrestore.experiments.settings import defaults, level, tau
 from jaxrestore.priors.hvae.gaussian import blend, tempered
-from jaxrestore.report.charts import chart, label
+from jaxrestore.report import charts
+from jaxrestore.settings import count, number, setting
 
 QUICK = {"max_images": 1, "crop": 16, "draws": 2}
 
 
-def add_flags(parser) -> None:
-    """Flags of this experiment."""
-    add = parser.add_argument
-    add("--temperature", type=kinds.temperatures, default=[0.8], help="tau, one value")
-    add("--reach", type=kinds.number, default=2.0, help="largest t, in deviations")
-    add("--draws", type=kinds.count, default=8, help="for each image and group")
-    add("--noise", type=kinds.number, default=0.0, help="added to the images, of 255")
-    parser.set_defaults(max_images=4, crop=64)
+@defaults(max_images=4, crop=64)
+@dataclass(frozen=True)
+class Config(Base):
+    temperature: float = setting(0.8, tau, "tau")
+    reach: float = setting(2.0, number(0), "largest t, in deviations")
+    draws: int = setting(8, count(), "for each image and group")
+    noise: float = setting(0.0, level(zero=True), "added to the images, of 255")
 
 
-def run(flags, report) -> None:
+def run(config: Config, report) -> None:
     """Measure, draw, tabulate."""
-    prior = hierarchical_prior(flags.prior, "volume", groups=2)
-    images, tau = images_for(prior, flags), flags.temperature[0]
-    heard, rows = told(prior, flags.noise), []
-    for i, (name, clean) in enumerate(
-        tqdm(images.items(), desc="images", disable=None)
-    ):
-        key = jax.random.fold_in(jax.random.key(flags.seed), i)
-        noise_key, move_key = jax.random.split(key)
-        noise = flags.noise / 255 * jax.random.normal(noise_key, clean.shape)
-        moved = measure(
-            prior, clean + noise, tau, move_key, heard, flags.reach, draws=flags.draws
-        )
+    prior = hierarchical_prior(config.prior, "volume", groups=2)
+    images, tau, rows = test_images(prior, config), config.temperature, []
+    root = jax.random.key(config.seed)
+    bar = tqdm(images.items(), desc="images", disable=None)
+    for i, (name, clean) in enumerate(bar):
+        noise_key, move_key = jax.random.split(jax.random.fold_in(root, i))
+        seen = clean + config.noise * jax.random.normal(noise_key, clean.shape)
+        told = tau, move_key, config.noise, config.reach
+        moved = measure(prior, seen, *told, draws=config.draws)
         rows += _rows(name, jax.device_get(moved))
         report.rows(rows)
-    _draw(report.picture, rows, f"{flags.prior}, tau = {tau:g}")
-    caption = f"{len(images)} images, {flags.draws} draws a group, tau = {tau:g}"
+    _draw(report.picture, rows, f"{config.prior}, tau = {tau:g}")
+    caption = f"{len(images)} images, {config.draws} draws a group, tau = {tau:g}"
     report.table(_table(rows, caption), {"groups": prior.num_groups})
 
 
@@ -158,8 +157,7 @@ def _rows(name: str, moves: Moves) -> list[dict]:
 
 def _table(rows, caption: str) -> str:
     body = []
-    for group in sorted({row["group"] for row in rows}):
-        own = [row for row in rows if row["group"] == group]
+    for (group,), own in sorted(grouped(rows, "group").items()):
         a, b = (np.array([row[k] for row in own]) for k in ("distance", "change"))
         ratio = np.abs(b).sum() / max(a.sum(), 1e-30)
         numbers = a.mean(), np.abs(b).mean(), ratio
@@ -173,7 +171,7 @@ def _table(rows, caption: str) -> str:
 
 
 def _draw(path, rows, title: str) -> None:
-    with chart(path, 1, title) as (ax,):
+    with charts.chart(path, 1, title) as (ax,):
         a, b, group = (
             np.array([r[k] for r in rows]) for k in ("distance", "change", "group")
         )
@@ -182,4 +180,4 @@ def _draw(path, rows, title: str) -> None:
         top = float(a.max())
         ax.plot([0, top], [0, top], "k--", linewidth=0.8, label="change = A")
         ax.plot([0, top], [0, -top], "k--", linewidth=0.8)
-        label(ax, "one point a draw", "A_l (nats x 2)", "change of B_(l+1)")
+        charts.label(ax, "one point a draw", "A_l (nats x 2)", "change of B_(l+1)")

@@ -80,7 +80,3 @@ class Density(Protocol):
     def __call__(self, image: jax.Array) -> jax.Array:
         """(H, W, C) in [0, 1] units -> (), differentiable."""
         ...
-
-
-class HierarchicalPrior(Reconstructs, Decodes, Protocol):
-    """Both; until the solvers say which they need."""

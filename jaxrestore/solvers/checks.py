@@ -15,7 +15,7 @@ def decoder_std(value: Any, name: str) -> Any:
         return None
     try:
         array = np.asarray(parse_number(value, name) if np.ndim(value) == 0 else value)
-        good = bool(np.all((array > 0) & (array <= 10)))
+        good = array.size > 0 and bool(np.all((array > 0) & (array <= 10)))
     except (InputError, TypeError):
         good = False
     if not good:

@@ -103,12 +103,13 @@ def test_other_numbers_compile_nothing_and_move_nothing(name):
     first, second = measurements(name, 2)
     usual, others = SETTINGS[name]
     before, after = build(name, usual), build(name, others, 1)
+    key, other_key = KEYS[0], KEYS[1]
     jax.monitoring.register_event_duration_secs_listener(listen)
     try:
-        run(before, first, KEYS[0], tolerance=1e-3, patience=3)
+        run(before, first, key, tolerance=1e-3, patience=3)
         count = len(compiled)
         with jax.transfer_guard("disallow"):
-            result = run(after, second, KEYS[1], tolerance=1e-4, patience=4)
+            result = run(after, second, other_key, tolerance=1e-4, patience=4)
             jax.block_until_ready(result)
         assert count > 0 and len(compiled) == count
     finally:

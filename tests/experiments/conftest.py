@@ -55,6 +55,7 @@ def experiment(folder, tmp_path):
         flags = [flag.format(folder) for flag in flags]
         where = [f"--images={folder}/images", f"--out={out}"]
         weights = f"--prior={folder}/{prior}.safetensors"
+        weights = "--prior=none" if prior == "none" else weights
         arguments = ["experiments", name, *where, weights, "--quick", *flags]
         assert run_command(main, arguments) == 0
         picture = np.asarray(Image.open(out / f"{name}.png"))

@@ -5,8 +5,8 @@ import importlib
 import pytest
 
 from jaxrestore.cli.entry import run_command
+from jaxrestore.experiments import EXPERIMENTS
 from jaxrestore.experiments.command import main
-from jaxrestore.experiments.registry import EXPERIMENTS
 
 
 def test_help_lists_every_experiment(capsys):
@@ -18,10 +18,9 @@ def test_help_lists_every_experiment(capsys):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_help_of_an_experiment(name, capsys):
     module = importlib.import_module(f"jaxrestore.experiments.{name}")
-    with pytest.raises(SystemExit) as leaving:
-        main(["experiments", name, "--help"])
+    assert run_command(main, ["experiments", name, "--help"]) == 0
     text = capsys.readouterr().out
-    assert leaving.value.code == 0 and "--images" in text
+    assert "--images" in text
     assert module.__doc__.splitlines()[0] in text
     options = {f"--{flag}" for flag in module.QUICK}
     assert all(option in text for option in options)
@@ -38,8 +37,10 @@ IMAGES, VAL = "--images={0}/images", "--val={0}/images"
         (["volume"], "--images, --out"),
         (["volume", "--images={0}/none"], "no such folder"),
         (["volume", "--images={0}"], "no image in this folder"),
-        (["volume", "--images={0}", "--sed=1"], "--sed=1"),
-        (["volume", "--images={0}", "--temperature=2"], "(0, 1]"),
+        (["volume", "--images={0}", "--sed=1"], "did you mean --seed?"),
+        (["volume", "--images={0}", "--temperature=2"], "--temperature=2: expected a"),
+        (["volume", "--images={0}", "--noise=300"], "--noise=300: expected a level"),
+        (["temperature", IMAGES, "--noise=0"], "--noise=0: expected a level above 0"),
         (["iterated", "--images={0}", "--steps=0"], "from 1 on"),
         (["volume", "--images={0}", "--prior=nobody"], "bundled prior"),
         (["volume", "--images={0}", "--prior=alr-natural"], "a Critic"),
@@ -47,6 +48,7 @@ IMAGES, VAL = "--images={0}/images", "--val={0}/images"
             ["iterated", IMAGES, "--prior={0}/vdvae.safetensors", "--crop=5"],
             "takes 8x8",
         ),
+        (["denoising", IMAGES, VAL, "--priors=vae-faces64"], "is a VAE"),
         (["contraction", IMAGES, "--patch=99"], "--patch=99"),
         (["deblurring", IMAGES, VAL, "--ids=9", "--val_crop=8"], "--ids=9"),
         (

@@ -2,9 +2,11 @@
 
 import json
 
+import jax
 import numpy as np
 
 from jaxrestore.experiments.comparison import Problem
+from jaxrestore.experiments.deblurring import blurred
 from jaxrestore.experiments.faces import operator
 from jaxrestore.experiments.inpainting import holes, missing
 
@@ -24,17 +26,39 @@ def test_deblurring(experiment, tmp_path):
     assert 15 < scores["start"] < scores["total variation"] + 1
     settings = tmp_path / "out" / "deblurring_settings.json"
     written = json.loads(settings.read_text())["7.65"]
-    assert np.round(written["tv_weight"] * 7.65 / 255 * 100) in (10, 20)
+    assert np.round(written["tv"]["weight"] * 7.65 / 255 * 100) in (10, 20)
     text = (tmp_path / "out" / "deblurring.md").read_text()
-    assert "| total variation |" in text and "tv_weight" in text
+    assert "| total variation |" in text and '"tv": {"weight"' in text
 
 
 def test_settings_of_an_earlier_run_need_no_tuning(experiment, tmp_path, capsys):
-    table = {"7.65": {"temperature": 0.7, "decoder_std": 9, "tv_weight": 3.0}}
+    pnp = {"temperature": 0.7, "decoder_std": 0.04}
+    table = {"7.65": {"pnp_hvae": pnp, "tv": {"weight": 3.0}}}
     path = tmp_path / "table.json"
     path.write_text(json.dumps(table))
     experiment("deblurring", VAL, f"--settings={path}", prior="patch")
     assert "val," not in capsys.readouterr().out
+
+
+def test_denoising(experiment, tmp_path):
+    rows = experiment("denoising", VAL, prior="none")
+    methods = ["start", "total variation", "alr-natural"]
+    assert [row["method"] for row in rows] == methods
+    text = (tmp_path / "out" / "denoising.md").read_text()
+    assert "alr-natural, SHA-256" in text and "of 1 |" in text
+
+
+def test_one_key_for_each_image_kernel_and_level():
+    images = {name: np.zeros((8, 8, 1), np.float32) for name in "ab"}
+    kernels = dict.fromkeys(("one", "two"), np.ones((1, 1), np.float32))
+    keys = jax.random.split(jax.random.key(0), 2)
+    draws = [
+        np.asarray(observation.y).tobytes()
+        for key in keys
+        for seen in blurred(kernels, 0.1, images, key).values()
+        for observation in seen
+    ]
+    assert len(set(draws)) == 8
 
 
 def test_inpainting(experiment):
@@ -54,4 +78,4 @@ def test_masks_and_operators():
     assert abs(missing((64, 80), 0.6, rng).mean() - 0.4) < 0.03
     square = operator("square", (9, 9, 1), rng)(np.ones((9, 9, 1), np.float32))
     assert float(square.sum()) == 81 - 9
-    assert Problem("x", "mask", 3.0, lambda images, seed: {}).tuned == "image"
+    assert Problem("x", "mask", 0.01, lambda images, key: {}).tuned == "image"

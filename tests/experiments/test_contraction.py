@@ -29,4 +29,4 @@ def test_command(experiment):
 
 def test_pairs_of_one_image_leave_noise_0_out(experiment):
     rows = experiment("contraction", "--pairs=same", "--temperatures=0.8")
-    assert {row["noise"] for row in rows} == {"25.0", "50.0"}
+    assert {row["noise"] for row in rows} == {"25", "50"}

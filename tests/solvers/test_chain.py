@@ -46,15 +46,15 @@ class Walk(Sampler):
 
 
 def test_statistics_are_those_of_the_samples():
-    drawn = sample(Walk(), SEEN, key=KEY, n_samples=50, chains=4, quantiles=LEVELS)
-    np.testing.assert_allclose(drawn.mean, drawn.samples.mean(0), atol=1e-6)
-    np.testing.assert_allclose(drawn.std, drawn.samples.std(0), atol=1e-6)
+    drawn = sample(Walk(), SEEN, key=KEY, n_samples=501, chains=4, quantiles=LEVELS)
+    np.testing.assert_allclose(drawn.mean, drawn.samples.mean(0), atol=1e-5)
+    np.testing.assert_allclose(drawn.std, drawn.samples.std(0), atol=1e-5)
     exact = np.quantile(drawn.samples, LEVELS, axis=0)
-    np.testing.assert_allclose(drawn.quantiles, exact, atol=0.5)
-    assert (int(drawn.count), int(drawn.status)) == (50, Status.DRAWN)
-    kept = sample(Walk(), SEEN, key=KEY, n_samples=50, chains=4, keep=False)
+    np.testing.assert_allclose(drawn.quantiles, exact, atol=0.15)
+    assert (int(drawn.count), int(drawn.status)) == (501, Status.DRAWN)
+    kept = sample(Walk(), SEEN, key=KEY, n_samples=501, chains=4, keep=False)
     assert kept.samples is None and kept.quantiles is None
-    np.testing.assert_array_equal(kept.mean, drawn.mean)
+    np.testing.assert_allclose(kept.mean, drawn.mean, atol=1e-6)
 
 
 def test_burn_in_and_thinning():

@@ -27,16 +27,16 @@ def scores(image, clean) -> dict[str, float]:
     return {name: float(values.get(name, np.nan)) for name in ("psnr", "ssim")}
 
 
-def scorer(weights: str | None = None) -> Callable[[Any, Any], dict[str, float]]:
+def scorer(weights: str = "") -> Callable[[Any, Any], dict[str, float]]:
     """PSNR and SSIM, and LPIPS with a weights file.
 
     Args:
-        weights: what `python -m jaxrestore.convert --format=lpips` wrote, or None.
+        weights: what `python -m jaxrestore.convert --format=lpips` wrote, or "".
 
     Raises:
         InputError: not such a file.
     """
-    if weights is None:
+    if not weights:
         return scores
     distance = jax.jit(load_lpips(weights).__call__)
 
@@ -47,7 +47,14 @@ def scorer(weights: str | None = None) -> Callable[[Any, Any], dict[str, float]]
     return scores_with_lpips
 
 
-def score_all(results, images: Mapping[str, Any], score=scores) -> list[dict]:
+def outcome(run: Any) -> dict[str, int]:
+    """How a restoration ended."""
+    return {"steps": int(run.steps), "status": int(run.status)}
+
+
+def score_all(
+    results, images: Mapping[str, Any], score=scores, facts=outcome
+) -> list[dict]:
     """One row for every method and image.
 
     Args:
@@ -55,13 +62,14 @@ def score_all(results, images: Mapping[str, Any], score=scores) -> list[dict]:
             restorations or ()).
         images: clean ones by name.
         score: (image, clean) -> named numbers.
+        facts: restoration -> further columns.
     """
     rows = []
     for method, (restored, seconds, runs) in results.items():
         for i, (name, clean) in enumerate(images.items()):
             row = {"image": name, "method": method, **score(restored[i], clean)}
             if len(runs):
-                row |= {"steps": int(runs[i].steps), "status": int(runs[i].status)}
+                row |= facts(runs[i])
             rows.append(row | {"seconds": seconds / len(images)})
     return rows
 
@@ -71,16 +79,18 @@ def best_of(grid: Sequence[dict], solve, cases, label: str) -> dict:
 
     Args:
         grid: settings to choose from.
-        solve: (observations, point) -> images.
+        solve: (observations, **point) -> images.
         cases: pairs of observations and clean images.
         label: for the progress bar and the lines that tell each score.
     """
+    if len(grid) == 1:
+        return grid[0]
     means = []
     for chosen in tqdm(grid, desc=f"tune {label}", disable=None):
         values = [
             scores(x, clean)["psnr"]
             for observations, images in cases
-            for x, clean in zip(solve(observations, chosen), images, strict=True)
+            for x, clean in zip(solve(observations, **chosen), images, strict=True)
         ]
         means.append(float(np.mean(np.nan_to_num(values, nan=-np.inf))))
         tqdm.write(f"val, {label}, {chosen}: {means[-1]:.3f} dB")

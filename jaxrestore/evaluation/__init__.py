@@ -1,0 +1,1 @@
+"""What experiments and benchmarks share: inputs, harness, scores, tables, records."""
