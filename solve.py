@@ -2,7 +2,8 @@
 
 import sys
 
+from jaxrestore.cli.entry import run_command
 from jaxrestore.cli.solve import main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    sys.exit(run_command(main, sys.argv))

@@ -282,6 +282,8 @@ def sequence(check: Check, least: int = 1, length: int | None = None) -> Check:
         if isinstance(value, str):
             value = [part.strip() for part in value.strip("()[]").split(",")]
             value = [part for part in value if part]
+        if hasattr(value, "tolist"):
+            value = value.tolist()
         if not isinstance(value, (list, tuple)):
             value = [value]
         if len(value) < least or (length is not None and len(value) != length):

@@ -11,7 +11,4 @@ from jaxrestore.configs.solve.diverse_sr_x4 import get_config as x4
 
 def get_config():
     """Antialiased bicubic reduction by 2, no noise; eight samples."""
-    config = x4()
-    config.factor = 2
-    config.encoder = "cvdvae-faces64-x2"
-    return config
+    return x4() | {"factor": 2, "encoder": "cvdvae-faces64-x2"}

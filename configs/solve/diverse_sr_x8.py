@@ -11,7 +11,4 @@ from jaxrestore.configs.solve.diverse_sr_x4 import get_config as x4
 
 def get_config():
     """Antialiased bicubic reduction by 8, no noise; eight samples."""
-    config = x4()
-    config.factor = 8
-    config.encoder = "cvdvae-faces64-x8"
-    return config
+    return x4() | {"factor": 8, "encoder": "cvdvae-faces64-x8"}

@@ -12,7 +12,4 @@ from jaxrestore.configs.solve.face_motion_deblur import get_config as motion_deb
 
 def get_config():
     """Gaussian blur of 2 pixels and noise 8/255."""
-    config = motion_deblur()
-    config.kernel.kind = "gaussian"
-    config.kernel.std = 2.0
-    return config
+    return motion_deblur() | {"kernel": {"kind": "gaussian", "std": 2.0}}

@@ -11,12 +11,13 @@ from jaxrestore.configs.solve.inpaint import get_config as inpaint
 
 def get_config():
     """A mask file, noise 3/255."""
-    config = inpaint()
-    config.simulated_noise_std = "3/255"
-    config.solver.temperature = "0.3:0.8"
-    config.solver.decoder_std = "3/255"
-    config.solver.max_steps = 100
-    config.solver.patience = 100
-    config.solver.tolerance = 0.0  # as in the article: all steps
-    config.output_image = "mean"
-    return config
+    return inpaint() | {
+        "solver": {
+            "name": "pnp_hvae",
+            "temperature": "0.3:0.8",
+            "decoder_std": "3/255",
+        },
+        # As in the article: all steps.
+        "stopping": {"max_steps": 100, "patience": 100, "tolerance": 0.0},
+        "output_image": "mean",
+    }

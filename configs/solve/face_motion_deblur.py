@@ -12,10 +12,11 @@ from jaxrestore.configs.solve.motion_deblur import get_config as motion_deblur
 
 def get_config():
     """Motion blur and noise 8/255."""
-    config = motion_deblur()
-    config.simulated_noise_std = "8/255"
-    config.solver.temperature = "0.99:0.8"
-    config.solver.decoder_std = "5/255"
-    config.solver.patience = 10
-    config.solver.tolerance = 0.0  # the plateau rule alone stops
-    return config
+    return motion_deblur() | {
+        "solver": {
+            "name": "pnp_hvae",
+            "temperature": "0.99:0.8",
+            "decoder_std": "5/255",
+        },
+        "stopping": {"patience": 10, "tolerance": 0.0},  # the plateau rule alone stops
+    }

@@ -11,10 +11,12 @@ from jaxrestore.configs.solve.sr_x4 import get_config as sr_x4
 
 def get_config():
     """Gaussian blur of 2 pixels, every fourth pixel kept, noise 3/255."""
-    config = sr_x4()
-    config.solver.temperature = "0.8:0.5"
-    config.solver.decoder_std = "5/255"
-    config.solver.patience = 10
-    config.solver.tolerance = 0.0  # the plateau rule alone stops
-    config.output_image = "mean"
-    return config
+    return sr_x4() | {
+        "solver": {
+            "name": "pnp_hvae",
+            "temperature": "0.8:0.5",
+            "decoder_std": "5/255",
+        },
+        "stopping": {"patience": 10, "tolerance": 0.0},  # the plateau rule alone stops
+        "output_image": "mean",
+    }

@@ -6,12 +6,7 @@
 A real photograph needs its own kernel; the one below serves --simulate.
 """
 
-from jaxrestore.cli.solve_config import default_config
-
 
 def get_config():
     """Motion blur drawn at random on 25x25 pixels, noise 8/255."""
-    config = default_config()
-    config.kernel.kind = "motion"
-    config.simulated_noise_std = "8/255"
-    return config
+    return {"kernel": {"kind": "motion"}, "simulated_noise_std": "8/255"}

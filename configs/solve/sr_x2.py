@@ -8,8 +8,4 @@ from jaxrestore.configs.solve.sr_x4 import get_config as sr_x4
 
 def get_config():
     """Gaussian blur of 1 pixel, every second pixel kept, noise 3/255."""
-    config = sr_x4()
-    config.factor = 2
-    config.kernel.size = 15
-    config.kernel.std = 1.0
-    return config
+    return sr_x4() | {"factor": 2, "kernel": {"size": 15, "std": 1.0}}

@@ -1,79 +1,119 @@
 """Restoring images one after the other: skip, restore, write, record, report."""
 
+import dataclasses
+import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import jax
 import numpy as np
 from tqdm import tqdm
 
-from jaxrestore.cli.restorer import Outcome, Restorer
-from jaxrestore.cli.solve_flags import Options
+from jaxrestore.cli import outputs
+from jaxrestore.cli.chosen import Chosen
+from jaxrestore.cli.solve_config import SolveConfig
 from jaxrestore.cli.task import Problem, Task
 from jaxrestore.data.files import make_folder
-from jaxrestore.data.images import write_png
+from jaxrestore.data.images import LoadedImage, list_images, read_image
 from jaxrestore.errors import InputError
-from jaxrestore.likelihoods import Observation
-from jaxrestore.metrics import psnr, ssim
-from jaxrestore.priors.weights import resolve, sha256
-from jaxrestore.report import sheets
 from jaxrestore.report import summary as records
 from jaxrestore.report.table import score_table
-from jaxrestore.solvers import Restoration, Status, status_name
+from jaxrestore.settings import as_dict
+from jaxrestore.solvers import Status
 
-FILES = ("observed.png", "restored.png", "comparison.png")  # beside the method's own
+SAMPLE = "cat"
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """An image to restore; `path` None is the sample."""
+
+    name: str
+    path: Path | None
+
+    def load(self) -> LoadedImage:
+        return sample_image() if self.path is None else read_image(self.path)
+
+    def sha256(self) -> str:
+        if self.path is None:
+            return "sample"
+        try:
+            return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise InputError(
+                f"--input={self.path}: cannot be read ({error.strerror}), expected an"
+                " image file"
+            ) from error
+
+
+def items(path: str | None) -> list[Item]:
+    """The images of a file or folder, with names that are theirs alone."""
+    if path is None:
+        return [Item(SAMPLE, None)]
+    if not Path(path).is_dir():
+        return [Item(Path(path).stem, Path(path))]
+    files = list_images(path)
+    stems = [file.stem for file in files]
+    return [
+        Item(file.stem if stems.count(file.stem) == 1 else file.name, file)
+        for file in files
+    ]
+
+
+def sample_image() -> LoadedImage:
+    """A 256x256 photograph of a cat, which scikit-image ships (public domain)."""
+    from skimage import data
+
+    pixels = np.asarray(data.chelsea()[20:276, 90:346], np.float32) / 255
+    return LoadedImage(pixels)
 
 
 class Batch:
-    """A run of solve.py over its images.
+    """A run of solve over its images.
 
     Args:
-        options: The checked command line.
-        task: What happened to the images.
-        prior: What config.prior names.
+        config: the settings.
+        output: folder for the results.
+        simulate: the images are clean and are degraded first.
+        overwrite: restore again what is already done.
 
     Raises:
-        InputError: A setting does not fit the prior, or the output folder holds other
+        InputError: a setting does not fit the prior, or the output folder holds other
             things.
     """
 
-    def __init__(self, options: Options, task: Task, prior: Any):
-        self._options = options
-        self._task = task
-        config = options.config
-        self._restorer = Restorer(prior, config)
+    def __init__(
+        self, config: SolveConfig, output: Path, simulate: bool, overwrite: bool
+    ):
+        self._config, self._output, self._overwrite = config, output, overwrite
+        self._chosen = Chosen(config)
+        self._task = Task(config, simulate, self._chosen.prior)
         header = {
-            "config": config.to_dict(),
-            "simulated": options.simulate,
-            "prior": _weights(config.prior),
-            "encoder": _weights(config.encoder) if config.encoder else None,
+            "config": as_dict(config),
+            "simulated": simulate,
+            **self._chosen.weights,
             "versions": records.versions(),
             "device": records.device(),
+            "notes": self._task.notes,
         }
         decisive = [header[k] for k in ("config", "simulated", "versions")]
-        decisive += [header["prior"]["sha256"], records.array_hash(*task.contents())]
-        decisive += [header["encoder"]]
+        decisive += [self._chosen.weights, records.array_hash(*self._task.contents())]
         self._summary = records.Summary.resume(
-            options.output / "summary.json", header, decisive
+            output / "summary.json", header, decisive
         )
+        self._said: set[str] = set()
 
-    @property
-    def _files(self) -> tuple[str, ...]:
-        return FILES + self._restorer.method.files
-
-    def run(self, items: Sequence[Any]) -> dict[str, str]:
+    def run(self, images: Sequence[Item]) -> dict[str, str]:
         """Restores the images that are not done yet.
-
-        Args:
-            items: Images with `name`, `load()` and `sha256()`.
 
         Returns:
             name -> reason, for those that could not be restored.
         """
+        for note in self._task.notes:
+            _say(note)
         failures, skipped = {}, []
-        bar = tqdm(items, unit="image", disable=None if len(items) > 1 else True)
+        single = len(images) == 1
+        bar = tqdm(images, unit="image", disable=True if single else None)
         for item in bar:
             bar.set_description(item.name)
             try:
@@ -81,83 +121,64 @@ class Batch:
                     skipped.append(item.name)
             except InputError as error:
                 failures[item.name] = str(error)
-                self._summary.fail(item.name, str(error))
-                if len(items) > 1:
+                if self._output.is_dir():
+                    self._summary.fail(item.name, str(error))
+                if not single:
                     _say(f"error: {error}")
-        self._report([item.name for item in items], skipped)
+        self._report([item.name for item in images], skipped)
         return failures
 
-    def _restore(self, item: Any) -> bool:
+    def _restore(self, item: Item) -> bool:
         """Restores an image; False if it was done already."""
-        folder = self._options.output / item.name
-        input_hash = item.sha256()
-        files = [folder / file for file in self._files]
-        if not self._options.overwrite and self._summary.is_done(
-            item.name, input_hash, files
-        ):
+        folder, input_hash = self._output / item.name, item.sha256()
+        files = [folder / name for name in outputs.names(self._config)]
+        done = self._summary.is_done(item.name, input_hash, files)
+        if done and not self._overwrite:
             return False
         problem = self._task.problem(item.name, item.load())
-        for note in (*problem.notes, self._headline(problem)):
+        method, notes = self._chosen.method(problem)
+        make_folder(self._output, "--output")
+        for note in (*problem.notes, *self._unsaid(notes), self._headline(problem)):
             _say(f"{item.name}: {note}")
-        outcome = self._restorer(problem)
-        image = self._chosen(problem, outcome)
-        if int(outcome.restoration.status) == Status.DIVERGED:
+        outcome = self._chosen.run(method, problem)
+        if int(outcome.result.status) == Status.DIVERGED:
+            after = outcome.record.get("steps", 0)
             raise InputError(
-                f"--input={item.path or 'sample'}: the solver diverged after"
-                f" {int(outcome.restoration.steps)} steps; raise --noise_std or"
-                f" {self._restorer.method.remedy}"
+                f"--input={item.path or 'sample'}: {self._chosen.kind.name} diverged"
+                f" after {after} steps; raise --noise_std or {self._chosen.remedy}"
             )
-        record = {
-            "name": item.name,
-            "input": str(item.path or "sample"),
-            "input_sha256": input_hash,
-            **_describe(problem, outcome),
-            **_scores(problem, image),
-            **self._restorer.method.scores(problem, outcome.restoration),
-        }
+        scores = outputs.scores(problem, outcome)
         make_folder(folder, "--output")
-        self._write(folder, problem, outcome, image, record)
-        self._summary.add(record)
+        outputs.write(folder, problem, outcome, scores, self._config)
+        self._summary.add(
+            {
+                "name": item.name,
+                "input": str(item.path or "sample"),
+                "input_sha256": input_hash,
+                "shape": list(problem.observed.shape),
+                "noise_std": problem.noise_std,
+                **outcome.record,
+                "notes": [*problem.notes, *notes],
+                **scores,
+            }
+        )
         return True
 
+    def _unsaid(self, notes: list[str]) -> list[str]:
+        """Those that no earlier image had."""
+        new = [note for note in notes if note not in self._said]
+        self._said.update(notes)
+        return new
+
     def _headline(self, problem: Problem) -> str:
-        height, width, channels = problem.observed.shape
-        size = f"{width}x{height} {'grey' if channels == 1 else 'colour'}"
-        solver = self._options.config.solver
-        if self._options.config.encoder:
-            return f"enlarging {size}, {solver.n_samples} samples"
+        config, shape = self._config, problem.observed.shape
+        size = f"{shape[1]}x{shape[0]} {'grey' if shape[2] == 1 else 'colour'}"
+        who = f"{size} with {config.solver.name}"
+        if config.sampling:
+            return f"drawing from {who}, {config.sampling.n_samples} samples"
         noise = f"{255 * problem.noise_std:.2f}/255"
-        return f"restoring {size}, noise {noise}, up to {solver.max_steps} steps"
-
-    def _chosen(self, problem: Problem, outcome: Outcome) -> np.ndarray:
-        restoration = outcome.restoration
-        mean = self._options.config.output_image == "mean"
-        return problem.crop(restoration.mean if mean else restoration.image)
-
-    def _write(
-        self,
-        folder: Path,
-        problem: Problem,
-        outcome: Outcome,
-        image: np.ndarray,
-        record: dict[str, Any],
-    ) -> None:
-        write_png(folder / "observed.png", problem.observed, problem.bit_depth)
-        write_png(folder / "restored.png", image, problem.bit_depth)
-        panels = [
-            sheets.Panel("observed", problem.observed, self._start_note(record)),
-            sheets.Panel("restored", image, _note(record, "")),
-        ]
-        if problem.clean is not None:
-            panels.append(sheets.Panel("clean", problem.clean))
-        sheets.comparison(folder / "comparison.png", panels)
-        self._restorer.method.write(folder, problem, outcome.restoration)
-
-    def _start_note(self, record: dict[str, Any]) -> str:
-        """What the solver starts from, where that is not what is shown, scored."""
-        starts = {"downsample": "bicubic: ", "mask": "filled smoothly: "}
-        note = _note(record, "_observed")
-        return note and starts.get(self._options.config.task, "") + note
+        steps = config.stopping.max_steps
+        return f"restoring {who}, noise {noise}, up to {steps} steps"
 
     def _report(self, names: Sequence[str], skipped: Sequence[str]) -> None:
         kept = [self._summary.records[n] for n in names if n in self._summary.records]
@@ -170,66 +191,9 @@ class Batch:
             return
         print(score_table(kept))
         place = names[0] if len(kept) == 1 else "NAME"
-        print(f"Files: {self._options.output}/{place}/{{{','.join(self._files)}}}")
+        files = ",".join(outputs.names(self._config))
+        print(f"Files: {self._output}/{place}/{{{files}}}")
         print(f"Scores and settings: {self._summary.path}")
-
-
-def _weights(name: str) -> dict[str, str]:
-    return {"name": name, "sha256": sha256(resolve(name)[0])}
-
-
-def _describe(problem: Problem, outcome: Outcome) -> dict[str, Any]:
-    restoration = outcome.restoration
-    return {
-        "shape": list(problem.observed.shape),
-        "noise_std": problem.noise_std,
-        **outcome.settings,
-        **_chosen(restoration),
-        "steps": int(restoration.steps),
-        "residual": float(restoration.residual),
-        "status": status_name(restoration.status),
-        "seconds": outcome.seconds,
-        "compile_seconds": outcome.compile_seconds,
-        "notes": list(problem.notes),
-    }
-
-
-def _chosen(restoration: Restoration) -> dict[str, Any]:
-    if restoration.temperature is None:
-        return {}
-    return {"temperature": np.asarray(restoration.temperature).tolist()}
-
-
-def _scores(problem: Problem, image: np.ndarray) -> dict[str, Any]:
-    """PSNR and SSIM of the solver's starting image and of the restored one.
-
-    The starting image is the observation itself, its bicubic enlargement, or its
-    holes filled smoothly.
-    """
-    clean = problem.clean
-    names = ("psnr_observed", "ssim_observed", "psnr", "ssim")
-    scores: dict[str, Any] = dict.fromkeys(names)
-    if clean is None:
-        return scores
-    start = problem.crop(_starting_image(problem.observation))
-    for suffix, candidate in (("_observed", start), ("", image)):
-        scores["psnr" + suffix] = float(psnr(candidate, clean))
-        if min(clean.shape[:2]) >= 11:
-            scores["ssim" + suffix] = float(ssim(candidate, clean))
-    return scores
-
-
-@jax.jit
-def _starting_image(observation: Observation) -> jax.Array:
-    return observation.initial_image()
-
-
-def _note(record: dict[str, Any], suffix: str) -> str:
-    if record["psnr"] is None:
-        return ""
-    text = f"{record['psnr' + suffix]:.2f} dB"
-    similarity = record["ssim" + suffix]
-    return text if similarity is None else f"{text}, SSIM {similarity:.3f}"
 
 
 def _say(text: str) -> None:

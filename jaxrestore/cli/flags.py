@@ -51,8 +51,8 @@ class CommandLine:
             depend on the values: on the method that they name.
         load: (plain flags) -> the values that the command line's settings replace,
             those of a config file for instance.
-        resets: setting -> section that begins anew, without what `load` put there,
-            where the command line changes the setting, {"solver.name": "solver"}.
+        resets: setting -> sections that begin anew, without what `load` put there,
+            where the command line changes what `load` put at the setting.
         required: plain flags that must be given.
         positional: the plain flag that an argument without a name was meant for.
     """
@@ -62,7 +62,7 @@ class CommandLine:
     flags: type
     schema: Callable[[Values], type]
     load: Callable[[Any], Values] = lambda flags: {}
-    resets: Mapping[str, str] = field(default_factory=dict)
+    resets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     required: Sequence[str] = ()
     positional: str = ""
 
@@ -111,10 +111,12 @@ class CommandLine:
     def _merge(self, values: Values, tokens: list[Token], plain: Values):
         """Values with those of the line, their schema, and the line's alone."""
         texts = {name: text for name, text in tokens if text is not None}
-        for name, section in self.resets.items():
-            before = _at(values, name) or _defaults(self.schema(values)).get(name)
-            if texts.get(name, before) != before:
-                values = merged(values, {section: {}})
+        for name, sections in self.resets.items():
+            if name in texts:
+                others = {key: text for key, text in texts.items() if key != name}
+                implied = _defaults(self.schema(merged(values, others)))[name]
+                if texts[name] != (_at(values, name) or implied):
+                    values = merged(values, {section: {} for section in sections})
         schema = self.schema(merged(values, texts))
         known = _defaults(schema)
         for name, _ in tokens:

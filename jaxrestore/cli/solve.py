@@ -1,104 +1,141 @@
-"""solve.py: restore a photograph or a folder of them with PnP-HVAE."""
+"""The command line of solve: flags -> settings -> images."""
 
-import dataclasses
-import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from jaxrestore.cli import solve_flags
-from jaxrestore.cli.entry import keep_compiled_programs, run_command
-from jaxrestore.data.files import make_folder
-from jaxrestore.data.images import LoadedImage, list_images, read_image
+from jaxrestore.cli.entry import keep_compiled_programs
+from jaxrestore.cli.flags import CommandLine, Parsed, Values
+from jaxrestore.configfiles import config_names, load_config, merged
 from jaxrestore.errors import InputError
+from jaxrestore.settings import flag, level, setting
 
-SAMPLE = "cat"
 SOME_FAILED = 1
+DEFAULT_CONFIG = "motion_deblur"
+
+_USAGE = """\
+Restore photographs that are blurred, too small, noisy or full of holes.
+
+  {0}                                     degrade and restore a sample
+  {0} --simulate --input=clean.png        the same with your own image
+  {0} --config=gaussian_deblur --input=blurred.png
+  {0} --config=motion_deblur --kernel=k.npy --input=blurred.png
+  {0} --config=sr_x4 --input=folder --output=large
+  {0} --config=inpaint --mask=m.png --input=scratched.png
+  {0} --config=denoise --input=noisy.png --solver.name=tv
+
+Writes OUTPUT/NAME/{{observed,restored,comparison,convergence}}.png for each image and
+OUTPUT/summary.json. The same command again skips what is done. A setting
+--config.NAME=VALUE may be written --NAME=VALUE: --prior, --factor, --seed. Configs:
+
+  {1}
+
+Methods (--config.solver.name=NAME with --help shows the settings of one):
+
+{2}
+"""
+
+
+def _path(value: Any, name: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"{name}={value}: expected a file or folder, name one")
+    return value
+
+
+@dataclass(frozen=True)
+class SolveFlags:
+    """The plain flags."""
+
+    config: str = setting(DEFAULT_CONFIG, _path, "task and settings: a file or a name")
+    input: str | None = setting(None, _path, "image file, or folder of images")
+    output: str = setting("restored", _path, "folder for the results")
+    simulate: bool = setting(False, flag, "the input is clean: degrade it, score it")
+    kernel: str | None = setting(None, _path, "blur kernel: .npy, .png or .mat file")
+    mask: str | None = setting(None, _path, "image or .npy, white or 1 where seen")
+    noise_std: Any = setting(
+        None, level("auto"), "noise: 8/255, 0.03, or auto to estimate it"
+    )
+    overwrite: bool = setting(False, flag, "restore again what is done")
+
+
+def _load(flags: SolveFlags) -> Values:
+    """The values of the config file, with those that the plain flags stand for."""
+    given: dict[str, Any] = {}
+    if flags.kernel:
+        given |= {"kernel.kind": "file", "kernel.path": flags.kernel}
+    if flags.mask:
+        given["mask.path"] = flags.mask
+    if flags.noise_std:
+        given["noise_std"] = flags.noise_std
+        if flags.noise_std != "auto":
+            given["simulated_noise_std"] = flags.noise_std
+    return merged(load_config(flags.config, "solve"), given)
+
+
+def _schema(values: Values) -> type:
+    from jaxrestore.cli.solve_config import schema
+
+    return schema(values)
+
+
+def _usage(program: str) -> str:
+    from jaxrestore.solvers import SOLVERS
+
+    methods = [
+        f"  {name:<12} {(kind.__doc__ or '').splitlines()[0]}"
+        for name, kind in SOLVERS.items()
+    ]
+    return _USAGE.format(program, ", ".join(config_names("solve")), "\n".join(methods))
+
+
+def _check_use(line: Parsed) -> None:
+    """Refuse flags that the task has no use for."""
+    blurs = ("blur", "downsample")
+    tasks = {"kernel": blurs, "mask": ("mask",), "factor": ("downsample",)}
+    for name, useful in tasks.items():
+        if name in line.given and line.config.task not in useful:
+            raise InputError(
+                f"--{name}={line.given[name]}: has no use in a config whose task is"
+                f" {line.config.task}; choose another --config, see --help"
+            )
+    if line.given.get("simulate") == "false" and line.flags.input is None:
+        raise InputError("--nosimulate: needs an observation, give --input=FILE")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the command line.
+    """Restore images as the arguments say.
 
     Args:
-        argv: Program name, then the arguments.
+        argv: program name, then the arguments.
 
     Returns:
-        0 when all images are restored, 1 when some of a folder are not, 2 when the
-        command cannot be carried out (one line on standard error says why).
+        0 when all images are restored, 1 when some of a folder are not.
+
+    Raises:
+        InputError: the command cannot be carried out.
     """
-    return run_command(_solve, argv)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Item:
-    """An image to restore; `path` None is the sample."""
-
-    name: str
-    path: Path | None
-
-    def load(self) -> LoadedImage:
-        return sample_image() if self.path is None else read_image(self.path)
-
-    def sha256(self) -> str:
-        if self.path is None:
-            return "sample"
-        try:
-            return hashlib.sha256(self.path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise InputError(
-                f"--input={self.path}: cannot be read ({error.strerror}), expected an"
-                " image file"
-            ) from error
-
-
-def sample_image() -> LoadedImage:
-    """A 256x256 photograph of a cat, which scikit-image ships (public domain)."""
-    from skimage import data
-
-    pixels = np.asarray(data.chelsea()[20:276, 90:346], np.float32) / 255
-    return LoadedImage(pixels)
-
-
-def _solve(argv: Sequence[str]) -> int:
-    options = solve_flags.parse(argv)
-    if options is None:
+    program = argv[0] if argv[0].startswith("jaxrestore") else "python solve.py"
+    line = CommandLine(
+        program,
+        _usage(program),
+        SolveFlags,
+        _schema,
+        _load,
+        resets={"solver.name": ("solver", "stopping", "sampling")},
+        positional="input",
+    ).parse(argv)
+    if line is None:
         return 0
-    items = _items(options.input)
-    # Heavy imports only now: help and mistakes in flags are answered at once.
-    from jaxrestore.cli.batch import Batch
-    from jaxrestore.cli.task import Task
-    from jaxrestore.priors import LowResEncoder, load_prior
+    _check_use(line)
+    from jaxrestore.cli.batch import Batch, items
 
+    flags = line.flags
+    images = items(flags.input)
     keep_compiled_programs()
-    prior = load_prior(options.config.prior)
-    if isinstance(prior, LowResEncoder):
-        raise InputError(
-            f"--prior={options.config.prior}: is a low-resolution encoder, expected the"
-            " prior that it was trained for; give the encoder as --config.encoder, see"
-            " configs/solve/diverse_sr_x4.py"
-        )
-    task = Task(options.config, options.simulate, prior.config.image_channels)
-    if len(items) == 1:
-        # A mistake about a single image is known before anything is written.
-        task.problem(items[0].name, items[0].load())
-    batch = Batch(options, task, prior)
-    make_folder(options.output, "--output")
-    failures = batch.run(items)
-    if failures and len(items) == 1:
+    simulate = flags.simulate or flags.input is None
+    batch = Batch(line.config, Path(flags.output), simulate, flags.overwrite)
+    failures = batch.run(images)
+    if failures and len(images) == 1:
         raise InputError(next(iter(failures.values())))
     return SOME_FAILED if failures else 0
-
-
-def _items(path: Path | None) -> list[_Item]:
-    """The images to restore, with names that are theirs alone."""
-    if path is None:
-        return [_Item(SAMPLE, None)]
-    if not path.is_dir():
-        return [_Item(path.stem, path)]
-    files = list_images(path)
-    stems = [file.stem for file in files]
-    return [
-        _Item(file.stem if stems.count(file.stem) == 1 else file.name, file)
-        for file in files
-    ]

@@ -1,168 +1,183 @@
-"""The settings of solve.py: defaults, what each means, and their validation."""
+"""The settings of solve: what happened to the images, and who undoes it."""
 
-from typing import Any, cast
+from collections.abc import Mapping
+from dataclasses import dataclass, make_dataclass
+from typing import Any
 
-from ml_collections import ConfigDict, FrozenConfigDict, config_dict
-
-from jaxrestore.cli.levels import parse_level, parse_number, parse_temperature
-from jaxrestore.cli.settings import TASKS
 from jaxrestore.errors import InputError
-from jaxrestore.solvers.descent import METHODS, SCALINGS
+from jaxrestore.priors import VAE, read_metadata
+from jaxrestore.priors.registry import ARCHITECTURES
+from jaxrestore.settings import (
+    choice,
+    count,
+    level,
+    number,
+    section,
+    sequence,
+    setting,
+    settings_of,
+    text,
+)
+from jaxrestore.solvers import CRITERIA, SOLVERS, Method, Stopping
+from jaxrestore.solvers.presets import OPEN, TASKS
 
-_CHOICES = {
-    "task": TASKS,
-    "boundary": ("auto", "periodic", "unknown"),
-    "output_image": ("mean", "image"),
-    "solver.scaling": SCALINGS,
-    "solver.descent": METHODS,
-    "kernel.kind": (
-        "gaussian",
-        "anisotropic_gaussian",
-        "uniform",
-        "motion",
-        "bicubic",
-        "file",
-    ),
-}
+PRESET = "preset"  # the word for a setting that is left to `solvers.presets`
+SELECTED = {"auto": "sure"} | {name: name for name in CRITERIA}  # temperature words
 
-
-def default_config() -> Any:
-    """Every setting with its default; a config file changes what its task needs."""
-    config = ConfigDict()
-    # What happened to the image: "blur", "downsample" (blur, then keep every
-    # factor-th pixel), "mask" (missing pixels) or "identity" (noise alone).
-    config.task = "blur"
-    # Blur kernel. "file" reads `path` (.npy, .png, .mat); sizes in pixels, angle in
-    # degrees, seed draws the motion; "bicubic" reduces by `factor`, antialiased.
-    config.kernel = ConfigDict()
-    config.kernel.kind = "gaussian"
-    config.kernel.size = 25
-    config.kernel.std = 1.6
-    config.kernel.stds = (1.22, 2.83)
-    config.kernel.angle = 45.0
-    config.kernel.seed = 0
-    config.kernel.path = ""
-    config.factor = 4
-    # Missing pixels: a file (white = seen), or drawn with this probability.
-    config.mask = ConfigDict()
-    config.mask.path = ""
-    config.mask.missing = 0.6
-    # Noise that --simulate adds, and the noise level that the solver is told; "auto":
-    # the simulated level, or without --simulate an estimate from the image.
-    config.simulated_noise_std = "8/255"  # or "none"
-    config.noise_std = "auto"
-    # "periodic", or "unknown": nothing is assumed beyond the border. "auto": periodic
-    # with --simulate, unknown otherwise.
-    config.boundary = "auto"
-    config.prior = "patch-vdvae-natural"
-    # A low-resolution encoder for this prior and factor, bundled name or file: draws
-    # solver.n_samples plausible images in one pass, where "" restores one.
-    config.encoder = ""
-    config.seed = 0
-    config.solver = ConfigDict()
-    # "table" and "auto" take these three from a table by task and noise level; but
-    # temperature "auto" is chosen for each image, by SURE, at twelve times the cost.
-    config.solver.temperature = "table"  # 0.8 | 0.8:0.6 | 0.9,0.8 | auto | discrepancy
-    config.solver.decoder_std = "auto"  # 10/255 | predicted
-    config.solver.encoder_noise = "auto"  # 10/255 | none
-    config.solver.max_steps = 50
-    config.solver.tolerance = 2e-3  # relative change at which an image is done
-    config.solver.patience = config_dict.placeholder(int)  # plateau stop; none: off
-    config.solver.cg_steps = config_dict.placeholder(int)  # none: exact data step
-    # For critics, in place of temperature, decoder_std, encoder_noise and cg_steps:
-    # the weight of the regulariser, "auto" takes it from a table; what the weight
-    # means (see solvers/variational.py); "adam" or "gradient_descent".
-    config.solver.weight = "auto"
-    config.solver.scaling = "pixel"  # pixel | literal
-    config.solver.descent = "adam"
-    config.solver.n_samples = 8  # with an encoder
-    # What restored.png shows: "mean" (decoder mean, what the paper reports) or
-    # "image" (the last data step).
-    config.output_image = "mean"
-    return config
+_KERNELS = (
+    "gaussian",
+    "anisotropic_gaussian",
+    "uniform",
+    "motion",
+    "bicubic",
+    "file",
+)
 
 
-def validate(config: Any) -> Any:
-    """Checks every setting and freezes them.
+@dataclass(frozen=True)
+class KernelSettings:
+    """The blur; sizes in pixels."""
+
+    kind: str = setting("gaussian", choice(*_KERNELS), " | ".join(_KERNELS))
+    size: int = setting(25, count(1, 1023), "side in pixels")
+    std: float = setting(1.6, number(0.01, 1000), "of gaussian, in pixels")
+    stds: tuple = setting(
+        (1.22, 2.83), sequence(number(0.01, 1000), length=2), "of anisotropic_gaussian"
+    )
+    angle: float = setting(45.0, number(), "of its first axis, in degrees")
+    seed: int = setting(0, count(0, 2**32 - 1), "draws the motion")
+    path: str = setting("", text, "of file: .npy, .png or .mat; short: --kernel")
+
+
+@dataclass(frozen=True)
+class MaskSettings:
+    """The pixels that were seen."""
+
+    path: str = setting("", text, "white or 1 where seen; short: --mask")
+    missing: float = setting(
+        0.6, number(0, 0.999), "share that --simulate drops without a file"
+    )
+
+
+@dataclass(frozen=True)
+class SamplingSettings:
+    """The run of a sampler."""
+
+    n_samples: int = setting(8, count(1, 256), "draws for each image")
+    chains: int | None = setting(None, count(none=True), "side by side; none: as fits")
+    burn_in: int = setting(0, count(0), "first steps that are not kept")
+    thinning: int = setting(1, count(), "every so many-th step is kept")
+
+
+@dataclass(frozen=True)
+class SolveConfig:
+    """What every method shares.
+
+    `schema` adds the sections `solver`, the settings of the method that it names, and
+    `stopping` (of methods that iterate) or `sampling` (of those that draw).
+    """
+
+    task: str = setting("blur", choice(*TASKS), " | ".join(TASKS) + " (noise alone)")
+    kernel: KernelSettings = section(KernelSettings)
+    factor: int = setting(4, count(1, 64), "of downsample: every so many-th pixel kept")
+    mask: MaskSettings = section(MaskSettings)
+    simulated_noise_std: float | None = setting(
+        8 / 255, level(none="none"), "noise that --simulate adds | none"
+    )
+    noise_std: Any = setting(
+        "auto", level("auto"), "told to the method; auto: as simulated, or estimated"
+    )
+    boundary: str = setting(
+        "auto",
+        choice("auto", "periodic", "unknown"),
+        "auto: periodic with --simulate, unknown without",
+    )
+    prior: str = setting("patch-vdvae-natural", text, "bundled weights, or a file")
+    encoder: str = setting("", text, "for diverse_sr: of this prior and factor")
+    seed: int = setting(0, count(0, 2**32 - 1), "of simulated noise and masks")
+    output_image: str = setting(
+        "auto",
+        choice("auto", "mean", "image"),
+        "mean: the decoder's, image: the last data step; auto: mean for pnp_hvae",
+    )
+    # Of the class that `schema` makes.
+    solver: Any = None
+    stopping: Any = None
+    sampling: Any = None
+
+
+def schema(values: Mapping[str, Any]) -> type[SolveConfig]:
+    """The settings with those of the method that the values name or imply.
 
     Raises:
-        InputError: A key is unknown or missing, or a value cannot be used.
+        InputError: no such method, or a prior that cannot be read.
     """
-    if not isinstance(config, ConfigDict):
-        raise InputError("--config: get_config() must return a ConfigDict")
-    config = cast(Any, config)
-    _same_keys(config, default_config(), "config")
-    for name, allowed in _CHOICES.items():
-        value = _get(config, name)
-        if value not in allowed:
-            raise InputError(
-                f"config.{name}={value}: expected one of {', '.join(allowed)}"
-            )
-    parse_level(config.simulated_noise_std, "config.simulated_noise_std", "none")
-    parse_level(config.noise_std, "--noise_std", "auto")
-    parse_temperature(config.solver.temperature, "config.solver.temperature")
-    decoder_std = "config.solver.decoder_std"
-    parse_level(config.solver.decoder_std, decoder_std, "auto", "predicted")
-    encoder_noise = "config.solver.encoder_noise"
-    parse_level(config.solver.encoder_noise, encoder_noise, "auto", "none")
-    if config.solver.weight != "auto":
-        _between(config, "solver.weight", 1e-9, 1e9)
-    _whole(config, "factor", 1, 64)
-    _whole(config, "seed", 0, 2**32 - 1)
-    _whole(config, "solver.n_samples", 1, 256)
-    _whole(config, "kernel.size", 1, 1023)
-    _whole(config, "kernel.seed", 0, 2**32 - 1)
-    _whole(config, "solver.max_steps", 1, 1_000_000)
-    _whole(config, "solver.patience", 0, 1_000_000)
-    _whole(config, "solver.cg_steps", 1, 100_000)
-    _between(config, "mask.missing", 0, 0.999)
-    _between(config, "solver.tolerance", 0, 1)
-    _between(config, "kernel.std", 0.01, 1000)
-    return FrozenConfigDict(config)
+    kind = SOLVERS[solver_name(values)]
+    iterates = issubclass(kind, Method)
+    stopping = _stopping(kind) if iterates else SamplingSettings
+    added = {"solver": _solver(kind), "stopping" if iterates else "sampling": stopping}
+    fields = [(name, inner, section(inner)) for name, inner in added.items()]
+    return make_dataclass("SolveConfig", fields, bases=(SolveConfig,), frozen=True)
 
 
-def names() -> dict[str, Any]:
-    """Dotted name -> default of every setting."""
-    result = {}
-    for key, value in default_config().items():
-        inner = value.items() if isinstance(value, ConfigDict) else ()
-        result.update({f"{key}.{name}": default for name, default in inner})
-        if not isinstance(value, ConfigDict):
-            result[key] = value
-    return result
+def solver_name(values: Mapping[str, Any]) -> str:
+    """The method that is named, or where that is "auto" the one that suits the prior.
+
+    Raises:
+        InputError: as `schema`.
+    """
+    inner: Any = values.get("solver")
+    name = inner.get("name", "auto") if hasattr(inner, "keys") else "auto"
+    if name != "auto":
+        return choice("auto", *SOLVERS)(name, "config.solver.name")
+    if values.get("encoder"):
+        return "diverse_sr"
+    prior = values.get("prior", SolveConfig.prior)
+    architecture = read_metadata(prior).get("architecture", "")
+    kind = ARCHITECTURES.get(architecture, (None,))[0]
+    if kind is VAE:
+        return "jpmap"
+    return "pnp_hvae" if hasattr(kind, "reconstruct") else "variational"
 
 
-def _get(config: Any, name: str) -> Any:
-    for part in name.split("."):
-        config = config[part]
-    return config
+def _solver(kind: Any) -> type:
+    """Name and settings of a method; those with presets may be left to them."""
+
+    def named(value: Any, name: str) -> str:
+        return choice(kind.name, "auto")(value, name) and kind.name
+
+    known = ", ".join(SOLVERS)
+    fields: list[Any] = [("name", str, setting(kind.name, named, f"auto or {known}"))]
+    for f in settings_of(kind):
+        check, text, default = f.metadata["check"], f.metadata["text"], f.default
+        words: tuple[str, ...] = ()
+        if f.name in OPEN.get(kind.name, ()):
+            words, default = (PRESET,), PRESET
+        if f.name == "temperature" and issubclass(kind, Method):
+            words, text = (*words, *SELECTED), f"{text} | {' | '.join(SELECTED)}"
+        fields.append((f.name, Any, setting(default, _or(check, words), text)))
+    return make_dataclass("SolverSettings", fields, frozen=True)
 
 
-def _same_keys(config: Any, known: Any, name: str) -> None:
-    wrong = set(config.keys()) ^ set(known.keys())
-    if wrong:
-        key = sorted(wrong)[0]
-        problem = "unknown" if key in config else "missing"
-        raise InputError(
-            f"{name}.{key}: {problem} setting, expected exactly"
-            f" {', '.join(sorted(known.keys()))}; start from default_config()"
-        )
-    for key, value in known.items():
-        if isinstance(value, ConfigDict):
-            _same_keys(config[key], value, f"{name}.{key}")
+def _or(check: Any, words: tuple[str, ...]) -> Any:
+    def check_or(value: Any, name: str) -> Any:
+        if isinstance(value, str) and value in words:
+            return value
+        try:
+            return check(value, name)
+        except InputError as error:
+            also = f", or one of {', '.join(words)}" if words else ""
+            raise InputError(f"{error}{also}") from error
+
+    return check_or
 
 
-def _whole(config: ConfigDict, name: str, low: int, high: int) -> None:
-    value = _get(config, name)
-    if value is None:
-        return
-    if type(value) is not int or not low <= value <= high:
-        raise InputError(
-            f"config.{name}={value}: expected a whole number from {low} to {high}"
-        )
-
-
-def _between(config: ConfigDict, name: str, low: float, high: float) -> None:
-    value = parse_number(_get(config, name), f"config.{name}")
-    if not low <= value <= high:
-        raise InputError(f"config.{name}={value:g}: expected from {low:g} to {high:g}")
+def _stopping(kind: type[Method]) -> type:
+    """The stopping rules, with the method's own as defaults."""
+    steps = setting(kind.max_steps, count(1, 1_000_000), "most steps")
+    fields: list[Any] = [("max_steps", int, steps)]
+    for f in settings_of(Stopping):
+        check, text = f.metadata["check"], f.metadata["text"]
+        own = setting(getattr(kind.stopping, f.name), check, text)
+        fields.append((f.name, Any, own))
+    return make_dataclass("StoppingSettings", fields, frozen=True)

@@ -22,6 +22,7 @@ _AVERAGED = (
     "lr_psnr",
     "apd_mse",
     "steps",
+    "passes",
     "residual",
     "seconds",
 )
@@ -99,7 +100,8 @@ class Summary:
         """Means over the images of the numbers that are known for each."""
         result = {}
         for key in _AVERAGED:
-            values = [r[key] for r in self.records.values() if r.get(key) is not None]
+            values = [record.get(key) for record in self.records.values()]
+            values = [v for v in values if isinstance(v, (int, float))]  # "inf" is text
             if values:
                 result[key] = float(np.mean(values))
         return result

@@ -19,6 +19,7 @@ def score_table(records: Sequence[Mapping[str, Any]]) -> str:
         "APD": ("apd_mse", "{:.5f}"),
         "noise": ("noise_std", "{:.3f}"),
         "steps": ("steps", "{:.0f}"),
+        "passes": ("passes", "{:.0f}"),
         "seconds": ("seconds", "{:.1f}"),
         "status": ("status", "{}"),
     }

@@ -55,6 +55,11 @@ class Solver:
             InputError: a model that cannot do what the solver needs, or a setting
                 out of its range; one line.
         """
+        self.check_models()
+        return replace(self, **checked(self))  # type: ignore[type-var]
+
+    def check_models(self) -> None:
+        """Refuse a model that cannot do what the solver needs."""
         for field, kinds in self.requires.items():
             model = getattr(self, field)
             missing = [kind for kind in kinds if not isinstance(model, kind)]
@@ -64,7 +69,6 @@ class Solver:
                     f" expected {_WANTED[missing[0].__name__]}; take another prior or"
                     " another solver"
                 )
-        return replace(self, **checked(self))  # type: ignore[type-var]
 
     def settings(self) -> dict[str, Any]:
         """The settings as JSON holds them; `solvers.create` reads them back."""

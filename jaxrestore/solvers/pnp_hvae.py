@@ -23,7 +23,7 @@ class _State(NamedTuple):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class PnPHVAE(Method):
-    """Algorithm 4 of the thesis.
+    """Encoder, decoder and data step in turn (thesis, Algorithm 4).
 
     Alternates two minimisations of the joint MAP objective, eq. (5.18),
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import shutil
 
 import jax
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from jaxrestore import priors
+from jaxrestore.cli.entry import run_command
 from jaxrestore.cli.solve import main
 
 
@@ -50,12 +52,10 @@ def weights(tmp_path_factory):
 
 
 @pytest.fixture
-def toy(tmp_path, monkeypatch):
+def toy(weights, tmp_path, monkeypatch):
     """A file that every prior is loaded from, as a `ToyPrior`."""
     monkeypatch.setattr(priors, "load_prior", lambda path: ToyPrior())
-    path = tmp_path / "toy.safetensors"
-    path.touch()
-    return path
+    return shutil.copy(weights, tmp_path / "toy.safetensors")
 
 
 @pytest.fixture(autouse=True)
@@ -70,16 +70,9 @@ def run(toy, tmp_path, capsys):
     """run(*arguments) -> (exit code, stdout, stderr), with small settings."""
 
     def run(*arguments, output=tmp_path / "out", prior=toy):
-        code = main(
-            [
-                "solve.py",
-                f"--prior={prior}",
-                f"--output={output}",
-                "--config.kernel.size=5",
-                "--config.solver.max_steps=2",
-                *map(str, arguments),
-            ]
-        )
+        own = f"--prior={prior}", f"--output={output}", "--config.kernel.size=5"
+        short = "--config.stopping.max_steps=2"
+        code = run_command(main, ["solve.py", *own, short, *map(str, arguments)])
         return code, *capsys.readouterr()
 
     return run

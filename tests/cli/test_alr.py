@@ -6,9 +6,10 @@ import jax
 import pytest
 
 from jaxrestore import priors
-from jaxrestore.cli.batch import FILES
-from jaxrestore.cli.settings import PUBLISHED_WEIGHTS, TASKS, WEIGHTS
+from jaxrestore.cli.entry import run_command
+from jaxrestore.cli.outputs import FILES
 from jaxrestore.cli.solve import main
+from jaxrestore.solvers.presets import preset
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +27,8 @@ def solve(critic, tmp_path, capsys):
 
     def solve(*arguments):
         flags = f"--prior={critic}", f"--output={tmp_path / 'out'}"
-        short = ("--config.solver.max_steps=3",)
-        code = main(["solve.py", *flags, *short, *map(str, arguments)])
+        short = ("--config.stopping.max_steps=3",)
+        code = run_command(main, ["solve.py", *flags, *short, *map(str, arguments)])
         return code, capsys.readouterr().err
 
     return solve
@@ -45,7 +46,7 @@ def test_a_photograph(solve, photo, tmp_path, config, simulate):
     assert code == 0, said
     (record,) = summary(tmp_path)["images"]
     assert record["steps"] == 3 and record["status"] == "max_steps"
-    assert record["weight"] > 0 and (record["psnr"] is not None) == simulate
+    assert record["settings"]["weight"] > 0 and (record["psnr"] is not None) == simulate
     assert all((tmp_path / "out" / "photo" / file).is_file() for file in FILES)
 
 
@@ -57,39 +58,31 @@ def test_grey_images_and_other_tasks(solve, photo, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("flags", "weight"),
-    [
-        (["--config.solver.weight=0.7"], 0.7),
-        (["--config.solver.scaling=literal"], PUBLISHED_WEIGHTS[0.1]),
-        (["--config.solver.descent=gradient_descent"], WEIGHTS["identity"][0.1]),
-    ],
+    "given",
+    [{"weight": 0.7}, {"scaling": "literal"}, {"descent": "gradient_descent"}],
 )
-def test_settings_reach_the_solver(solve, photo, tmp_path, flags, weight):
+def test_settings_reach_the_solver(solve, critic, photo, tmp_path, given):
+    flags = [f"--config.solver.{name}={value}" for name, value in given.items()]
     chosen = "--config=denoise_alr", f"--input={photo()}", "--simulate"
-    assert solve(*chosen, *flags)[0] == 0
-    assert summary(tmp_path)["images"][0]["weight"] == pytest.approx(weight)
+    code, said = solve(*chosen, *flags)
+    expected, note = preset("variational", str(critic), "identity", 0.1, given)
+    assert code == 0 and note in said
+    used = summary(tmp_path)["images"][0]["settings"]
+    assert {key: used[key] for key in expected} == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("--config.solver.temperature=0.5", "solver.temperature=0.5: has no use"),
-        ("--config.solver.cg_steps=2", "solver.cg_steps=2: has no use"),
-        ("--config.solver.weight=-1", "solver.weight=-1: expected from"),
-        ("--config.solver.weight=much", "solver.weight=much: not a number"),
-        ("--config.solver.scaling=sum", "solver.scaling=sum: expected one of"),
-        ("--config.solver.descent=newton", "solver.descent=newton: expected one of"),
+        ("temperature=0.5", "solver.temperature: unknown setting; expected one of"),
+        ("cg_steps=2", "expected one of descent, final_learning_rate, learning_rate,"),
+        ("weight=-1", "solver.weight=-1: expected a number above 0"),
+        ("weight=much", "solver.weight=much: not a number"),
+        ("scaling=sum", "solver.scaling=sum: expected one of"),
+        ("descent=newton", "solver.descent=newton: expected one of"),
     ],
 )
 def test_bad_settings(solve, photo, flag, message):
+    flag = f"--config.solver.{flag}"
     code, said = solve("--config=denoise_alr", f"--input={photo()}", flag)
     assert code == 2 and message in said and said.count("\n") == 1
-
-
-def test_a_setting_of_critics_has_no_use_elsewhere(run, photo):
-    code, _, said = run(f"--input={photo()}", "--config.solver.weight=2")
-    assert code == 2 and "solver.weight=2: has no use" in said
-
-
-def test_every_task_has_a_weight():
-    assert set(WEIGHTS) == set(TASKS)

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from jaxrestore import priors
+from jaxrestore.cli.entry import run_command
 from jaxrestore.cli.solve import main
 from tests.cli.conftest import ToyPrior
 
@@ -35,15 +36,15 @@ def refused(run, tmp_path):
     ("argument", "says"),
     [
         ("--config=nothing", "motion_deblur"),
-        ("--config", "--config=FILE"),
-        ("--config.x=3", "--config.x: unknown"),
-        ("--config.solver.temprature=1", "did you mean --config.solver.temperature"),
-        ("--config.solver.max_steps=few", "few"),
-        ("--config.solver.max_steps=0", "max_steps=0"),
+        ("--config", "--config=VALUE"),
+        ("--config.x=3", "--x: unknown"),
+        ("--config.solver.temprature=1", "did you mean temperature"),
+        ("--config.stopping.max_steps=few", "few"),
+        ("--config.stopping.max_steps=0", "max_steps=0"),
         ("--config.solver.temperature=1.5", "temperature=1.5"),
         ("--config.solver.temperature=0.9,x", "0.9,x"),
         ("--config.solver.decoder_std=-1", "decoder_std=-1"),
-        ("--config.solver.tolerance=-1", "tolerance=-1"),
+        ("--config.stopping.tolerance=-1", "tolerance=-1"),
         ("--config.task=magic", "identity"),
         ("--config.kernel.kind=round", "gaussian"),
         ("--noise_std=-0.1", "above 0"),
@@ -59,11 +60,16 @@ def refused(run, tmp_path):
         ("--mask=m.png", "task is blur"),
         ("photo.png", "--input=photo.png"),
         ("--nosimulate", "--input"),
-        ("--input=nowhere.png", "does not exist"),
+        ("--input=", "--input=: expected a file or folder"),
+        ("--output=", "--output=: expected a file or folder"),
+        ("--config.solver.name=magic", "pnp_hvae"),
+        ("--config.solver.name=tv --config.solver.temperature=1", "coupled, name, we"),
+        ("--config.solver.name=variational", "regulariser: a ToyPrior is of no use"),
+        ("--input=nowhere.png", "nowhere.png: cannot be read"),
     ],
 )
 def test_flags(refused, argument, says):
-    refused(argument, says=says)
+    refused(*argument.split(), says=says)
 
 
 @pytest.mark.parametrize("kind", ["text", "truncated"])
@@ -173,7 +179,7 @@ def test_weights(weights, photo, tmp_path, capsys, kind):
         save_file({"a": np.zeros(3, np.float32)}, path, metadata=header)
     output = tmp_path / "out"
     argv = ["solve.py", f"--prior={path}", f"--input={photo()}", f"--output={output}"]
-    assert main(argv) == 2
+    assert run_command(main, argv) == 2
     captured = capsys.readouterr()
     assert len(captured.err.strip().splitlines()) == 1 and str(path) in captured.err
     assert not output.exists() and captured.out == ""
@@ -188,6 +194,21 @@ def test_colour_image_with_a_grey_prior(refused, photo, monkeypatch):
     grey = priors.PatchVDVAEConfig(image_channels=1)
     monkeypatch.setattr(ToyPrior, "config", grey)
     refused("--simulate", f"--input={photo()}", says="grey")
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("def get_config(:", "SyntaxError"),
+        ("def get_config():\n    return 1 / 0", "config.py:2: ZeroDivisionError"),
+        ("import nothing_of_the_kind", "config.py:1: ModuleNotFoundError"),
+        ("import sys\nsys.exit(3)", "config.py:2: SystemExit"),
+        ("def get_config():\n    return {'speed': 3}", "config.speed: unknown"),
+    ],
+)
+def test_config_files_that_fail(refused, tmp_path, lines, says):
+    (tmp_path / "config.py").write_text(lines)
+    refused(f"--config={tmp_path / 'config.py'}", says=says)
 
 
 def test_divergence_is_reported(run, photo, tmp_path, monkeypatch):

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxrestore.cli.batch import FILES
+from jaxrestore import priors
+from jaxrestore.cli.entry import run_command
+from jaxrestore.cli.outputs import FILES
 from jaxrestore.cli.solve import main
-from jaxrestore.priors import VDVAE, LowResEncoder, load_prior, save_prior
+from jaxrestore.priors import VDVAE, LowResEncoder, save_prior
 from tests.priors.random_weights import random_prior
 from tests.priors.test_lowres import SMALL, make_encoder
 
@@ -35,17 +37,16 @@ def enlarge(files, tmp_path, capsys):
     """enlarge(*arguments) -> (exit code, stdout, stderr)."""
 
     def enlarge(*arguments, prior="prior"):
-        code = main(
-            [
-                "solve.py",
-                "--config=configs/solve/diverse_sr_x2.py",
-                f"--prior={files}/{prior}.safetensors",
-                f"--config.encoder={files}/x2.safetensors",
-                "--config.solver.n_samples=3",
-                f"--output={tmp_path}/out",
-                *(argument.format(files) for argument in arguments),
-            ]
-        )
+        line = [
+            "solve.py",
+            "--config=configs/solve/diverse_sr_x2.py",
+            f"--prior={files}/{prior}.safetensors",
+            f"--config.encoder={files}/x2.safetensors",
+            "--config.sampling.n_samples=3",
+            f"--output={tmp_path}/out",
+            *(argument.format(files) for argument in arguments),
+        ]
+        code = run_command(main, line)
         return code, *capsys.readouterr()
 
     return enlarge
@@ -65,7 +66,7 @@ def test_samples_and_scores(enlarge, tmp_path):
     summary = json.loads((folder / "summary.json").read_text())
     record = summary["images"][0]
     assert record["lr_psnr"] > 100 and record["apd_mse"] > 0 and record["psnr"] > 0
-    assert record["temperature"] == pytest.approx(0.8)
+    assert record["settings"]["temperature"] == pytest.approx(0.8)
     assert {"lr_psnr", "apd_mse"} <= set(summary["mean"])
     assert len(summary["encoder"]["sha256"]) == 64
     _, _, again = enlarge("--simulate", "--input={0}/large.png")
@@ -75,8 +76,8 @@ def test_samples_and_scores(enlarge, tmp_path):
 
 
 def test_a_small_image_of_ones_own(enlarge, tmp_path):
-    code, _, error = enlarge("--input={0}/small.png", "--config.solver.n_samples=1")
-    assert code == 0 and "enlarging 4x4 grey, 1 samples" in error
+    code, _, error = enlarge("--input={0}/small.png", "--config.sampling.n_samples=1")
+    assert code == 0 and "drawing from 4x4 grey with diverse_sr, 1 samples" in error
     record = json.loads((tmp_path / "out" / "summary.json").read_text())["images"][0]
     assert record["apd_mse"] is None and record["psnr"] is None
 
@@ -84,23 +85,24 @@ def test_a_small_image_of_ones_own(enlarge, tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--input={0}/odd.png"], "y: shape (5, 5, 1), expected 4x4x1"),
+        (["--input={0}/odd.png"], "images of 10x10 pixels to this y, expected the"),
         (["--simulate", "--input={0}/odd.png"], "--factor=2: does not divide"),
-        (["--config.solver.n_samples=0"], "config.solver.n_samples=0"),
-        (["--factor=1"], "enlarges 2 times"),
+        (["--config.sampling.n_samples=0"], "config.sampling.n_samples=0"),
+        (["--factor=1"], "enlarges 2 times what a bicubic"),
         (["--config.encoder={0}/prior.safetensors"], "is a VDVAE, expected a low-reso"),
         (["--config.encoder=none-such"], "none-such"),
         (["--config.solver.temperature=auto"], "temperature=auto"),
         (
             ["--config.kernel.kind=gaussian", "--config.kernel.size=5"],
-            "is not the blur that",
+            "take --config=diverse_sr_x2",
         ),
         (
             ["--input={0}/small.png", "--config.boundary=unknown"],
-            "config.boundary=unknown: expected periodic",
+            "with a periodic boundary made small",
         ),
-        (["--config.solver.weight=0.1"], "has no use with"),
-        (["--prior={0}/x2.safetensors"], "is a low-resolution encoder"),
+        (["--config.solver.weight=0.1"], "unknown setting"),
+        (["--config.stopping.max_steps=1"], "unknown flag"),
+        (["--config.encoder=", "--solver.name=diverse_sr"], "config.encoder: missing"),
         (["--config.task=blur"], "config.kernel.kind=bicubic: has no use"),
     ],
 )
@@ -128,10 +130,14 @@ def test_every_image_has_random_numbers_of_its_own(enlarge, files, tmp_path):
     assert one.read_bytes() != other.read_bytes()
 
 
-def test_nan_is_not_a_result(enlarge, files, tmp_path):
-    encoder = load_prior(files / "x2.safetensors")
-    spoilt = jax.tree.map(lambda leaf: leaf * np.nan, encoder.params)
-    path = tmp_path / "nan.safetensors"
-    save_prior(LowResEncoder(spoilt, encoder.config), path, {})
-    code, _, error = enlarge("--input={0}/small.png", f"--config.encoder={path}")
+def test_nan_is_not_a_result(enlarge, monkeypatch):
+    load = priors.load_encoder
+
+    def spoilt(*arguments):
+        encoder = load(*arguments)
+        params = jax.tree.map(lambda leaf: leaf * np.nan, encoder.params)
+        return LowResEncoder(params, encoder.config)
+
+    monkeypatch.setattr(priors, "load_encoder", spoilt)
+    code, _, error = enlarge("--input={0}/small.png")
     assert code == 2 and "diverged" in error

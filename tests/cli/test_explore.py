@@ -1,4 +1,4 @@
-"""python -m jaxrestore.explore: a sheet for each question, clear errors."""
+"""jaxrestore explore: a sheet for each question, clear errors."""
 
 import numpy as np
 import pytest
@@ -52,14 +52,14 @@ def test_sheets(folder, tmp_path, what, flags):
 @pytest.mark.parametrize(
     "what, flags, message",
     [
-        ("sample", ["--temperature=2"], "--temperature=2: expected numbers"),
+        ("sample", ["--temperature=2"], "--temperature=2: expected a number above 0"),
         ("reconstruct", [], "--input: missing"),
         ("interpolate", ["--input={}/a.png"], "--second: missing"),
         ("conditional", ["--input={}/a.png", "--groups=9"], "--groups=9: expected"),
         ("sample", ["--prior=nobody"], "neither a bundled prior"),
         ("sample", ["--prior=alr-natural"], "is a Critic, expected a hierarchical"),
         ("sample", ["--sed=1"], "--sed"),
-        ("dream", [], "invalid choice"),
+        ("dream", [], "--what=dream: expected one of sample, "),
     ],
 )
 def test_bad_input(folder, capsys, what, flags, message):

@@ -48,7 +48,8 @@ def schema(values):
     return make_dataclass("Config", fields, bases=(Config,), frozen=True)
 
 
-FILES = {"": {}, "soft": {"noise_std": 0.1, "solver": {"weight": 3.0, "tune": False}}}
+SMOOTH = {"name": "smooth", "weight": 3.0, "tune": False}
+FILES = {"": {}, "soft": {"noise_std": 0.1, "solver": SMOOTH}}
 
 
 def parse(*arguments, **more):
@@ -58,7 +59,7 @@ def parse(*arguments, **more):
         Flags,
         schema,
         lambda flags: FILES[flags.config],
-        resets={"solver.name": "solver"},
+        resets={"solver.name": ("solver",)},
         positional="output",
         **more,
     )

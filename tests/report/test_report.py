@@ -57,7 +57,7 @@ def test_summary_is_resumed_with_equal_settings_alone(tmp_path):
     summary.add({**record, "residual": np.inf, "temperature": np.ones(2)})
     summary.fail("two", "broken")
     content = json.loads(path.read_text())
-    assert content["images"][0]["residual"] is None
+    assert content["images"][0]["residual"] == "inf"
     assert content["images"][0]["temperature"] == [1, 1]
     assert content["mean"] == {"psnr": 30}
     assert content["failed"] == [{"name": "two", "error": "broken"}]

@@ -1,0 +1,180 @@
+"""The solver that the settings name, and one run of it."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from jaxrestore import priors
+from jaxrestore.cli.solve_config import PRESET, SELECTED, SolveConfig
+from jaxrestore.cli.task import Problem
+from jaxrestore.errors import InputError
+from jaxrestore.operators import Downsample
+from jaxrestore.priors.weights import resolve, sha256
+from jaxrestore.report.timing import timed
+from jaxrestore.solvers import (
+    SOLVERS,
+    Draws,
+    Method,
+    Restoration,
+    SelectTemperature,
+    Stopping,
+    presets,
+    restore,
+    sample,
+    status_name,
+)
+from jaxrestore.solvers.temperature import for_groups
+
+# What to lower where a method diverges, the first that it has.
+_REMEDIES = ("temperature", "weight", "learning_rate", "descent_rate")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """A solver's result with what it took.
+
+    Attributes:
+        result: of `restore` or `sample`.
+        image: what is shown and scored, of the solver's size.
+        record: settings as used, steps, passes, seconds, status; JSON-like.
+    """
+
+    result: Restoration | Draws
+    image: Any
+    record: dict[str, Any]
+
+
+class Chosen:
+    """The solver that the settings name, with its models loaded.
+
+    Attributes:
+        kind: its class.
+        prior: the model that images are posed for, None where it needs none.
+        weights: "prior" and "encoder" with name and SHA-256, None where not used.
+
+    Raises:
+        InputError: a model cannot be loaded or used, or a setting does not fit it.
+    """
+
+    def __init__(self, config: SolveConfig):
+        self._config = config
+        self.kind = SOLVERS[config.solver.name]
+        self._models: dict[str, Any] = {}
+        self.weights: dict[str, Any] = {"prior": None, "encoder": None}
+        for field in self.kind.models:
+            role = "encoder" if field == "encoder" else "prior"
+            self._models[field] = self._load(role)
+            name = getattr(config, role)
+            self.weights[role] = {"name": name, "sha256": sha256(resolve(name)[0])}
+        self.prior: Any = next(iter(self._models.values()), None)
+        self._given = {
+            name: value
+            for name, value in vars(config.solver).items()
+            if name != "name" and not (isinstance(value, str) and value == PRESET)
+        }
+        self._criterion = None
+        if isinstance(tau := self._given.get("temperature"), str) and tau in SELECTED:
+            self._criterion = SELECTED[self._given.pop("temperature")]
+        elif tau is not None:
+            for_groups(tau, self.prior.num_groups)  # before anything is written
+        self.kind(*self._models.values()).check_models()
+
+    def _load(self, role: str) -> Any:
+        if role == "prior":
+            return priors.load_prior(self._config.prior)
+        if not self._config.encoder:
+            raise InputError(
+                "config.encoder: missing, diverse_sr needs the low-resolution encoder"
+                " of its prior; take --config=diverse_sr_x4 or --encoder=FILE"
+            )
+        return priors.load_encoder(
+            self._config.encoder, self._models["prior"], "config.encoder"
+        )
+
+    @property
+    def remedy(self) -> str:
+        """What to try after it diverged."""
+        names = [name for name in _REMEDIES if hasattr(self._config.solver, name)]
+        return f"lower --config.solver.{names[0]}" if names else "take another solver"
+
+    def method(self, problem: Problem) -> tuple[Any, list[str]]:
+        """The solver for an image, and what to tell the user of its settings.
+
+        Raises:
+            InputError: the image does not fit the models or the settings.
+        """
+        task, level = self._config.task, problem.noise_std
+        row, line = "", ""
+        if prior := self.weights["prior"]:
+            row, line = presets.row(self.prior, prior["name"], prior["sha256"])
+        found = presets.preset(self.kind.name, row, task, level, self._given)
+        line = found.note or (line if set(found.settings) - set(self._given) else "")
+        method: Any = self.kind(*self._models.values(), **found.settings)
+        if self._criterion:
+            method = SelectTemperature(method, criterion=self._criterion)
+        if encoder := self._models.get("encoder"):
+            self._check_encoder(encoder, problem)
+        return method.validate(problem.observation), [line] if line else []
+
+    def run(self, method: Any, problem: Problem) -> Outcome:
+        """Restore one image."""
+        config, observation, key = self._config, problem.observation, problem.key
+        call: Any
+        if isinstance(method, Method):
+            rules = dataclasses.asdict(config.stopping)
+            steps = rules.pop("max_steps")
+            arguments = {"max_steps": steps, "stopping": Stopping(**rules)}
+            call = lambda: restore(  # noqa: E731
+                method, observation, key=key, history=True, **arguments
+            )
+        else:
+            rules = dataclasses.asdict(config.sampling)
+            call = lambda: sample(method, observation, key=key, **rules)  # noqa: E731
+        result, seconds, compile_seconds = timed(call)
+        record = {
+            "solver": self.kind.name,
+            "settings": getattr(method, "method", method).settings(),
+            **_described(result),
+            "seconds": seconds,
+            "compile_seconds": compile_seconds,
+        }
+        return Outcome(result, self._shown(result), record)
+
+    def _shown(self, result: Restoration | Draws) -> Any:
+        which = self._config.output_image
+        if which == "auto":
+            which = "mean" if self.kind.name == "pnp_hvae" else "image"
+        mean = which == "mean" or isinstance(result, Draws)
+        return result.mean if mean else result.image  # type: ignore[union-attr]
+
+    def _check_encoder(self, encoder: Any, problem: Problem) -> None:
+        """Refuse what the encoder was not trained to undo."""
+        expected, given = encoder.config.operator(), problem.observation.operator
+        if (
+            not isinstance(given, Downsample)
+            or given.factor != expected.factor
+            or given.kernel.shape != expected.kernel.shape
+            or not np.allclose(given.kernel, expected.kernel, atol=1e-6)
+        ):
+            raise InputError(
+                f"config.encoder={self._config.encoder}: enlarges {expected.factor}"
+                " times what a bicubic kernel with a periodic boundary made small,"
+                " not what task, kernel, factor and boundary say; take"
+                f" --config=diverse_sr_x{expected.factor}"
+            )
+
+
+def _described(result: Restoration | Draws) -> dict[str, Any]:
+    """What the result says of its run, as summary.json holds it."""
+    found: dict[str, Any] = {"status": status_name(result.status)}
+    passes = int(result.evaluations)
+    found |= {"evaluations": passes}
+    if isinstance(result, Restoration):
+        gradients = int(result.gradients)
+        found |= {"gradients": gradients, "steps": int(result.steps)}
+        found |= {"residual": float(result.residual)}
+        passes += gradients
+        if result.temperature is not None:
+            found["temperature"] = np.asarray(result.temperature).tolist()
+    return found | {"passes": passes}

@@ -1,0 +1,124 @@
+"""The files and scores of one restored image."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrestore.cli.chosen import Outcome
+from jaxrestore.cli.solve_config import SolveConfig
+from jaxrestore.cli.task import Problem
+from jaxrestore.data.images import write_png
+from jaxrestore.likelihoods import Observation
+from jaxrestore.metrics import average_pairwise_distance, lr_psnr, psnr, ssim
+from jaxrestore.report import charts
+from jaxrestore.report.sheets import Panel, comparison, sheet
+from jaxrestore.solvers import Draws
+
+FILES = ("observed.png", "restored.png", "comparison.png")
+_SHOWN = 16  # samples in the picture of all
+_STARTS = {"downsample": "bicubic: ", "mask": "filled smoothly: "}
+
+
+def names(config: SolveConfig) -> tuple[str, ...]:
+    """Names of the files of an image."""
+    if not config.sampling:
+        return *FILES, "convergence.png"
+    samples = [f"sample_{i:02d}.png" for i in range(config.sampling.n_samples)]
+    return *FILES, "samples.png", "deviation.png", *samples
+
+
+def write(
+    folder: Path, problem: Problem, outcome: Outcome, scores: dict, config: SolveConfig
+) -> None:
+    """Write the files of an image into a folder."""
+    image = problem.crop(outcome.image)
+    write_png(folder / "observed.png", problem.observed, problem.bit_depth)
+    write_png(folder / "restored.png", image, problem.bit_depth)
+    # What the solver starts from, where that is not what is shown, is scored.
+    start = _note(scores, "_observed")
+    start = start and _STARTS.get(config.task, "") + start
+    panels = [
+        Panel("observed", problem.observed, start),
+        Panel("restored", image, _note(scores, "")),
+    ]
+    if problem.clean is not None:
+        panels.append(Panel("clean", problem.clean))
+    comparison(folder / "comparison.png", panels)
+    if isinstance(outcome.result, Draws):
+        _write_draws(folder, problem, outcome.result)
+        return
+    curves: Any = outcome.result.history
+    history = {name: np.asarray(values) for name, values in curves.items()}
+    path, tolerance = folder / "convergence.png", config.stopping.tolerance
+    charts.convergence(path, history, tolerance, "objective")
+
+
+def _write_draws(folder: Path, problem: Problem, draws: Draws) -> None:
+    """The samples one by one, all in one picture, and how much they differ."""
+    assert draws.samples is not None
+    samples = [problem.crop(sample) for sample in draws.samples]
+    for number, sample in enumerate(samples):
+        write_png(folder / f"sample_{number:02d}.png", sample, problem.bit_depth)
+    deviation = np.std(samples, axis=0)
+    map_ = deviation / max(float(deviation.max()), 1e-6)
+    write_png(folder / "deviation.png", map_, problem.bit_depth)
+    factor = samples[0].shape[0] // problem.observed.shape[0]
+    first = {
+        "observed": problem.observed.repeat(factor, 0).repeat(factor, 1),
+        "mean": np.mean(samples, axis=0),
+        f"deviation, to {deviation.max():.3f}": map_,
+    }
+    if problem.clean is not None:
+        first["original"] = problem.clean
+    shown = samples[:_SHOWN]
+    rows = [list(first.values())]
+    rows += [shown[i : i + 4] for i in range(0, len(shown), 4)]
+    labels = ["", "samples", *[""] * (len(rows) - 2)]
+    sheet(folder / "samples.png", rows, labels, list(first))
+
+
+def scores(problem: Problem, outcome: Outcome) -> dict[str, Any]:
+    """PSNR and SSIM of the solver's starting image and of the restored one.
+
+    The starting image is the observation itself, its bicubic enlargement, or its
+    holes filled smoothly. Of draws also the consistency of the worst one, and how
+    much they differ.
+    """
+    clean = problem.clean
+    known = ("psnr_observed", "ssim_observed", "psnr", "ssim")
+    found: dict[str, Any] = dict.fromkeys(known)
+    if clean is not None:
+        start = problem.crop(_starting_image(problem.observation))
+        pairs = (("_observed", start), ("", problem.crop(outcome.image)))
+        for suffix, candidate in pairs:
+            found["psnr" + suffix] = float(psnr(candidate, clean))
+            if min(clean.shape[:2]) >= 11:
+                found["ssim" + suffix] = float(ssim(candidate, clean))
+    if isinstance(outcome.result, Draws):
+        samples, observation = outcome.result.samples, problem.observation
+        assert samples is not None
+        operator: Any = observation.operator
+        consistent = jax.vmap(lambda x: lr_psnr(x, observation.y, operator))(samples)
+        several = len(samples) > 1
+        found |= {
+            "lr_psnr": float(jnp.min(consistent)),
+            "apd_mse": float(average_pairwise_distance(samples)) if several else None,
+            "deviation_max": float(outcome.result.std.max()),
+        }
+    return found
+
+
+@jax.jit
+def _starting_image(observation: Observation) -> jax.Array:
+    return observation.initial_image()
+
+
+def _note(scores: dict[str, Any], suffix: str) -> str:
+    if scores["psnr"] is None:
+        return ""
+    text = f"{scores['psnr' + suffix]:.2f} dB"
+    similarity = scores["ssim" + suffix]
+    return text if similarity is None else f"{text}, SSIM {similarity:.3f}"

@@ -1,0 +1,95 @@
+"""The settings of solve, and what the bundled configs make of them."""
+
+import numpy as np
+import pytest
+
+from jaxrestore import InputError
+from jaxrestore.cli.chosen import Chosen
+from jaxrestore.cli.solve_config import PRESET, schema
+from jaxrestore.cli.task import Task
+from jaxrestore.configfiles import config_names, load_config
+from jaxrestore.data.images import LoadedImage
+from jaxrestore.settings import as_dict, bind
+from jaxrestore.solvers import SOLVERS
+
+ARTICLE = {
+    "face_sr_x4": ("0.8:0.5", 5 / 255, 50, 10),
+    "face_motion_deblur": ("0.99:0.8", 5 / 255, 50, 10),
+    "face_gaussian_deblur": ("0.99:0.8", 5 / 255, 50, 10),
+    "face_inpaint": ("0.3:0.8", 3 / 255, 100, 100),
+}
+METHODS = {"deblur_alr": "variational", "denoise_alr": "variational"}
+
+
+def bound(**values):
+    return bind(schema(values), values)
+
+
+@pytest.mark.parametrize("name", config_names("solve"))
+def test_bundled_configs_build_their_method(name):
+    values = load_config(name, "solve")
+    config = bound(**values)
+    draws = name.startswith("diverse_sr")
+    expected = "diverse_sr" if draws else METHODS.get(name, "pnp_hvae")
+    chosen = Chosen(config)
+    shape = (64, 64, 1) if draws else (48, 48, 3)
+    pixels = np.random.default_rng(0).random(shape, np.float32)
+    problem = Task(config, True, chosen.prior).problem(name, LoadedImage(pixels))
+    method, notes = chosen.method(problem)
+    assert method.name == chosen.kind.name == expected and not notes
+    if name in ARTICLE:
+        solver, stopping = config.solver, config.stopping
+        found = solver.temperature, solver.decoder_std, stopping.max_steps
+        assert (*found, stopping.patience) == ARTICLE[name]
+        assert stopping.tolerance == 0
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_settings_of_every_method(name):
+    config = bound(solver={"name": name})
+    assert config.solver.name == name
+    assert (config.sampling is None) == (config.stopping is not None)
+    again = as_dict(config)
+    again.pop("sampling" if config.stopping else "stopping")
+    assert as_dict(bound(**again)) == as_dict(config)
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({}, "pnp_hvae"),
+        ({"prior": "vdvae-faces64"}, "pnp_hvae"),
+        ({"prior": "vae-faces64"}, "jpmap"),
+        ({"prior": "alr-natural"}, "variational"),
+        ({"encoder": "cvdvae-faces64-x4"}, "diverse_sr"),
+    ],
+)
+def test_the_method_that_suits_the_prior(values, name):
+    assert bound(**values).solver.name == name
+    assert bound(**values, solver={"name": "auto"}).solver.name == name
+
+
+def test_values_are_parsed_once_and_words_kept():
+    config = bound(noise_std="8/255", solver={"temperature": "0.9,0.5"})
+    assert config.noise_std == 8 / 255
+    assert config.solver.temperature == pytest.approx([0.9, 0.5])
+    assert config.solver.decoder_std == PRESET
+    assert bound(solver={"temperature": "auto"}).solver.temperature == "auto"
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"speed": 3}, r"config\.speed: unknown setting"),
+        ({"solver": {"wieght": 3}}, r"config\.solver\.wieght: unknown"),
+        ({"solver": {"name": "tv", "temperature": 1}}, "one of coupled, name, weight"),
+        ({"solver": {"name": "magic"}}, "expected one of auto, pnp_hvae"),
+        ({"solver": 3}, r"config\.solver=3: expected a section"),
+        ({"stopping": {"n_samples": 3}}, r"config\.stopping\.n_samples: unknown"),
+        ({"solver": {"temperature": "sur"}}, "or one of preset, auto, sure, discr"),
+        ({"encoder": "x", "solver": {"temperature": "auto"}}, "temperature=auto"),
+    ],
+)
+def test_mistakes(values, says):
+    with pytest.raises(InputError, match=says):
+        bound(**values)

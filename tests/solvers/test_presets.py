@@ -1,0 +1,56 @@
+"""Settings by solver, prior, task and noise level."""
+
+import dataclasses
+
+import pytest
+
+from jaxrestore.priors import PatchVDVAEConfig
+from jaxrestore.priors.registry import BUNDLED
+from jaxrestore.solvers import SOLVERS
+from jaxrestore.solvers.presets import OPEN, TASKS, preset, row
+
+NATURAL = "patch-vdvae-natural"
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("solver", OPEN)
+def test_what_is_open_has_values(solver, task):
+    for prior in (NATURAL, "vdvae-faces64", "alr-natural", "mine"):
+        found = preset(solver, prior, task, 0.03)
+        assert found.settings and set(found.settings) <= set(OPEN[solver])
+        kind = {field.name for field in dataclasses.fields(SOLVERS[solver])}
+        assert set(OPEN[solver]) <= kind
+
+
+def test_levels_between_and_outside():
+    def gamma(level):
+        return preset("pnp_hvae", NATURAL, "blur", level / 255).settings["decoder_std"]
+
+    assert gamma(5.1) == pytest.approx(16 / 255)
+    assert gamma(0.1) == gamma(2.55) and gamma(90) == gamma(12.75)
+
+
+def test_the_users_settings_win():
+    given = {"temperature": 0.5}
+    found = preset("pnp_hvae", "mine", "blur", 0.03, given)
+    assert found.settings["temperature"] == 0.5 and "no settings were tuned" in found[1]
+    given |= {"decoder_std": 0.1}
+    assert preset("pnp_hvae", "mine", "blur", 0.03, given).note == ""
+
+
+def test_a_prior_that_is_not_told_the_noise_gets_no_wide_decoder():
+    for prior in ("vdvae-faces64", "mine"):
+        values = preset("pnp_hvae", prior, "identity", 25 / 255).settings
+        assert values["decoder_std"] < 0.2 and values["temperature"] < 1
+
+
+def test_the_file_decides_which_row():
+    @dataclasses.dataclass
+    class Prior:
+        config: PatchVDVAEConfig
+
+    told, plain = (Prior(PatchVDVAEConfig(noise_input=on)) for on in (True, False))
+    assert row(plain, "copy.safetensors", BUNDLED[NATURAL][1]) == (NATURAL, "")
+    name, line = row(told, "mine.safetensors", "0")
+    assert name == NATURAL and "mine.safetensors" in line
+    assert row(plain, f"folder/{NATURAL}", "0") == (f"folder/{NATURAL}", "")
