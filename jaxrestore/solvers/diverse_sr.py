@@ -72,7 +72,8 @@ class DiverseSR(Sampler):
             self.prior, state.features, key, tau, tau, self.groups
         )
         if self.project:
-            image = problem.observation.operator.project(y, image)
+            operator: Any = problem.observation.operator
+            image = operator.project(y, image)
         return state._replace(image=image)
 
     def _check_operator(self, observation) -> None:

@@ -130,7 +130,7 @@ def _open(solver, prior, task, noise_std, given) -> tuple[dict[str, Any], str]:
         ]
         values = [values[0], *(value / 255 for value in values[1:])]
         names = _PNP[: len(values)]
-        found = dict(zip(names, values, strict=True))
+        found: dict[str, Any] = dict(zip(names, values, strict=True))
         if solver == "joint_map":  # the thesis' other rate, 0.01, circles for long
             found["learning_rate"] = 0.001
         return found, "" if tuned else _note(prior, "the thesis' values")
