@@ -25,6 +25,7 @@ K = TypeVar("K", bound=type)
 
 tau = number(0, 1, above=True)
 taus = sequence(tau)
+open_tau = number(0, 1, above=True, none=True)
 
 
 def level(*, zero: bool = False, none: bool = False) -> Check:
@@ -128,19 +129,47 @@ class KernelConfig(PnPConfig):
     )
 
 
+@dataclass(frozen=True)
+class Kernels(Config):
+    """With several blur kernels and noise levels."""
+
+    kernels: str = setting("", text, "folder of kernels, .npy files")
+    ids: tuple = setting(
+        (), sequence(text, 0), "their numbers; with a folder 4,7,9,11 if not given"
+    )
+    noise: tuple = setting(of_255(2.55, 7.65, 12.75), levels, "levels, of 255")
+
+
+@dataclass(frozen=True)
+class Adam(Config):
+    """With Adam beside PnP-HVAE."""
+
+    rates: tuple = setting(
+        (), sequence(number(0, above=True), 0), "also Adam at these rates"
+    )
+    adam_steps: int = setting(500, count(), "of Adam")
+    adam_tolerance: float = setting(1e-4, number(0), "of Adam")
+
+
+@dataclass(frozen=True)
+class Pictures(Config):
+    """With scores and pictures of restored images."""
+
+    batch: int = setting(1, count(), "images solved together")
+    lpips: str = setting("", text, "LPIPS weights, as jaxrestore.convert writes them")
+    shown: int = setting(1, count(), "images of each case drawn")
+
+
 def defaults(**values: Any) -> Callable[[K], K]:
     """A class decorator: the same dataclass of settings with other defaults."""
 
     def change(kind: K) -> K:
-        known = {f.name: f for f in fields(kind)}
+        known = {f.name: f.metadata for f in fields(kind)}
         changed = [
-            (name, known[name].type, field(default=v, metadata=known[name].metadata))
-            for name, v in values.items()
+            (name, Any, field(default=value, metadata=known[name]))
+            for name, value in values.items()
         ]
-        own = {"__module__": kind.__module__, "__doc__": kind.__doc__}
-        made: Any = make_dataclass(
-            kind.__name__, changed, bases=(kind,), namespace=own, frozen=True
-        )
+        made: Any = make_dataclass(kind.__name__, changed, bases=(kind,), frozen=True)
         return made
 
     return change
