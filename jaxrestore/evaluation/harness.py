@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,25 +20,13 @@ _WINDOW = 11  # pixels, of SSIM
 _SCORES = ("psnr", "ssim", "lpips")
 
 
-class Solved(NamedTuple):
-    """Restorations in the order of the observations, and the time they took.
-
-    Attributes:
-        runs: of NumPy arrays, without latents.
-        seconds: for all of them, compilation not included.
-    """
-
-    runs: list[Restoration]
-    seconds: float
-
-
 def solve_all(
     method: Method,
     observations: Sequence[Observation],
     batch: int = 1,
     stopping: Stopping | None = None,
     **limits: Any,
-) -> Solved:
+) -> tuple[list[Restoration], float]:
     """Restore every observation; those of equal shape in one program, `batch` at once.
 
     Args:
@@ -46,6 +34,10 @@ def solve_all(
         observations: of any sizes.
         batch: images side by side.
         stopping, **limits: stopping, max_steps and history, as for `restore`.
+
+    Returns:
+        Restorations of NumPy arrays, without latents, in the order of the observations;
+        seconds for all of them, compilation not included.
 
     Raises:
         InputError: as `restore`.
@@ -67,7 +59,7 @@ def solve_all(
         found = jax.device_get(found)
         for i, place in enumerate(same):
             runs[place] = jax.tree.map(lambda leaf, i=i: leaf[i], found)
-    return Solved([runs[place] for place in range(len(observations))], seconds)
+    return [runs[place] for place in range(len(observations))], seconds
 
 
 @partial(jax.jit, static_argnames=("batch", "max_steps", "history"))

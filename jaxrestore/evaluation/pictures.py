@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.ticker import NullFormatter
 
 from jaxrestore.evaluation.tables import Rows, grouped, mean
 from jaxrestore.report import charts
@@ -16,9 +17,9 @@ class Panel(NamedTuple):
     """Axes with a curve for each value of a column: the mean of y for each x.
 
     Attributes:
-        title, xlabel, ylabel: what is shown.
         rows: of numbers.
         x, y, by: the columns.
+        title, ylabel, xlabel: what is shown.
         name: of a curve, with {} for its value of `by`.
         style: of the curves, as Matplotlib has it.
         axis: what `Axes.set` takes: scales, limits.
@@ -26,15 +27,15 @@ class Panel(NamedTuple):
         marks: value of `by` -> (x, y, style) of open marks in the curve's colour.
     """
 
-    title: str
-    xlabel: str
-    ylabel: str
     rows: Rows
     x: str
     y: str
     by: str
+    title: str
+    ylabel: str
+    xlabel: str
     name: str = "{}"
-    style: str = ".-"
+    style: str = "-"
     axis: Mapping[str, Any] = {}
     level: float | None = None
     marks: Mapping[str, Sequence[tuple]] = {}
@@ -54,7 +55,8 @@ def curves(path, title: str, *panels: Panel) -> None:
             if panel.level is not None:
                 ax.axhline(panel.level, color="black", linestyle="--", linewidth=0.8)
             ax.set(**panel.axis)
-            ax.minorticks_off()  # their numbers overlap
+            if "xscale" in panel.axis:  # the numbers between would overlap
+                ax.xaxis.set_minor_formatter(NullFormatter())
             charts.label(ax, panel.title, panel.xlabel, panel.ylabel)
 
 

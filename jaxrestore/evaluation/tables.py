@@ -35,8 +35,8 @@ def of(key: str, form: str, reduce: Callable[[np.ndarray], Any] = np.mean) -> Co
     """A column of means, or of what else reduces the values of a line to one."""
 
     def column(rows: Rows) -> str | None:
-        known = rows and key in rows[0]
-        return f"{reduce(np.array([r[key] for r in rows])):{form}}" if known else None
+        values = np.array([row[key] for row in rows if key in row])
+        return f"{reduce(values):{form}}" if values.size else None
 
     return column
 

@@ -10,19 +10,18 @@ alone (docs/pnp_hvae.md). Scored is the decoder mean; the other settings are tho
 for the prior.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import jax
 import numpy as np
 from tqdm import tqdm
 
-from jaxrestore.evaluation.harness import scores
 from jaxrestore.evaluation.inputs import prior_and_images, read_kernels
 from jaxrestore.evaluation.pictures import Panel, curves
 from jaxrestore.evaluation.tables import grouped, markdown
 from jaxrestore.experiments import settings as kinds
 from jaxrestore.experiments.deblurring import blurred
+from jaxrestore.metrics import psnr
 from jaxrestore.solvers import Problem, SelectTemperature, Stopping, create
 from jaxrestore.solvers.selection import CANDIDATES, CRITERIA
 
@@ -35,7 +34,7 @@ QUICK = {
 }
 
 
-@dataclass(frozen=True)
+@kinds.configured()
 class Config(kinds.PnPConfig, kinds.Kernels):
     pass
 
@@ -45,6 +44,7 @@ def run(config: Config, report) -> None:
     prior, images = prior_and_images(config)
     kernels = read_kernels(config.kernels, config.ids)
     keys = jax.random.split(jax.random.key(config.seed), (len(config.noise), 2))
+    stopping = Stopping(config.tolerance).validate()
     rows, settings = [], {}
     for noise, (noise_key, sure_key) in zip(config.noise, keys, strict=True):
         name = kinds.label(noise)
@@ -57,25 +57,23 @@ def run(config: Config, report) -> None:
             for (image, clean), observation in tqdm(cases, desc=about, disable=None):
                 facts = {"noise": name, "kernel": kernel, "image": image}
                 key = jax.random.fold_in(sure_key, len(rows))
-                found = _attempts(config, method, observation, clean, key)
-                rows += [facts | row for row in found]
+                given = method.validate(observation), observation, stopping, key
+                found = _attempts(*given, clean, max_steps=config.steps)
+                rows += [
+                    {**facts, "temperature": tau}
+                    | {name: float(found[name][i]) for name in ("psnr", *CRITERIA)}
+                    for i, tau in enumerate(CANDIDATES)
+                ]
             report.rows(rows)
     summaries = {n: summarise(own) for (n,), own in grouped(rows, "noise").items()}
-    styles = dict(zip(CRITERIA, "os", strict=True))
-    panel = Panel(
-        "circles: SURE; squares: discrepancy",
-        "temperature",
-        "PSNR (dB)",
-        rows,
-        x="temperature",
-        y="psnr",
-        by="noise",
-        name="noise {}/255",
-        marks={
-            noise: [(tau, of[name], styles[name]) for name, tau in taus.items()]
-            for noise, (of, taus) in summaries.items()
-        },
-    )
+    styles = {"sure": "o", "discrepancy": "s"}
+    marks = {
+        noise: [(tau, means[name], styles[name]) for name, tau in taus.items()]
+        for noise, (means, taus) in summaries.items()
+    }
+    axes = rows, "temperature", "psnr", "noise", "circles: SURE; squares: discrepancy"
+    labels = "PSNR (dB)", "temperature", "noise {}/255"
+    panel = Panel(*axes, *labels, ".-", marks=marks)
     curves(report.picture, "choosing the temperature", panel)
     caption = (
         f"{len(images)} images, mean PSNR (dB) of the decoder mean over images and"
@@ -88,26 +86,12 @@ def run(config: Config, report) -> None:
     report.table(caption, markdown(head, body), settings)
 
 
-def _attempts(config: Config, method, observation, clean, key) -> list[dict]:
-    """A row for every candidate: its PSNR, and what both criteria say of it."""
-    method, stopping = method.validate(observation), Stopping(config.tolerance)
-    given = method, observation, stopping.validate(), key
-    means, found = _solved(*given, max_steps=config.steps)
-    return [
-        {
-            "temperature": float(tau),
-            "psnr": scores(mean, clean)["psnr"],
-            **{name: float(found[name][i]) for name in CRITERIA},
-        }
-        for i, (tau, mean) in enumerate(zip(CANDIDATES, means, strict=True))
-    ]
-
-
 @partial(jax.jit, static_argnames="max_steps")
-def _solved(method, observation, stopping, key, *, max_steps):
+def _attempts(method, observation, stopping, key, clean, *, max_steps):
+    """Of every candidate: PSNR, and what both criteria say."""
     problem = Problem(observation, observation.initial_image(), max_steps, key)
     results, found = method.attempts(problem, stopping, criteria=CRITERIA)
-    return results.mean, found
+    return {"psnr": jax.vmap(psnr, (0, None))(results.mean, clean), **found}
 
 
 def summarise(rows) -> tuple[dict[str, float], dict[str, float]]:
@@ -117,12 +101,12 @@ def summarise(rows) -> tuple[dict[str, float], dict[str, float]]:
         key: np.array([row[key] for row in rows]).reshape(-1, len(taus))
         for key in ("psnr", *CRITERIA)
     }
-    psnr, means = column["psnr"], column["psnr"].mean(0).tolist()
+    each, means = column["psnr"], column["psnr"].mean(0).tolist()
     result = {f"tau {tau:g}": mean for tau, mean in zip(taus, means, strict=True)}
-    result |= {"best fixed": max(means), "best each": float(psnr.max(1).mean())}
+    result |= {"best fixed": max(means), "best each": float(each.max(1).mean())}
     chosen = {name: np.argmin(column[name], axis=1) for name in CRITERIA}
     for name, at in chosen.items():
-        result[name] = float(psnr[np.arange(len(psnr)), at].mean())
+        result[name] = float(each[np.arange(len(each)), at].mean())
     return result, {n: float(np.mean(np.array(taus)[at])) for n, at in chosen.items()}
 
 

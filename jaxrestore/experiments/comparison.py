@@ -3,7 +3,6 @@
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +39,7 @@ QUICK = {
 }
 
 
-@dataclass(frozen=True)
+@kinds.configured()
 class Compared(kinds.Pictures):
     """Of every comparison."""
 
@@ -49,7 +48,7 @@ class Compared(kinds.Pictures):
     )
 
 
-@dataclass(frozen=True)
+@kinds.configured()
 class Config(Compared, kinds.Adam, kinds.Validated):
     """Of total variation, PnP-HVAE and Adam."""
 
@@ -141,8 +140,8 @@ class Entry(NamedTuple):
     fixed: Mapping[str, Any] = {}
     shows: tuple[str, ...] = ("image",)
 
-    def solve(self, observations, settings: dict, batch: int) -> harness.Solved:
-        """All observations."""
+    def solve(self, observations, settings: dict, batch: int) -> tuple[list, float]:
+        """All observations: restorations, and seconds for all of them."""
         method = create(self.solver, {**settings, **self.fixed}, *self.models)
         return harness.solve_all(method, observations, batch, **self.limits)
 
@@ -176,7 +175,7 @@ class Entry(NamedTuple):
                 harness.scores(getattr(run, shown), clean)["psnr"]
                 for observations, images in cases
                 for run, clean in zip(
-                    self.solve(observations, chosen, batch).runs, images, strict=True
+                    self.solve(observations, chosen, batch)[0], images, strict=True
                 )
             ]
             means.append(float(np.mean(np.nan_to_num(values, nan=-np.inf))))

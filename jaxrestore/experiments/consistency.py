@@ -12,7 +12,6 @@ root mean squares, of 255; nothing is projected. The table names the least k wit
 of at most --wanted.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import jax
@@ -24,8 +23,8 @@ from jaxrestore.errors import InputError
 from jaxrestore.evaluation.inputs import encoders_for, prior_and_images
 from jaxrestore.evaluation.pictures import Panel, curves
 from jaxrestore.evaluation.tables import markdown
-from jaxrestore.experiments.settings import Config as Base
-from jaxrestore.experiments.settings import defaults
+from jaxrestore.experiments.settings import Config as BaseConfig
+from jaxrestore.experiments.settings import configured
 from jaxrestore.operators import Downsample
 from jaxrestore.priors import VDVAE
 from jaxrestore.priors.hvae import consistency
@@ -35,9 +34,8 @@ QUICK = {"max_images": 1, "codes": 1, "draws": 2, "factors": (2,)}
 BUNDLED = tuple(f"cvdvae-faces64-x{factor}" for factor in (2, 4, 8))
 
 
-@defaults(prior="vdvae-faces64", max_images=50)
-@dataclass(frozen=True)
-class Config(Base):
+@configured(prior="vdvae-faces64", max_images=50)
+class Config(BaseConfig):
     encoders: tuple = setting(BUNDLED, sequence(text), "names or files, or none")
     factors: tuple = setting((2, 4, 8), sequence(count()), "s, beside 1, of U")
     codes: int = setting(50, count(), "draws of z, for U")
@@ -63,15 +61,10 @@ def run(config: Config, report) -> None:
         found[name] = {}
         for factor, encoder in encoders.items():
             bar = tqdm(images.values(), desc=f"{name}, x{factor}", disable=None)
+            own = [jax.random.fold_in(key, i) for i in range(len(images))]
             values = [
-                measure(
-                    prior,
-                    encoder,
-                    jnp.asarray(image),
-                    jax.random.fold_in(key, i),
-                    config.draws,
-                )
-                for i, image in enumerate(bar)
+                measure(prior, encoder, jnp.asarray(image), k, config.draws)
+                for image, k in zip(bar, own, strict=True)
             ]
             found[name][factor] = np.mean(values, 0)
     rows = [
@@ -81,14 +74,13 @@ def run(config: Config, report) -> None:
         for k, value in enumerate(values)
     ]
     report.rows(rows)
-    shown = [row for row in rows if row["quantity"] == "U"]
-    unit = "root mean square (of 255)"
-    labels = "unpredictability", "groups k", "U (of 255)"
-    panels = [Panel(*labels, shown, "k", "value", "factor", "s = {}")]
+    axes, shown = ("k", "value"), [row for row in rows if row["quantity"] == "U"]
+    labels = "factor", "unpredictability", "U (of 255)", "groups k", "s = {}", ".-"
+    panels = [Panel(shown, *axes, *labels)]
     for factor in encoders:
         shown = [row for row in rows if row["factor"] == factor]
-        labels = f"x{factor}", "groups k", unit
-        panels.append(Panel(*labels, shown, "k", "value", "quantity"))
+        labels = "quantity", f"x{factor}", "root mean square (of 255)", "groups k"
+        panels.append(Panel(shown, *axes, *labels, style=".-"))
     curves(report.picture, config.prior, *panels)
     caption = (
         f"prior {config.prior}, {config.codes} codes, {config.draws} images each; CE"

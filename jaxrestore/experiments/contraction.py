@@ -13,7 +13,6 @@ A prior trained for denoising is told the noise level of its input; --tell=LEVEL
 255, tells one level always, as PnP-HVAE does, and --tell=none tells 0.
 """
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -43,7 +42,7 @@ def _told(value: Any, name: str) -> Any:
     return value if value == "input" else kinds.told(value, name)
 
 
-@dataclass(frozen=True)
+@kinds.configured()
 class Config(kinds.Config):
     noise: tuple = setting(
         kinds.of_255(0, 25, 50), sequence(kinds.level(zero=True)), "of 255"
@@ -136,13 +135,15 @@ def ratios(prior: Any, images: jax.Array, tau, heard=None, *, batch: int = 1):
 
 
 def _how(prior, config: Config) -> str:
-    encoder = f"noise {kinds.label(config.tell or 0)}" if config.tell != "input" else ""
-    encoder = encoder or "the noise level of its input"
+    encoder = "the noise level of its input"
     if not getattr(prior.config, "noise_input", False):
         encoder = "nothing"
-    between = "two different images, each with its own noise"
-    if config.pairs == "same":
-        between = "one crop, two draws of the noise"
+    elif config.tell != "input":
+        encoder = f"noise {kinds.label(config.tell or 0)}"
+    between = {
+        "different": "two different images, each with its own noise",
+        "same": "one crop, two draws of the noise",
+    }[config.pairs]
     crops = f"{config.count} pairs of {config.patch}x{config.patch} crops"
     return f"{crops} ({between}); the encoder is told {encoder}"
 

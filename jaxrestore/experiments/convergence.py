@@ -11,7 +11,6 @@ backward passes through the network. No method stops early unless --tolerance (o
 PnP-HVAE) or --adam_tolerance says so.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -32,8 +31,7 @@ _COLUMNS = SCORES | {"J1": of("objective", ".4f")}
 _COLUMNS |= {name: of(name, ".4g") for name in _COUNTS}
 
 
-@kinds.defaults(tolerance=0.0, adam_tolerance=0.0, rates=(0.01, 0.001))
-@dataclass(frozen=True)
+@kinds.configured(tolerance=0.0, adam_tolerance=0.0, rates=(0.01, 0.001))
 class Config(kinds.KernelConfig, kinds.Adam):
     temperature: Any = setting(None, kinds.open_tau, "in (0, 1]; without: as tuned")
     noise: float = setting(kinds.Level(7.65 / 255), kinds.level(), "of 255")
@@ -85,14 +83,10 @@ def _draw(path, steps, title: str) -> None:
     # Adam's first steps would hide where the methods end.
     low, high = min(map(min, values)), max(v[len(v) // 10] for v in values)
     margin = 0.05 * max(high - low, 1e-6 * abs(low))
-    limits = {"xscale": "log", "ylim": (low - margin, high + margin)}
-    ratio = "||x(k+1)-x(k)|| / ||x(k)-x(k-1)||"
-    left = Panel(
-        "objective", "step", "J1 (nats per value)", steps, "step", "objective", "method"
-    )
-    right = Panel(
-        "contraction ratio", "step", ratio, steps, "step", "contraction", "method"
-    )
-    look = {"xscale": "log", "ylim": (0, 2)}
-    right = right._replace(style="-", axis=look, level=1)
-    curves(path, title, left._replace(style="-", axis=limits), right)
+    axis = {"xscale": "log", "ylim": (low - margin, high + margin)}
+    labels = "objective", "J1 (nats per value)", "step"
+    left = Panel(steps, "step", "objective", "method", *labels, axis=axis)
+    axis = {"xscale": "log", "ylim": (0, 2)}
+    labels = "contraction ratio", "||x(k+1)-x(k)|| / ||x(k)-x(k-1)||", "step"
+    right = Panel(steps, "step", "contraction", "method", *labels, axis=axis, level=1)
+    curves(path, title, left, right)

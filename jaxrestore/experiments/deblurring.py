@@ -12,7 +12,6 @@ are those tuned for the prior, of --settings, or with --tune from a grid on --va
 observation.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import jax
@@ -20,7 +19,7 @@ import jax
 from jaxrestore.evaluation.harness import observe
 from jaxrestore.evaluation.inputs import blurs, read_kernels
 from jaxrestore.experiments import comparison
-from jaxrestore.experiments.settings import Kernels, defaults, label, of_255
+from jaxrestore.experiments.settings import Kernels, configured, label, of_255
 
 QUICK = comparison.QUICK | {
     "crop": 32,
@@ -30,8 +29,7 @@ QUICK = comparison.QUICK | {
 }
 
 
-@defaults(tv_weights=(6.0, 9.0, 13.0, 18.0, 25.0, 35.0, 50.0))
-@dataclass(frozen=True)
+@configured(tv_weights=(6.0, 9.0, 13.0, 18.0, 25.0, 35.0, 50.0))
 class Config(comparison.Config, Kernels):
     pass
 

@@ -12,7 +12,7 @@ The thesis reports 28.85 / 24.88 / 21.58 dB at 0.1 / 0.2 / 0.4 on the 68 images 
 (table 3.2) with a critic trained on noise of 0.05 to 0.30.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from jaxrestore.evaluation.harness import observe
 from jaxrestore.evaluation.inputs import test_images, validation_images
 from jaxrestore.evaluation.tables import markdown
 from jaxrestore.experiments import comparison
-from jaxrestore.experiments.settings import Validated, defaults
+from jaxrestore.experiments.settings import Validated, configured
 from jaxrestore.operators import Identity
 from jaxrestore.priors import Critic
 from jaxrestore.settings import count, number, sequence, setting, text
@@ -48,8 +48,7 @@ _KEYS = ("noise", "case")
 _TV_WEIGHTS = (50, 70, 85, 100, 120, 140)
 
 
-@defaults(prior="none")
-@dataclass(frozen=True)
+@configured(prior="none")
 class Config(comparison.Compared, Validated):
     priors: tuple = setting(("alr-natural",), sequence(text), "critics, names or files")
     noise: tuple = setting(

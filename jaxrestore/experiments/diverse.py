@@ -14,7 +14,7 @@ orders methods, no more. diverse_strip.png shows one face at rising temperatures
 
 import itertools
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -54,10 +54,9 @@ _TABLE = SCORES | {
 }
 
 
-@kinds.defaults(
+@kinds.configured(
     prior="vdvae-faces64", max_images=200, val_images=12, val_crop=0, batch=20, shown=2
 )
-@dataclass(frozen=True)
 class Config(kinds.Pictures, kinds.Validated):
     encoders: tuple = setting(BUNDLED, sequence(text), "names or files")
     temperatures: tuple = setting((0.1, 0.8), kinds.taus, "of the samples")

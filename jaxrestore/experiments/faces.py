@@ -15,13 +15,11 @@ the solvers start from: a smooth fill, or bicubic enlargement. --rates=0.01,0.00
 Adam on the same objective, as in the thesis.
 """
 
-from dataclasses import dataclass
-
 import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.experiments import comparison
-from jaxrestore.experiments.settings import Level, defaults, label, level, some
+from jaxrestore.experiments.settings import Level, configured, label, level, some
 from jaxrestore.operators import Downsample, Mask
 from jaxrestore.operators.kernels import gaussian
 from jaxrestore.settings import setting
@@ -50,7 +48,7 @@ TASKS = {
 }
 
 
-@defaults(
+@configured(
     prior="vdvae-faces64",
     max_images=100,
     shown=3,
@@ -63,7 +61,6 @@ TASKS = {
     tolerance=1e-3,
     tv_steps=150,
 )
-@dataclass(frozen=True)
 class Config(comparison.Config):
     tasks: tuple = setting(tuple(TASKS), some(*TASKS), "which")
     noise: float = setting(Level(3 / 255), level(), "of 255")

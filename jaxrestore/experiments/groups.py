@@ -14,7 +14,7 @@ trains the finished ones further.
 
 import csv
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,7 @@ _WIDTHS = ("top_down_filters", "bottom_up_filters", "skip_filters")
 _SCALES = np.geomspace(0.25, 4.0, 65)  # steps of 4.4 %
 
 
-@kinds.defaults(prior="none")
-@dataclass(frozen=True)
+@kinds.configured(prior="none")
 class Config(kinds.KernelConfig):
     noise: tuple = setting(kinds.of_255(2.55, 7.65, 12.75), kinds.levels, "of 255")
     train: str = setting("", text, "folder of training images")
@@ -71,18 +70,27 @@ def run(config: Config, report) -> None:
     values, rows = load_config(config.config), []
     images = test_images(config)
     operators = blurs(images, config.kernel)
+    keys = jax.random.split(jax.random.key(config.seed), len(config.noise))
     for level_groups in tqdm(config.groups, desc="networks", disable=None):
         own = prepared(config, values, level_groups)
         folder = report.folder / f"groups_{level_groups}"
         weights, bits = trained(own, folder, config.steps)
         prior, size = load_prior(weights), parameters(own.model)
         facts = {"groups": prior.num_groups, "parameters": size, "bits_per_dim": bits}
-        for row in restored(config, report, prior, images, operators):
-            rows.append(facts | row)
+        method = pnp_hvae(replace(config, steps=config.solver_steps), report, prior)
+        for noise, key in zip(config.noise, keys, strict=True):
+            seen = observe(key, images.values(), operators, noise)
+            chosen = kinds.pnp_settings(config, report, "blur", noise)
+            runs, _ = method.solve(seen, chosen, config.batch)
+            facts |= {"noise": kinds.label(noise)}
+            rows += [
+                facts | {"image": name} | scores(run.mean, clean)
+                for (name, clean), run in zip(images.items(), runs, strict=True)
+            ]
         report.rows(rows)
     caption, axes = f"{config.steps} training steps", ("groups", "psnr", "noise")
-    labels = "deblurring", "latent groups", "mean PSNR (dB)"
-    panel = Panel(*labels, rows, *axes, name="noise {}/255", style="o-")
+    labels = "deblurring", "mean PSNR (dB)", "latent groups", "noise {}/255"
+    panel = Panel(rows, *axes, *labels, "o-")
     curves(report.picture, f"{caption}, equal size", panel)
     columns = {
         "parameters": of("parameters", ",.0f"),
@@ -127,18 +135,6 @@ def trained(config, workdir: Path, steps: int) -> tuple[Path, float]:
     bits = float([value for value in found if value][-1])
     write(done, json.dumps({"config": identity, "bits_per_dim": bits}))
     return weights, bits
-
-
-def restored(config: Config, report, prior, images, operators):
-    """Rows of scores, one for each noise level and image."""
-    method = pnp_hvae(replace(config, steps=config.solver_steps), report, prior)
-    keys = jax.random.split(jax.random.key(config.seed), len(config.noise))
-    for noise, key in zip(config.noise, keys, strict=True):
-        seen = observe(key, images.values(), operators, noise)
-        chosen = kinds.pnp_settings(config, report, "blur", noise)
-        runs = method.solve(seen, chosen, config.batch).runs
-        for (name, clean), one in zip(images.items(), runs, strict=True):
-            yield {"noise": kinds.label(noise), "image": name} | scores(one.mean, clean)
 
 
 def load_config(name: str) -> dict[str, Any]:

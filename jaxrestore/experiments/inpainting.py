@@ -10,12 +10,10 @@ fill that the solvers start from. --tune looks at the last data step, which keep
 was seen.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from jaxrestore.experiments import comparison
-from jaxrestore.experiments.settings import Level, defaults, level, some
+from jaxrestore.experiments.settings import Level, configured, level, some
 from jaxrestore.settings import number, setting
 
 QUICK = comparison.QUICK | {"crop": 24, "val_crop": 24, "masks": ("missing",)}
@@ -37,8 +35,7 @@ def holes(shape: tuple[int, ...], share: float, rng: np.random.Generator):
 MASKS = {"holes": holes, "missing": comparison.missing}
 
 
-@defaults(steps=200)
-@dataclass(frozen=True)
+@configured(steps=200)
 class Config(comparison.Config):
     masks: tuple = setting(tuple(MASKS), some(*MASKS), "which")
     noise: float = setting(Level(3 / 255), level(), "of 255")

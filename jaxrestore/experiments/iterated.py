@@ -9,8 +9,6 @@ ratio of every step. A prior trained for denoising smooths as much as it is told
 --encoder_noise, of 255.
 """
 
-from dataclasses import dataclass
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,8 +17,8 @@ from tqdm import tqdm
 from jaxrestore.evaluation.inputs import prior_and_images
 from jaxrestore.evaluation.pictures import Panel, curves
 from jaxrestore.evaluation.tables import of, table
-from jaxrestore.experiments.settings import Config as Base
-from jaxrestore.experiments.settings import defaults, level, tau
+from jaxrestore.experiments.settings import Config as BaseConfig
+from jaxrestore.experiments.settings import configured, level, tau
 from jaxrestore.report.sheets import sheet
 from jaxrestore.settings import count, setting
 
@@ -38,9 +36,8 @@ _TABLE = {
 }
 
 
-@defaults(max_images=4, crop=128)
-@dataclass(frozen=True)
-class Config(Base):
+@configured(max_images=4, crop=128)
+class Config(BaseConfig):
     temperature: float = setting(0.99, tau, "tau")
     steps: int = setting(100, count(), "iterations")
     encoder_noise: float = setting(0.0, level(zero=True), "told, of 255")
@@ -65,13 +62,10 @@ def run(config: Config, report) -> None:
         shown = shown[:1]  # a sheet holds images of one size
     labels = [f"k = {step}" for step in shown_steps]
     sheet(report.picture, shown, list(images)[: len(shown)], labels, title)
-    change, ratio = "||u(k) - u(k-1)|| / ||u(k-1)||", "ratio of the last two changes"
-    left = Panel("relative change", "step k", change, rows, "step", "change", "image")
-    right = Panel(
-        "contraction ratio", "step k", ratio, rows, "step", "contraction", "image"
-    )
-    left = left._replace(style="-", axis={"yscale": "log"})
-    right = right._replace(style="-", level=1)
+    labels = "relative change", "||u(k) - u(k-1)|| / ||u(k-1)||", "step k"
+    left = Panel(rows, "step", "change", "image", *labels, axis={"yscale": "log"})
+    labels = "contraction ratio", "ratio of the last two changes", "step k"
+    right = Panel(rows, "step", "contraction", "image", *labels, level=1)
     curves(report.file("_change.png"), title, left, right)
     caption = f"{title}, {config.steps} steps"
     report.table(caption, table(rows, ["image"], _TABLE), {"groups": prior.num_groups})

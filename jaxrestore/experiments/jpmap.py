@@ -19,7 +19,6 @@ the noisy one, a smooth fill, the one nearest to grey that explains the projecti
 x = G(z).
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -28,7 +27,7 @@ import numpy as np
 
 from jaxrestore.evaluation.harness import outcome
 from jaxrestore.evaluation.inputs import prior_and_images
-from jaxrestore.evaluation.tables import grouped
+from jaxrestore.evaluation.tables import of, table
 from jaxrestore.experiments.comparison import (
     Compared,
     Entry,
@@ -37,7 +36,7 @@ from jaxrestore.experiments.comparison import (
     missing,
     random_problem,
 )
-from jaxrestore.experiments.settings import defaults, label, of_255, some
+from jaxrestore.experiments.settings import configured, label, of_255, some
 from jaxrestore.operators import Identity, Matrix
 from jaxrestore.settings import count, number, setting
 from jaxrestore.solvers import Stopping
@@ -45,11 +44,11 @@ from jaxrestore.solvers import Stopping
 QUICK = {"max_images": 2, "steps": 2, "descent_steps": 5, "csgm_steps": 3}
 
 
-def projections(shape: tuple[int, ...], rng) -> Matrix:
+def projections(shape: tuple[int, int, int], rng) -> Matrix:
     """Random ones, 140 for 784 pixels."""
     count = round(140 / 784 * np.prod(shape))
     rows = rng.normal(0, count**-0.5, (count, int(np.prod(shape))))
-    return Matrix(jnp.asarray(rows, jnp.float32), tuple(shape))
+    return Matrix(jnp.asarray(rows, jnp.float32), shape)
 
 
 # Noise level and operators.
@@ -58,11 +57,18 @@ TASKS = {
     "missing": (*of_255(10), masks(missing, 0.8)),
     "sensing": (*of_255(10), projections),
 }
+_STEPS = {
+    "encoder": of("branch_0", ".0f", np.sum),
+    "descent from it": of("branch_1", ".0f", np.sum),
+    "descent from the last z": of("branch_2", ".0f", np.sum),
+    "refused": of("branch_3", ".0f", np.sum),
+    "images": of("psnr", ".0f", len),
+    "J1 rose by > 1e-5 of it": of("largest_increase", ".0f", lambda v: sum(v > 1e-5)),
+}
 METHODS = ("CSGM", "JPMAP", "JPMAP continued")
 
 
-@defaults(prior="vae-faces64", shown=2)
-@dataclass(frozen=True)
+@configured(prior="vae-faces64", shown=2)
 class Config(Compared):
     tasks: tuple = setting(tuple(TASKS), some(*TASKS), "which")
     methods: tuple = setting(METHODS[:2], some(*METHODS), "which")
@@ -117,15 +123,5 @@ def _facts(run) -> dict[str, Any]:
 
 
 def _cascade(rows) -> str:
-    lines = []
-    for (task, method), own in grouped(rows, "task", "method").items():
-        if method == "JPMAP":
-            totals = [sum(r.get(f"branch_{b}", 0) for r in own) for b in range(4)]
-            rising = sum(r.get("largest_increase", 0) > 1e-5 for r in own)
-            lines.append(
-                f"JPMAP, {task}: steps by branch {totals[0]} encoder, {totals[1]}"
-                f" descent from it, {totals[2]} descent from the last z, {totals[3]}"
-                f" refused; J1 rose by more than 1e-5 of it for {rising} of {len(own)}"
-                " images."
-            )
-    return "".join(f"\n{line}\n" for line in lines)
+    own = [row for row in rows if row["method"] == "JPMAP"]
+    return f"\nSteps of JPMAP:\n\n{table(own, ['task'], _STEPS)}" if own else ""

@@ -8,8 +8,6 @@ noise level is the one with the highest mean PSNR of the decoder mean, that is, 
 ground truth at hand.
 """
 
-from dataclasses import dataclass
-
 import jax
 from tqdm import tqdm
 
@@ -25,7 +23,7 @@ QUICK = {"max_images": 2, "crop": 32, "steps": 2, "temperatures": (0.5, 0.9)}
 _TAUS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.99)
 
 
-@dataclass(frozen=True)
+@kinds.configured()
 class Config(kinds.KernelConfig):
     noise: tuple = setting(kinds.of_255(2.55, 7.65, 12.75), kinds.levels, "of 255")
     temperatures: tuple = setting(_TAUS, kinds.taus, "to compare")
@@ -49,21 +47,16 @@ def run(config: Config, report) -> None:
             rows += [{"noise": name} | row for row in scored]
             report.rows(rows)
     best = {noise: _best(own) for (noise,), own in grouped(rows, "noise").items()}
-    panel = Panel(
-        "the best is circled",
-        "temperature",
-        "mean PSNR (dB)",
-        rows,
-        x="temperature",
-        y="psnr",
-        by="noise",
-        name="noise {}/255",
-        marks={noise: [(*point, "o")] for noise, point in best.items()},
-    )
+    marks = {noise: [(*point, "o")] for noise, point in best.items()}
+    axes = rows, "temperature", "psnr", "noise"
+    labels = "the best is circled", "mean PSNR (dB)", "temperature", "noise {}/255"
+    panel = Panel(*axes, *labels, ".-", marks=marks)
     title = f"deblurring {len(images)} images, {config.prior}"
     curves(report.picture, title, panel)
-    columns = across(rows, "temperature", SCORES["PSNR"], SCORES["SSIM"])
-    columns |= {"best tau": lambda own: f"**{_best(own)[0]:g}**"}
+    columns = {
+        **across(rows, "temperature", SCORES["PSNR"], SCORES["SSIM"]),
+        "best tau": lambda own: f"**{_best(own)[0]:g}**",
+    }
     caption = f"{len(images)} images, blur, mean PSNR (dB) / SSIM of the decoder mean"
     text = table(rows, ["noise"], columns)
     report.table(caption, text, {"by noise level": settings})

@@ -16,7 +16,6 @@ assumption is harmless. (The thesis' figure shows the plain norm, in which A_l h
 unit to compare with.) A prior with a noise input is told --noise.
 """
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -27,8 +26,8 @@ from tqdm import tqdm
 
 from jaxrestore.evaluation.inputs import prior_and_images
 from jaxrestore.evaluation.tables import grouped, of, table
-from jaxrestore.experiments.settings import Config as Base
-from jaxrestore.experiments.settings import defaults, level, tau
+from jaxrestore.experiments.settings import Config as BaseConfig
+from jaxrestore.experiments.settings import configured, level, tau
 from jaxrestore.priors.hvae.gaussian import blend, tempered
 from jaxrestore.report import charts
 from jaxrestore.settings import count, number, setting
@@ -36,9 +35,8 @@ from jaxrestore.settings import count, number, setting
 QUICK = {"max_images": 1, "crop": 16, "draws": 2}
 
 
-@defaults(max_images=4, crop=64)
-@dataclass(frozen=True)
-class Config(Base):
+@configured(max_images=4, crop=64)
+class Config(BaseConfig):
     temperature: float = setting(0.8, tau, "tau")
     reach: float = setting(2.0, number(0), "largest t, in deviations")
     draws: int = setting(8, count(), "for each image and group")
