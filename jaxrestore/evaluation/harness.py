@@ -1,49 +1,43 @@
-"""Made-up observations, and one way to run any method on many of them."""
+"""Made-up observations, and one way to run any method on many of them and score it."""
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.likelihoods import GaussianNoise, Observation
+from jaxrestore.metrics import load_lpips, psnr, ssim
 from jaxrestore.operators import Operator
 from jaxrestore.solvers import Method, Restoration, Stopping, restore
 
-
-class Solved(NamedTuple):
-    """Restorations in the order of the observations, and the time they took.
-
-    Attributes:
-        runs: of NumPy arrays, without latents.
-        seconds: for all of them, compilation not included.
-    """
-
-    runs: list[Restoration]
-    seconds: float
+_WINDOW = 11  # pixels, of SSIM
+_SCORES = ("psnr", "ssim", "lpips")
 
 
 def solve_all(
     method: Method,
     observations: Sequence[Observation],
-    *,
     batch: int = 1,
     stopping: Stopping | None = None,
-    max_steps: int | None = None,
-    history: bool = False,
-) -> Solved:
+    **limits: Any,
+) -> tuple[list[Restoration], float]:
     """Restore every observation; those of equal shape in one program, `batch` at once.
 
     Args:
         method: of all of them.
         observations: of any sizes.
         batch: images side by side.
-        stopping, max_steps, history: as for `restore`.
+        stopping, **limits: stopping, max_steps and history, as for `restore`.
+
+    Returns:
+        Restorations of NumPy arrays, without latents, in the order of the observations;
+        seconds for all of them, compilation not included.
 
     Raises:
         InputError: as `restore`.
@@ -56,35 +50,24 @@ def solve_all(
     for same in places.values():
         seen = [observations[place] for place in same]
         stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *seen)
+        given = method.validate(seen[0]), stack, stopping
         # JAX keeps the program: this compiles once for each structure and shape.
-        program = _restored.lower(
-            method.validate(seen[0]),
-            stack,
-            stopping,
-            batch=batch,
-            max_steps=max_steps,
-            history=history,
-        ).compile()
+        program = _restored.lower(*given, batch=batch, **limits).compile()
         begin = time.perf_counter()
-        found = program(method.validate(seen[0]), stack, stopping)
-        found = jax.block_until_ready(found)
+        found = jax.block_until_ready(program(*given))
         seconds += time.perf_counter() - begin
         found = jax.device_get(found)
         for i, place in enumerate(same):
             runs[place] = jax.tree.map(lambda leaf, i=i: leaf[i], found)
-    return Solved([runs[place] for place in range(len(observations))], seconds)
+    return [runs[place] for place in range(len(observations))], seconds
 
 
 @partial(jax.jit, static_argnames=("batch", "max_steps", "history"))
-def _restored(method, observations, stopping, *, batch, max_steps, history):
+def _restored(method, observations, stopping, *, batch, max_steps, history=False):
+    limits = {"max_steps": max_steps, "history": history}
+
     def one(observation):
-        result = restore(
-            method,
-            observation,
-            stopping=stopping,
-            max_steps=max_steps,
-            history=history,
-        )
+        result = restore(method, observation, stopping=stopping, **limits)
         return replace(result, latents=())
 
     return jax.lax.map(one, observations, batch_size=batch if batch > 1 else None)
@@ -125,3 +108,62 @@ def generator(key: jax.Array) -> np.random.Generator:
 def starting_image(observation: Observation) -> jax.Array:
     """What solvers start from: y, a smooth fill or bicubic enlargement."""
     return observation.initial_image()
+
+
+def scorer(weights: str = "") -> Callable[[Any, Any], dict[str, float]]:
+    """(image, clean) -> PSNR in dB, SSIM (NaN below 11x11 pixels), LPIPS with weights.
+
+    Args:
+        weights: what `python -m jaxrestore.convert --format=lpips` wrote, or "".
+
+    Raises:
+        InputError: not such a file.
+    """
+    lpips = load_lpips(weights) if weights else None
+
+    @jax.jit
+    def measured(image, clean):
+        values = {"psnr": psnr(image, clean), "ssim": jnp.nan}
+        if min(clean.shape[:2]) >= _WINDOW:
+            values["ssim"] = ssim(image, clean)
+        return values | ({"lpips": lpips(image, clean)} if lpips else {})
+
+    def score(image, clean):
+        values = measured(jnp.asarray(image), jnp.asarray(clean))
+        return {name: float(values[name]) for name in _SCORES if name in values}
+
+    return score
+
+
+scores = scorer()
+
+
+def outcome(run: Any) -> dict[str, int]:
+    """How a restoration ended."""
+    return {"steps": int(run.steps), "status": int(run.status)}
+
+
+def score_all(
+    results,
+    images: Mapping[str, Any],
+    score=scores,
+    facts=outcome,
+    column: str = "method",
+) -> list[dict]:
+    """One row for every method and image.
+
+    Args:
+        results: method -> (images in the order of `images`, seconds for all of them,
+            restorations or ()).
+        images: clean ones by name.
+        score: (image, clean) -> named numbers.
+        facts: restoration -> further columns.
+        column: what the methods are called.
+    """
+    rows = []
+    for method, (restored, seconds, runs) in results.items():
+        for i, (name, clean) in enumerate(images.items()):
+            row = {"image": name, column: method, **score(restored[i], clean)}
+            row |= facts(runs[i]) if len(runs) else {}
+            rows.append(row | {"seconds": seconds / len(images)})
+    return rows

@@ -19,21 +19,24 @@ Images = Mapping[str, np.ndarray]
 _FORMULAS = {"gaussian": (kernels.gaussian, 1.6), "motion": (kernels.motion, 0)}
 
 
-def read_images(folder, argument: str, limit=0, crop=0, config: Any = None) -> Images:
-    """Images by name, (H, W, C) float32 in [0, 1].
-
-    Args:
-        folder: holds image files.
-        argument: what the user calls it, for messages.
-        limit: this many; 0: all.
-        crop: the central square of that side, in pixels; 0: all.
-        config: of the prior that takes them, see `fitting.fit`.
+def test_images(config: Any, prior: Any = None) -> Images:
+    """The images of --images by name, as a prior takes them, (H, W, C) in [0, 1].
 
     Raises:
         InputError: no such folder, no image in it, or one that cannot be used.
     """
+    return _read("--images", config.images, config.max_images, config.crop, prior)
+
+
+def validation_images(config: Any, prior: Any = None) -> Images:
+    """The images of --val likewise."""
+    return _read("--val", config.val, config.val_images, config.val_crop, prior)
+
+
+def _read(argument: str, folder: str, limit: int, crop: int, prior: Any) -> Images:
     if not Path(folder).is_dir():
         raise InputError(f"{argument}={folder}: no such folder; expected images in it")
+    config = getattr(prior, "config", None)
     side = getattr(config, "image_size", 0)
     if side and crop not in (0, side):
         raise InputError(
@@ -43,43 +46,25 @@ def read_images(folder, argument: str, limit=0, crop=0, config: Any = None) -> I
     images = {}
     for path in list_images(folder, argument)[: limit or None]:
         pixels = fit(read_image(path, argument).pixels, config)
-        images[path.stem] = (
-            centre(pixels, crop, f"{argument}={path}") if crop else pixels
-        )
+        cropped = centre(pixels, crop, f"{argument}={path}") if crop else pixels
+        images[path.stem] = cropped
     return images
 
 
-def test_images(prior: Any, config: Any) -> Images:
-    """The images of --images as a prior takes them, with --max_images and --crop."""
-    own = getattr(prior, "config", None)
-    return read_images(config.images, "--images", config.max_images, config.crop, own)
-
-
-def validation_images(prior: Any, config: Any) -> Images:
-    """The images of --val likewise."""
-    own = getattr(prior, "config", None)
-    return read_images(config.val, "--val", config.val_images, config.val_crop, own)
-
-
-def hierarchical_prior(name: str, experiment: str, groups: int = 1) -> Any:
-    """The hierarchical VAE of --prior.
-
-    Args:
-        name: bundled name or file.
-        experiment: for the message.
-        groups: how many latent groups it must have at least.
+def prior_and_images(config: Any, groups: int = 1) -> tuple[Any, Images]:
+    """The hierarchical VAE of --prior, of some groups at least, and its test images.
 
     Raises:
-        InputError: unknown, of another kind, or with fewer groups.
+        InputError: unknown, of another kind, or with fewer groups; as `test_images`.
     """
-    prior = load_prior(name)
+    prior = load_prior(config.prior)
     if not isinstance(prior, HierarchicalVAE) or prior.num_groups < groups:
         least = f" of {groups} or more latent groups" if groups > 1 else ""
         raise InputError(
-            f"--prior={name}: is a {type(prior).__name__}, {experiment} needs a"
+            f"--prior={config.prior}: is a {type(prior).__name__}, expected a"
             f" hierarchical VAE{least}; take patch-vdvae-natural or vdvae-faces64"
         )
-    return prior
+    return prior, test_images(config, prior)
 
 
 def encoders_for(prior: Any, names: Sequence[str]) -> dict[int, LowResEncoder]:
@@ -89,9 +74,7 @@ def encoders_for(prior: Any, names: Sequence[str]) -> dict[int, LowResEncoder]:
         InputError: unknown, no encoder, or one of another prior.
     """
     encoders: dict[int, LowResEncoder] = {}
-    for name in names:
-        if name == "none":
-            continue
+    for name in (name for name in names if name != "none"):
         encoder = load_encoder(name, prior, "--encoders")
         factor = encoder.config.factor
         if factor in encoders:
@@ -103,12 +86,14 @@ def encoders_for(prior: Any, names: Sequence[str]) -> dict[int, LowResEncoder]:
     return encoders
 
 
-def blurs(kernel: np.ndarray | str, images: Images, argument: str) -> list[Blur]:
+def blurs(
+    images: Images, kernel: np.ndarray | str, argument: str = "--kernel"
+) -> list[Blur]:
     """The blur of each image.
 
     Args:
+        images: that the kernel must fit into.
         kernel: (h, w), or a file; "": a Gaussian of 1.6 pixels.
-        images: that it must fit into.
         argument: what the user calls it, for messages.
 
     Raises:

@@ -52,13 +52,17 @@ class Report:
         if text:
             self._notes[text] = None
 
-    def table(self, text: str, settings: Mapping[str, Any] | None = None) -> None:
+    def table(
+        self, caption: str, table: str, settings: Mapping[str, Any] | None = None
+    ) -> None:
         """Writes NAME.md, prints the table and names all files.
 
         Args:
-            text: Markdown, the table with what must be said about it.
+            caption: what was measured.
+            table: Markdown, with what must be said about it.
             settings: what the run chose by itself, JSON-like.
         """
+        text = f"{caption}\n\n{table}"
         print(text)
         write(self.file(".md"), f"{text}\n{self._provenance(settings or {})}")
         print(f"Files: {' '.join(map(str, self._written))}")

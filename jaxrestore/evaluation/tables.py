@@ -1,22 +1,21 @@
-"""Rows of numbers as CSV and as Markdown tables of their means."""
+"""Rows of numbers as CSV, and as Markdown tables of what columns say of them."""
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 Rows = Sequence[Mapping[str, Any]]
-Forms = Mapping[str, str]  # column -> how its numbers are written, such as ".2f"
-
-SCORES = {"psnr": ".2f", "ssim": ".3f", "lpips": ".3f", "seconds": ".2f"}
+Column = Callable[[Rows], str | None]  # rows of a line -> its cell, None: has none
+Columns = Mapping[str, Column]  # by head
 
 
 def markdown(head: Sequence[Any], body: Iterable[Sequence[Any]]) -> str:
-    """A Markdown table; numbers must be formatted already."""
+    """A Markdown table; floats are written as short as they are."""
     lines = [head, ["---"] * len(head), *body]
-    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+    return "".join(f"| {' | '.join(map(_text, line))} |\n" for line in lines)
 
 
 def grouped(rows: Rows, *keys: str) -> dict[tuple, list]:
@@ -32,49 +31,47 @@ def mean(rows: Rows, key: str) -> float:
     return float(np.mean([row[key] for row in rows]))
 
 
-def means(rows: Rows, forms: Forms) -> list[str]:
-    """The means, as text, of those columns that the rows have."""
-    return [f"{mean(rows, k):{form}}" for k, form in forms.items() if k in rows[0]]
+def of(key: str, form: str, reduce: Callable[[np.ndarray], Any] = np.mean) -> Column:
+    """A column of means, or of what else reduces the values of a line to one."""
+
+    def column(rows: Rows) -> str | None:
+        values = np.array([row[key] for row in rows if key in row])
+        return f"{reduce(values):{form}}" if values.size else None
+
+    return column
 
 
-def mean_table(rows: Rows, keys: Sequence[str], forms: Forms, names: Forms) -> str:
-    """Means of columns, a line for each value of the keys.
+SCORES = {"PSNR": of("psnr", ".2f"), "SSIM": of("ssim", ".3f")}
+SCORES |= {"LPIPS": of("lpips", ".3f")}
+SECONDS = of("seconds", ".2f")
+
+
+def across(rows: Rows, key: str, *parts: Column) -> Columns:
+    """A column for each value of a key: what `parts` say of its rows, " / " between."""
+
+    def column(value) -> Column:
+        def cell(line: Rows) -> str:
+            own = [row for row in line if row[key] == value]
+            return " / ".join(text for part in parts if (text := part(own)))
+
+        return cell
+
+    return {f"{key} {_text(value)}": column(value) for (value,) in grouped(rows, key)}
+
+
+def table(rows: Rows, keys: Sequence[str], columns: Columns) -> str:
+    """A Markdown table.
 
     Args:
         rows: of numbers.
-        keys: first columns.
-        forms: the other columns; those that no row has are left out.
-        names: heads of the columns, where they are not the keys themselves.
+        keys: first columns; there is a line for each of their values.
+        columns: the others; those that have no cell in the first line are left out.
     """
-    columns = [*keys, *(key for key in forms if key in rows[0])]
-    body = [[*g, *means(own, forms)] for g, own in grouped(rows, *keys).items()]
-    return markdown([names.get(key, key) for key in columns], body)
-
-
-def pivot(rows: Rows, line: str, column: str, forms: Forms) -> dict[Any, dict]:
-    """line -> column -> "mean / mean", the means of `forms`."""
-    table: dict[Any, dict] = {}
-    for (name, head), own in grouped(rows, line, column).items():
-        table.setdefault(name, {})[head] = " / ".join(means(own, forms))
-    return table
-
-
-def scores_table(rows: Rows, caption: str, column: str) -> str:
-    """Mean PSNR / SSIM / seconds for every method and every value of `column`.
-
-    Args:
-        rows: with "method", `column`, "psnr", "ssim", "seconds" and, for a further
-            number in each cell, "lpips".
-        caption: what was measured, above the table.
-        column: the key, such as "noise".
-    """
-    lpips = "LPIPS / " * ("lpips" in rows[0])
-    heads = list(dict.fromkeys(row[column] for row in rows))
-    found = pivot(rows, "method", column, SCORES)
-    body = [[name, *(of.get(h, "") for h in heads)] for name, of in found.items()]
-    head = ["method", *(f"{column} {value}" for value in heads)]
-    unit = f"mean PSNR (dB) / SSIM / {lpips}seconds an image"
-    return f"{caption}; {unit}\n\n{markdown(head, body)}"
+    lines = grouped(rows, *keys)
+    first = next(iter(lines.values()))
+    kept = {head: cell for head, cell in columns.items() if cell(first) is not None}
+    body = [[*v, *(cell(own) for cell in kept.values())] for v, own in lines.items()]
+    return markdown([*keys, *kept], body)
 
 
 def as_csv(rows: Rows) -> str:
@@ -85,3 +82,7 @@ def as_csv(rows: Rows) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -10,26 +10,18 @@ alone (docs/pnp_hvae.md). Scored is the decoder mean; the other settings are tho
 for the prior.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import jax
 import numpy as np
 from tqdm import tqdm
 
-from jaxrestore.evaluation.inputs import hierarchical_prior, read_kernels, test_images
-from jaxrestore.evaluation.scoring import scores
-from jaxrestore.evaluation.tables import markdown
+from jaxrestore.evaluation.inputs import prior_and_images, read_kernels
+from jaxrestore.evaluation.pictures import Panel, curves
+from jaxrestore.evaluation.tables import grouped, markdown
+from jaxrestore.experiments import settings as kinds
 from jaxrestore.experiments.deblurring import blurred
-from jaxrestore.experiments.settings import (
-    PnPConfig,
-    label,
-    levels,
-    of_255,
-    pnp_settings,
-)
-from jaxrestore.report import charts
-from jaxrestore.settings import sequence, setting, text
+from jaxrestore.metrics import psnr
 from jaxrestore.solvers import Problem, SelectTemperature, Stopping, create
 from jaxrestore.solvers.selection import CANDIDATES, CRITERIA
 
@@ -37,124 +29,90 @@ QUICK = {
     "max_images": 1,
     "crop": 32,
     "steps": 2,
-    "noise": of_255(7.65),
+    "noise": kinds.of_255(7.65),
     "ids": ("gaussian",),
 }
 
 
-@dataclass(frozen=True)
-class Config(PnPConfig):
-    kernels: str = setting("", text, "folder of kernels, .npy files")
-    ids: tuple = setting(
-        (), sequence(text, 0), "their numbers; with a folder 4,7,9,11 if not given"
-    )
-    noise: tuple = setting(of_255(2.55, 7.65, 12.75), levels, "levels, of 255")
+@kinds.configured()
+class Config(kinds.PnPConfig, kinds.Kernels):
+    pass
 
 
 def run(config: Config, report) -> None:
     """Solve at every candidate, score, compare the choices."""
-    prior = hierarchical_prior(config.prior, "auto_temperature")
-    images = test_images(prior, config)
+    prior, images = prior_and_images(config)
     kernels = read_kernels(config.kernels, config.ids)
     keys = jax.random.split(jax.random.key(config.seed), (len(config.noise), 2))
+    stopping = Stopping(config.tolerance).validate()
     rows, settings = [], {}
     for noise, (noise_key, sure_key) in zip(config.noise, keys, strict=True):
-        chosen = settings[label(noise)] = pnp_settings(config, report, "blur", noise)
+        name = kinds.label(noise)
+        chosen = settings[name] = kinds.pnp_settings(config, report, "blur", noise)
         del chosen["temperature"]
         method = SelectTemperature(create("pnp_hvae", chosen, prior))
         for kernel, seen in blurred(kernels, noise, images, noise_key).items():
-            about = f"noise {label(noise)}, kernel {kernel}"
             cases = list(zip(images.items(), seen, strict=True))
+            about = f"noise {name}, kernel {kernel}"
             for (image, clean), observation in tqdm(cases, desc=about, disable=None):
-                facts = {"noise": label(noise), "kernel": kernel, "image": image}
+                facts = {"noise": name, "kernel": kernel, "image": image}
                 key = jax.random.fold_in(sure_key, len(rows))
-                found = _attempts(config, method, observation, clean, key)
-                rows += [facts | row for row in found]
+                given = method.validate(observation), observation, stopping, key
+                found = _attempts(*given, clean, max_steps=config.steps)
+                rows += [
+                    {**facts, "temperature": tau}
+                    | {name: float(found[name][i]) for name in ("psnr", *CRITERIA)}
+                    for i, tau in enumerate(CANDIDATES)
+                ]
             report.rows(rows)
-    summary = {noise: summarise(rows, noise) for noise in settings}
-    _draw(report.picture, summary)
-    report.table(_table(summary, len(images)), settings)
-
-
-def _attempts(config: Config, method, observation, clean, key) -> list[dict]:
-    """A row for every candidate: its PSNR, and what both criteria say of it."""
-    method, stopping = method.validate(observation), Stopping(config.tolerance)
-    means, found = _solved(
-        method, observation, stopping.validate(), key, max_steps=config.steps
+    summaries = {n: summarise(own) for (n,), own in grouped(rows, "noise").items()}
+    styles = {"sure": "o", "discrepancy": "s"}
+    marks = {
+        noise: [(tau, means[name], styles[name]) for name, tau in taus.items()]
+        for noise, (means, taus) in summaries.items()
+    }
+    axes = rows, "temperature", "psnr", "noise", "circles: SURE; squares: discrepancy"
+    labels = "PSNR (dB)", "temperature", "noise {}/255"
+    panel = Panel(*axes, *labels, ".-", marks=marks)
+    curves(report.picture, "choosing the temperature", panel)
+    caption = (
+        f"{len(images)} images, mean PSNR (dB) of the decoder mean over images and"
+        " kernels; in brackets what is lost against the best fixed temperature, and the"
+        " mean temperature chosen"
     )
-    return [
-        {
-            "temperature": float(tau),
-            "psnr": scores(mean, clean)["psnr"],
-            **{name: float(found[name][i]) for name in CRITERIA},
-        }
-        for i, (tau, mean) in enumerate(zip(CANDIDATES, means, strict=True))
-    ]
+    head = ["temperature", *(f"noise {noise}" for noise in summaries)]
+    cells = [_cells(*summary) for summary in summaries.values()]
+    body = [[name, *(own[name] for own in cells)] for name in cells[0]]
+    report.table(caption, markdown(head, body), settings)
 
 
 @partial(jax.jit, static_argnames="max_steps")
-def _solved(method, observation, stopping, key, *, max_steps):
+def _attempts(method, observation, stopping, key, clean, *, max_steps):
+    """Of every candidate: PSNR, and what both criteria say."""
     problem = Problem(observation, observation.initial_image(), max_steps, key)
     results, found = method.attempts(problem, stopping, criteria=CRITERIA)
-    return results.mean, found
+    return {"psnr": jax.vmap(psnr, (0, None))(results.mean, clean), **found}
 
 
-def summarise(rows, noise: str) -> dict[str, float]:
-    """Mean PSNR of each way to choose, at a noise level, and the mean of each tau."""
-    own = [row for row in rows if row["noise"] == noise]
-    taus = list(dict.fromkeys(row["temperature"] for row in own))
-    psnr = _by_problem(own, "psnr", len(taus))
-    fixed = psnr.mean(0)
-    pairs = zip(taus, fixed.tolist(), strict=True)
-    result = {f"tau {tau:g}": mean for tau, mean in pairs}
-    result["best fixed"] = float(fixed.max())
-    result["best each"] = float(psnr.max(1).mean())
-    for name in CRITERIA:
-        chosen = np.argmin(_by_problem(own, name, len(taus)), axis=1)
-        result[name] = float(psnr[np.arange(len(psnr)), chosen].mean())
-        result[_chosen(name)] = float(np.mean(np.asarray(taus)[chosen]))
-    return result
+def summarise(rows) -> tuple[dict[str, float], dict[str, float]]:
+    """Of a noise level: way to choose -> mean PSNR, criterion -> mean tau."""
+    taus = [tau for (tau,) in grouped(rows, "temperature")]
+    column = {
+        key: np.array([row[key] for row in rows]).reshape(-1, len(taus))
+        for key in ("psnr", *CRITERIA)
+    }
+    each, means = column["psnr"], column["psnr"].mean(0).tolist()
+    result = {f"tau {tau:g}": mean for tau, mean in zip(taus, means, strict=True)}
+    result |= {"best fixed": max(means), "best each": float(each.max(1).mean())}
+    chosen = {name: np.argmin(column[name], axis=1) for name in CRITERIA}
+    for name, at in chosen.items():
+        result[name] = float(each[np.arange(len(each)), at].mean())
+    return result, {n: float(np.mean(np.array(taus)[at])) for n, at in chosen.items()}
 
 
-def _by_problem(rows, key: str, count: int) -> np.ndarray:
-    return np.array([row[key] for row in rows]).reshape(-1, count)
-
-
-def _table(summary, count: int) -> str:
-    means = {_chosen(name) for name in CRITERIA}
-    names = [name for name in next(iter(summary.values())) if name not in means]
-    body = [
-        [name, *(f"{of[name]:.2f}" + _behind(of, name) for of in summary.values())]
-        for name in names
-    ]
-    caption = (
-        f"{count} images, mean PSNR (dB) of the decoder mean over images and kernels;"
-        " in brackets what is lost against the best fixed temperature, and the mean"
-        " temperature chosen"
-    )
-    head = ["temperature", *(f"noise {noise}" for noise in summary)]
-    return f"{caption}\n\n{markdown(head, body)}"
-
-
-def _behind(of, name: str) -> str:
-    if name not in CRITERIA:
-        return ""
-    return f" ({of[name] - of['best fixed']:+.2f}; {of[_chosen(name)]:.2f})"
-
-
-def _chosen(name: str) -> str:
-    return f"mean temperature of {name}"
-
-
-def _draw(path, summary) -> None:
-    with charts.chart(path, 1, "choosing the temperature") as (ax,):
-        for noise, of in summary.items():
-            taus = [key for key in of if key.startswith("tau ")]
-            values = [of[key] for key in taus]
-            at = [float(key[4:]) for key in taus]
-            (line,) = ax.plot(at, values, ".-", label=f"noise {noise}/255")
-            for name, mark in zip(CRITERIA, ("o", "s"), strict=True):
-                kwargs = {"color": line.get_color(), "fillstyle": "none"}
-                ax.plot(of[_chosen(name)], of[name], mark, **kwargs)
-        text = "circles: SURE; squares: discrepancy"
-        charts.label(ax, text, "temperature", "PSNR (dB)")
+def _cells(of: dict[str, float], taus: dict[str, float]) -> dict[str, str]:
+    """The column of a noise level."""
+    cells = {name: f"{value:.2f}" for name, value in of.items()}
+    for name, tau in taus.items():
+        cells[name] += f" ({of[name] - of['best fixed']:+.2f}; {tau:.2f})"
+    return cells

@@ -63,11 +63,12 @@ def parse(experiment: Any, argv: Sequence[str]) -> Any:
     Raises:
         InputError: an argument is unknown or missing, or its value cannot be used.
     """
-    from jaxrestore.experiments.settings import defaults
+    from jaxrestore.experiments.settings import configured
 
     kind = experiment.Config
     if "--quick" in argv:
-        kind = defaults(quick=True, **experiment.QUICK)(kind)
+        quick = type("Config", (kind,), {})
+        kind = configured(quick=True, **experiment.QUICK)(quick)
     parsed = CommandLine(argv[0], experiment.__doc__, kind, lambda _: _None).parse(argv)
     if parsed is None:
         return None

@@ -2,29 +2,28 @@
 
 import itertools
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
 from jaxrestore.errors import InputError
-from jaxrestore.evaluation.harness import Solved, solve_all, starting_image
+from jaxrestore.evaluation import harness
 from jaxrestore.evaluation.inputs import (
     Images,
-    hierarchical_prior,
+    prior_and_images,
     test_images,
     validation_images,
 )
 from jaxrestore.evaluation.pictures import columns, draw
 from jaxrestore.evaluation.report import write
-from jaxrestore.evaluation.scoring import best_of, outcome, score_all, scorer
-from jaxrestore.evaluation.tables import scores_table
+from jaxrestore.evaluation.tables import SCORES, SECONDS, across, table
 from jaxrestore.experiments import settings as kinds
+from jaxrestore.operators import Mask, Operator
 from jaxrestore.settings import count, flag, number, plain, sequence, setting, text
 from jaxrestore.solvers import Stopping, create
 
@@ -38,28 +37,29 @@ QUICK = {
     "temperatures": (0.8,),
     "decoder_stds": kinds.of_255(10),
 }
-_positive = number(0, above=True)
 
 
-@dataclass(frozen=True)
-class Config(kinds.Validated):
-    """Of a comparison."""
+@kinds.configured()
+class Compared(kinds.Pictures):
+    """Of every comparison."""
 
     settings: str = setting(
         "", text, "JSON file, as an earlier run wrote beside its table"
     )
+
+
+@kinds.configured()
+class Config(Compared, kinds.Adam, kinds.Validated):
+    """Of total variation, PnP-HVAE and Adam."""
+
     steps: int = setting(50, count(), "PnP-HVAE iterations")
     tolerance: float = setting(2e-3, number(0), "of PnP-HVAE")
-    batch: int = setting(1, count(), "images solved together")
     tv_steps: int = setting(100, count(), "of total variation")
     tv_weights: tuple = setting(
         (1.0, 3.0, 6.0, 12.0, 25.0, 50.0),
-        sequence(_positive),
+        sequence(number(0, above=True)),
         "total variation's weights to choose from, times noise level, times 100",
     )
-    rates: tuple = setting((), sequence(_positive, 0), "also Adam at these rates")
-    adam_steps: int = setting(500, count(), "of Adam")
-    adam_tolerance: float = setting(1e-4, number(0), "of Adam")
     tune: bool = setting(
         False, flag, "choose PnP-HVAE's settings on --val; --no-tune: as tuned before"
     )
@@ -70,8 +70,6 @@ class Config(kinds.Validated):
     encoder_noises: tuple = setting(
         (), sequence(kinds.told, 0), "of --tune, of 255; else as tuned"
     )
-    lpips: str = setting("", text, "LPIPS weights, as jaxrestore.convert writes them")
-    shown: int = setting(1, count(), "images of each case drawn")
 
 
 class Problem(NamedTuple):
@@ -96,60 +94,105 @@ class Problem(NamedTuple):
     tuned: str = "image"
 
 
+def random_problem(
+    label: str, task: str, noise: float, case: str, make: Callable[..., Operator]
+) -> Problem:
+    """A problem of one case whose operators are make(shape, rng), one an image."""
+
+    def degrade(images, key):
+        operator_key, noise_key = jax.random.split(key)
+        rng = harness.generator(operator_key)
+        operators = [make(image.shape, rng) for image in images.values()]
+        return {case: harness.observe(noise_key, images.values(), operators, noise)}
+
+    return Problem(label, task, noise, degrade)
+
+
+def masks(draw: Callable, share: float) -> Callable[..., Mask]:
+    """(shape, rng) -> the operator of draw((H, W), share, rng), a mask (H, W, 1)."""
+    return lambda shape, rng: Mask(jnp.asarray(draw(shape[:2], share, rng)))
+
+
+def missing(shape: tuple[int, ...], share: float, rng: np.random.Generator):
+    """Mask (H, W, 1), 0 at a share of the pixels."""
+    return (rng.random((*shape, 1)) >= share).astype(np.float32)
+
+
 class Entry(NamedTuple):
     """A method in the table.
 
     Attributes:
         name: its lines' head.
-        make: settings -> solver.
+        key: of its settings; entries may share them.
+        solver, models: as `solvers.create` takes them.
         grid: problem -> settings to choose from on the validation images.
-        max_steps: of the solver.
-        stopping: its rules; None: the solver's own.
-        key: of its settings; "": its name. Entries may share them.
+        limits: what `solve_all` takes: stopping, max_steps, history.
+        fixed: settings that are not chosen.
         shows: which images are scored.
-        history: recorded, for `facts`.
     """
 
     name: str
-    make: Callable[[dict], Any]
+    key: str
+    solver: str
+    models: tuple
     grid: Callable[[Problem], list[dict]]
-    max_steps: int
-    stopping: Stopping | None = None
-    key: str = ""
+    limits: Mapping[str, Any]
+    fixed: Mapping[str, Any] = {}
     shows: tuple[str, ...] = ("image",)
-    history: bool = False
 
-    def solve(self, observations, settings: dict, batch: int) -> Solved:
-        """All observations."""
-        return solve_all(
-            self.make(settings),
-            observations,
-            batch=batch,
-            stopping=self.stopping,
-            max_steps=self.max_steps,
-            history=self.history,
-        )
+    def solve(self, observations, settings: dict, batch: int) -> tuple[list, float]:
+        """All observations: restorations, and seconds for all of them."""
+        method = create(self.solver, {**settings, **self.fixed}, *self.models)
+        return harness.solve_all(method, observations, batch, **self.limits)
+
+    def lines(self, observations, settings: dict, batch: int) -> dict[str, tuple]:
+        """line -> (images, seconds for all of them, restorations)."""
+        runs, seconds = self.solve(observations, settings, batch)
+        return {
+            f"{self.name} ({shown})" if len(self.shows) > 1 else self.name: (
+                [getattr(run, shown) for run in runs],
+                seconds,
+                runs,
+            )
+            for shown in self.shows
+        }
 
     def choose(self, cases, problem: Problem, batch: int) -> dict:
-        """The best settings of the grid; cases as for `best_of`."""
+        """The settings of the grid with the best mean PSNR.
+
+        Args:
+            cases: pairs of observations and clean images.
+            problem: that they pose.
+            batch: images solved together.
+        """
+        grid, means = self.grid(problem), []
+        if len(grid) == 1:
+            return grid[0]
         shown = problem.tuned if problem.tuned in self.shows else self.shows[0]
-
-        def solved(observations, **point):
-            runs = self.solve(observations, point, batch).runs
-            return [getattr(run, shown) for run in runs]
-
         label = f"{self.name}, {problem.label}"
-        return best_of(self.grid(problem), solved, cases, label)
+        for chosen in tqdm(grid, desc=f"tune {label}", disable=None):
+            values = [
+                harness.scores(getattr(run, shown), clean)["psnr"]
+                for observations, images in cases
+                for run, clean in zip(
+                    self.solve(observations, chosen, batch)[0], images, strict=True
+                )
+            ]
+            means.append(float(np.mean(np.nan_to_num(values, nan=-np.inf))))
+            tqdm.write(f"val, {label}, {chosen}: {means[-1]:.3f} dB")
+        return grid[int(np.argmax(means))]
 
 
-def natural(config: Config, report, name: str, problems: Sequence[Problem]) -> None:
+def natural(config: Config, report, problems: Sequence[Problem]) -> None:
     """Total variation, PnP-HVAE and Adam; the whole of such an experiment."""
-    prior = None if config.prior == "none" else hierarchical_prior(config.prior, name)
     entries = [total_variation(config.tv_weights, config.tv_steps)]
-    if prior is not None:
-        entries.append(pnp_hvae(config, report, prior))
+    if config.prior == "none":
+        prior, images = None, test_images(config)
+    else:
+        prior, images = prior_and_images(config)
+        entries += [pnp_hvae(config, report, prior)]
         entries += [adam(config, prior, rate) for rate in config.rates]
-    images, val = test_images(prior, config), validation_images(prior, config)
+    val = validation_images(config, prior)
     caption = f"prior {config.prior}, {config.steps} steps at most"
     key = jax.random.key(config.seed)
     compare(config, report, key, entries, problems, images, val, caption)
@@ -161,10 +204,10 @@ def total_variation(weights, steps: int) -> Entry:
     def grid(problem: Problem) -> list[dict]:
         return [{"weight": weight / 100 / problem.noise} for weight in weights]
 
-    return Entry("total variation", partial(create, "tv"), grid, steps, key="tv")
+    return Entry("total variation", "tv", "tv", (), grid, {"max_steps": steps})
 
 
-def pnp_hvae(config: Any, report, prior, history: bool = False) -> Entry:
+def pnp_hvae(config: Any, report, prior, **limits: Any) -> Entry:
     """PnP-HVAE, as tuned before or, with `config.tune`, from a grid."""
 
     def grid(problem: Problem) -> list[dict]:
@@ -176,34 +219,22 @@ def pnp_hvae(config: Any, report, prior, history: bool = False) -> Entry:
         names = "temperature", "decoder_std", "encoder_noise"
         return [dict(zip(names, point, strict=True)) for point in points]
 
-    return Entry(
-        "PnP-HVAE",
-        lambda settings: create("pnp_hvae", settings, prior),
-        grid,
-        config.steps,
-        Stopping(tolerance=config.tolerance),
-        "pnp_hvae",
-        ("mean", "image"),
-        history,
-    )
+    rules = {"stopping": Stopping(config.tolerance), "max_steps": config.steps}
+    first = "PnP-HVAE", "pnp_hvae", "pnp_hvae", (prior,), grid
+    return Entry(*first, rules | limits, shows=("mean", "image"))
 
 
-def adam(config: Any, prior, rate: float, history: bool = False) -> Entry:
+def adam(config: kinds.Adam, prior, rate: float, **limits: Any) -> Entry:
     """Adam on the objective of PnP-HVAE, with its settings."""
-    return Entry(
-        f"Adam, {rate:g}",
-        lambda settings: create("joint_map", settings | {"learning_rate": rate}, prior),
-        lambda problem: [],
-        config.adam_steps,
-        Stopping(tolerance=config.adam_tolerance),
-        "pnp_hvae",
-        ("mean", "image"),
-        history,
-    )
+    rules = {"stopping": Stopping(config.adam_tolerance)}
+    rules |= {"max_steps": config.adam_steps, **limits}
+    fixed, shows = {"learning_rate": rate}, ("mean", "image")
+    first = f"Adam, {rate:g}", "pnp_hvae", "joint_map", (prior,), lambda problem: []
+    return Entry(*first, rules, fixed, shows)
 
 
 def compare(
-    config: Any,
+    config: Compared,
     report,
     key: jax.Array,
     entries: Sequence[Entry],
@@ -211,13 +242,13 @@ def compare(
     images: Images,
     val: Images,
     caption: str,
-    facts: Callable[[Any], dict] = outcome,
+    facts: Callable[[Any], dict] = harness.outcome,
     more: Callable[[list], str] = lambda rows: "",
 ) -> None:
     """Chooses settings on the validation images, scores the test images, tabulates.
 
     Args:
-        config: with "batch" and "shown"; "settings" and "lpips" if wanted.
+        config: of the comparison.
         report: takes rows, picture and table.
         key: of all noise and masks.
         entries: the lines of the table.
@@ -228,62 +259,51 @@ def compare(
         facts: restoration -> further columns of the CSV.
         more: rows -> what follows the table.
     """
-    score, settings = scorer(getattr(config, "lpips", "")), _known(config, problems)
+    score, settings = harness.scorer(config.lpips), _known(config.settings, problems)
     keys = jax.random.split(key, (2, len(problems)))
     for problem, own in zip(problems, keys[1], strict=True):
         degraded, known = problem.degrade(val, own).values(), settings[problem.label]
         cases = [(observations, val.values()) for observations in degraded]
         for entry in entries:
-            if (name := entry.key or entry.name) not in known:
-                known[name] = entry.choose(cases, problem, config.batch)
+            if entry.key not in known:
+                known[entry.key] = entry.choose(cases, problem, config.batch)
     write(report.file("_settings.json"), json.dumps(plain(settings), indent=2) + "\n")
     rows, drawn, bar = [], [], tqdm(problems, "test", disable=None)
     for problem, own in zip(bar, keys[0], strict=True):
         for case, seen in problem.degrade(images, own).items():
-            results = _solve(entries, seen, settings[problem.label], config.batch)
+            start = [np.asarray(harness.starting_image(o)) for o in seen]
+            results: dict[str, tuple] = {"start": (start, 0.0, ())}
+            for entry in entries:
+                known = settings[problem.label][entry.key]
+                results |= entry.lines(seen, known, config.batch)
             names = dict(zip(problem.keys, (problem.label, case), strict=True))
-            scored = score_all(results, images, score, facts)
+            scored = harness.score_all(results, images, score, facts)
             rows += [names | row for row in scored]
             head = f"{problem.label}, {case}"
             drawn += columns(head, seen, results, images, config.shown)
             report.rows(rows)
     draw(report.picture, drawn)
-    table = scores_table(rows, f"{len(images)} images, {caption}", problems[0].keys[0])
-    report.table(f"{table}{more(rows)}", settings)
+    lpips = "LPIPS / " * bool(config.lpips)
+    unit = f"mean PSNR (dB) / SSIM / {lpips}seconds an image"
+    cells = across(rows, problems[0].keys[0], *SCORES.values(), SECONDS)
+    body = f"{table(rows, ['method'], cells)}{more(rows)}"
+    report.table(f"{len(images)} images, {caption}; {unit}", body, settings)
 
 
-def _solve(entries, observations, settings, batch: int) -> dict[str, tuple]:
-    """line -> (images, seconds for all of them, restorations or ())."""
-    start = [np.asarray(starting_image(o)) for o in observations]
-    results: dict[str, tuple] = {"start": (start, 0.0, ())}
-    for entry in entries:
-        known = settings[entry.key or entry.name]
-        runs, seconds = entry.solve(observations, known, batch)
-        for shown in entry.shows:
-            several = f" ({shown})" if len(entry.shows) > 1 else ""
-            found = [getattr(run, shown) for run in runs]
-            results[entry.name + several] = found, seconds, runs
-    return results
-
-
-def _known(config: Any, problems) -> dict[str, dict[str, dict]]:
-    """Label -> key -> settings, of --settings.
+def _known(file: str, problems: Sequence[Problem]) -> dict[str, dict[str, dict]]:
+    """Label -> key -> settings, of --settings; empty without it.
 
     Raises:
         InputError: it is no such file, or lacks a problem.
     """
-    file = getattr(config, "settings", "")
+    labels = [problem.label for problem in problems]
     try:
-        table = json.loads(Path(file).read_text()) if file else {}
-        found = {p.label: table[p.label] if file else {} for p in problems}
-        return {
-            label: {name: dict(own) for name, own in of.items()}
-            for label, of in found.items()
-        }
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        reason = str(error).splitlines()[0]
+        table = json.loads(Path(file).read_text()) if file else {n: {} for n in labels}
+        return {n: {key: dict(v) for key, v in table[n].items()} for n in labels}
     except KeyError as error:
         reason = f"has nothing for {error}"
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
     raise InputError(
         f"--settings={file}: {reason}; expected a JSON file such as"
         " NAME_settings.json from an earlier run"

@@ -13,7 +13,6 @@ A prior trained for denoising is told the noise level of its input; --tell=LEVEL
 255, tells one level always, as PnP-HVAE does, and --tell=none tells 0.
 """
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -24,25 +23,31 @@ from tqdm import tqdm
 
 from jaxrestore.errors import InputError
 from jaxrestore.evaluation.harness import generator
-from jaxrestore.evaluation.inputs import hierarchical_prior, test_images
-from jaxrestore.evaluation.tables import markdown
-from jaxrestore.experiments.settings import Config as Base
-from jaxrestore.experiments.settings import label, level, of_255, taus
+from jaxrestore.evaluation.inputs import prior_and_images
+from jaxrestore.evaluation.tables import grouped, of, table
+from jaxrestore.experiments import settings as kinds
 from jaxrestore.report import charts
 from jaxrestore.settings import choice, count, sequence, setting
 
 QUICK = {"max_images": 3, "patch": 16, "count": 4, "batch": 1}
-_QUANTILES = (0.05, 0.5, 0.95)
+_TABLE = {
+    f"{100 * q:g} % quantile": of("ratio", ".3f", partial(np.quantile, q=q))
+    for q in (0.05, 0.5, 0.95)
+}
+_TABLE |= {"largest": of("ratio", ".3f", np.max)}
+_TABLE |= {"ratios >= 1": of("ratio", ".1%", lambda ratio: np.mean(ratio >= 1))}
 
 
 def _told(value: Any, name: str) -> Any:
-    return value if value == "input" else level(zero=True, none=True)(value, name)
+    return value if value == "input" else kinds.told(value, name)
 
 
-@dataclass(frozen=True)
-class Config(Base):
-    noise: tuple = setting(of_255(0, 25, 50), sequence(level(zero=True)), "of 255")
-    temperatures: tuple = setting((0.6, 0.8, 0.99), taus, "tau, in (0, 1]")
+@kinds.configured()
+class Config(kinds.Config):
+    noise: tuple = setting(
+        kinds.of_255(0, 25, 50), sequence(kinds.level(zero=True)), "of 255"
+    )
+    temperatures: tuple = setting((0.6, 0.8, 0.99), kinds.taus, "tau, in (0, 1]")
     patch: int = setting(64, count(), "side of the crops")
     pairs: str = setting("different", choice("different", "same"), "of images or noise")
     tell: Any = setting("input", _told, "input, none, or a level of 255")
@@ -52,28 +57,27 @@ class Config(Base):
 
 def run(config: Config, report) -> None:
     """Measure, draw, tabulate."""
-    prior = hierarchical_prior(config.prior, "contraction")
+    prior, images = prior_and_images(config)
     levels = [n for n in config.noise if n > 0 or config.pairs == "different"]
     if not levels:
         raise InputError("--noise=0: --pairs=same needs noise, expected levels above 0")
     crop_key, noise_key = jax.random.split(jax.random.key(config.seed))
-    clean = pairs(crop_key, test_images(prior, config), config)
+    clean, rows = pairs(crop_key, images, config), []
     # All levels share one draw, as all temperatures share the pairs.
     draw = jax.random.normal(noise_key, clean.shape)
-    rows, kept = [], {}
     for noise in tqdm(levels, desc="noise", disable=None):
-        noisy, name = clean + noise * draw, label(noise)
         heard = noise if config.tell == "input" else config.tell
         for tau in tqdm(config.temperatures, desc="tau", leave=False, disable=None):
-            values = np.asarray(ratios(prior, noisy, tau, heard, batch=config.batch))
-            kept[name, tau] = values
+            noisy, name = clean + noise * draw, kinds.label(noise)
+            values = ratios(prior, noisy, tau, heard, batch=config.batch)
             rows += [
-                {"noise": name, "temperature": tau, "pair": i, "ratio": float(r)}
-                for i, r in enumerate(values)
+                {"noise": name, "temperature": tau, "pair": i, "ratio": ratio}
+                for i, ratio in enumerate(np.asarray(values).tolist())
             ]
         report.rows(rows)
-    _draw(report.picture, kept, list(map(label, levels)), config)
-    report.table(_table(kept, _how(prior, config)), {"groups": prior.num_groups})
+    _draw(report.picture, rows, f"HVAE as a contraction, {config.prior}")
+    found = table(rows, ["noise", "temperature"], _TABLE)
+    report.table(_how(prior, config), found, {"groups": prior.num_groups})
 
 
 def pairs(key: jax.Array, images, config: Config) -> jax.Array:
@@ -131,43 +135,28 @@ def ratios(prior: Any, images: jax.Array, tau, heard=None, *, batch: int = 1):
 
 
 def _how(prior, config: Config) -> str:
+    encoder = "the noise level of its input"
     if not getattr(prior.config, "noise_input", False):
         encoder = "nothing"
-    elif config.tell == "input":
-        encoder = "the noise level of its input"
-    else:
-        encoder = f"noise {label(config.tell or 0)}"
-    between = "two different images, each with its own noise"
-    if config.pairs == "same":
-        between = "one crop, two draws of the noise"
-    side = f"{config.patch}x{config.patch}"
-    return (
-        f"{config.count} pairs of {side} crops ({between}); the encoder is told"
-        f" {encoder}"
-    )
+    elif config.tell != "input":
+        encoder = f"noise {kinds.label(config.tell or 0)}"
+    between = {
+        "different": "two different images, each with its own noise",
+        "same": "one crop, two draws of the noise",
+    }[config.pairs]
+    crops = f"{config.count} pairs of {config.patch}x{config.patch} crops"
+    return f"{crops} ({between}); the encoder is told {encoder}"
 
 
-def _table(kept, how: str) -> str:
-    body = []
-    for (noise, tau), values in kept.items():
-        quantiles = (f"{q:.3f}" for q in np.quantile(values, _QUANTILES))
-        share = f"{100 * np.mean(values >= 1):.1f} %"
-        body.append([noise, f"{tau:g}", *quantiles, f"{values.max():.3f}", share])
-    names = (f"{100 * q:g} % quantile" for q in _QUANTILES)
-    head = ["noise", "temperature", *names, "largest", "ratios >= 1"]
-    return f"{how}\n\n{markdown(head, body)}"
-
-
-def _draw(path, kept, levels, config) -> None:
-    with charts.chart(
-        path, len(levels), f"HVAE as a contraction, {config.prior}"
-    ) as axes:
-        for ax, noise in zip(axes, levels, strict=True):
-            every = np.concatenate([kept[noise, tau] for tau in config.temperatures])
+def _draw(path, rows, title: str) -> None:
+    levels = grouped(rows, "noise")
+    with charts.chart(path, len(levels), title) as axes:
+        for ax, ((noise,), own) in zip(axes, levels.items(), strict=True):
+            every = np.array([row["ratio"] for row in own])
             edges = list(np.histogram_bin_edges(every[np.isfinite(every)], 40))
-            for tau in config.temperatures:
-                name = f"tau = {tau:g}"
-                ax.hist(kept[noise, tau], edges, histtype="step", label=name)
+            for (tau,), of_tau in grouped(own, "temperature").items():
+                values = [row["ratio"] for row in of_tau]
+                ax.hist(values, edges, histtype="step", label=f"tau = {tau:g}")
             ax.axvline(1, color="black", linestyle="--", linewidth=0.8)
             ratio = "||HVAE(u) - HVAE(v)|| / ||u - v||"
             charts.label(ax, f"noise {noise}/255", ratio, "pairs")

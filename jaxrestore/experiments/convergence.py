@@ -11,111 +11,82 @@ backward passes through the network. No method stops early unless --tolerance (o
 PnP-HVAE) or --adam_tolerance says so.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
-from matplotlib.ticker import NullFormatter
 from tqdm import tqdm
 
-from jaxrestore.evaluation.harness import observe
-from jaxrestore.evaluation.inputs import blurs, hierarchical_prior, test_images
-from jaxrestore.evaluation.scoring import scorer
-from jaxrestore.evaluation.tables import mean_table
+from jaxrestore.evaluation.harness import observe, outcome, score_all, scorer
+from jaxrestore.evaluation.inputs import blurs, prior_and_images
+from jaxrestore.evaluation.pictures import Panel, curves
+from jaxrestore.evaluation.tables import SCORES, grouped, of, table
+from jaxrestore.experiments import settings as kinds
 from jaxrestore.experiments.comparison import adam, pnp_hvae
-from jaxrestore.experiments.settings import (
-    KernelConfig,
-    Level,
-    defaults,
-    label,
-    level,
-    pnp_settings,
-)
-from jaxrestore.report import charts
-from jaxrestore.settings import count, number, sequence, setting, text
+from jaxrestore.settings import setting, text
 
 QUICK = {"max_images": 2, "crop": 32, "steps": 3, "adam_steps": 4, "rates": (0.01,)}
-_FORMS = {"psnr": ".2f", "ssim": ".3f", "lpips": ".3f", "objective": ".4f"}
-_FORMS |= dict.fromkeys(("evaluations", "gradients", "seconds", "steps"), ".4g")
-_NAMES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "lpips": "LPIPS", "objective": "J1"}
+_COUNTS = ("evaluations", "gradients", "seconds", "steps")
+_COLUMNS = SCORES | {"J1": of("objective", ".4f")}
+_COLUMNS |= {name: of(name, ".4g") for name in _COUNTS}
 
 
-@defaults(tolerance=0.0)
-@dataclass(frozen=True)
-class Config(KernelConfig):
-    temperature: Any = setting(
-        None, number(0, 1, above=True, none=True), "in (0, 1]; without: as tuned"
-    )
-    noise: float = setting(Level(7.65 / 255), level(), "of 255")
-    rates: tuple = setting((0.01, 0.001), sequence(number(0, above=True), 0), "of Adam")
-    adam_steps: int = setting(500, count(), "of Adam")
-    adam_tolerance: float = setting(0.0, number(0), "of Adam")
+@kinds.configured(tolerance=0.0, adam_tolerance=0.0, rates=(0.01, 0.001))
+class Config(kinds.KernelConfig, kinds.Adam):
+    temperature: Any = setting(None, kinds.open_tau, "in (0, 1]; without: as tuned")
+    noise: float = setting(kinds.Level(7.65 / 255), kinds.level(), "of 255")
     lpips: str = setting("", text, "LPIPS weights, as jaxrestore.convert writes them")
 
 
 def run(config: Config, report) -> None:
     """Solve, draw, tabulate."""
-    score, prior = scorer(config.lpips), hierarchical_prior(config.prior, "convergence")
-    images = test_images(prior, config)
-    operators = blurs(config.kernel, images, "--kernel")
-    key = jax.random.key(config.seed)
-    observations = observe(key, images.values(), operators, config.noise)
-    chosen = pnp_settings(config, report, "blur", config.noise)
-    rows, curves = [], {}
+    score, (prior, images) = scorer(config.lpips), prior_and_images(config)
+    operators, key = blurs(images, config.kernel), jax.random.key(config.seed)
+    seen = observe(key, images.values(), operators, config.noise)
+    chosen = kinds.pnp_settings(config, report, "blur", config.noise)
     entries = [pnp_hvae(config, report, prior, history=True)]
     entries += [adam(config, prior, rate, history=True) for rate in config.rates]
+    rows, steps = [], []
     for entry in tqdm(entries, desc="methods", disable=None):
-        solved, method = entry.solve(observations, chosen, config.batch), entry.name
-        for (name, clean), one in zip(images.items(), solved.runs, strict=True):
-            facts = _facts(one) | {"seconds": solved.seconds / len(images)}
-            # What each method's publication scores, and the other image.
-            for kind in ("mean", "image"):
-                row = {"image": name, "method": f"{method} ({kind})", **facts}
-                rows.append(row | score(getattr(one, kind), clean))
-        curves[method] = _curves(solved.runs[0])
+        # What each method's publication scores, and the other image.
+        results = entry.lines(seen, chosen, config.batch)
+        rows += score_all(results, images, score, _facts)
+        *_, runs = next(iter(results.values()))
+        steps += [{"method": entry.name} | row for row in _steps(runs[0])]
         report.rows(rows)
-    _draw(report.picture, curves, f"deblurring {next(iter(images))}, {config.prior}")
-    caption = f"{len(images)} images, blur, noise {label(config.noise)}/255; means"
-    table = mean_table(rows, ["method"], _FORMS, _NAMES)
+    _draw(report.picture, steps, f"deblurring {next(iter(images))}, {config.prior}")
+    noise = f"noise {kinds.label(config.noise)}/255"
+    caption = f"{len(images)} images, blur, {noise}; means, PSNR in dB"
     settings = {**chosen, "groups": prior.num_groups}
-    report.table(f"{caption}\n\n{table}", settings)
+    report.table(caption, table(rows, ["method"], _COLUMNS), settings)
 
 
-def _curves(one) -> dict[str, np.ndarray]:
+def _steps(run) -> list[dict[str, float]]:
     """J1 in nats per value, as in the table, and the contraction ratio."""
-    steps = int(one.steps)
-    objective = one.history["objective"][:steps] / one.image.size
-    return {"objective": objective, "contraction": one.history["contraction"][:steps]}
+    names = "objective", "contraction"
+    j1, ratio = (run.history[name][: int(run.steps)].tolist() for name in names)
+    return [
+        {"step": step, "objective": value / run.image.size, "contraction": r}
+        for step, (value, r) in enumerate(zip(j1, ratio, strict=True), 1)
+    ]
 
 
-def _facts(one) -> dict[str, Any]:
-    last = _curves(one)["objective"][-1:]
-    return {
-        "objective": float(last[0]) if len(last) else float("nan"),
-        "evaluations": int(one.evaluations),
-        "gradients": int(one.gradients),
-        "steps": int(one.steps),
-        "status": int(one.status),
-    }
+def _facts(run) -> dict[str, Any]:
+    last = _steps(run)[-1:] or [{"objective": np.nan}]
+    passes = {"evaluations": int(run.evaluations), "gradients": int(run.gradients)}
+    return {"objective": last[0]["objective"], **passes, **outcome(run)}
 
 
-def _draw(path, curves, title: str) -> None:
-    with charts.chart(path, 2, title) as axes:
-        for method, history in curves.items():
-            for ax, values in zip(axes, history.values(), strict=True):
-                ax.plot(1 + np.arange(len(values)), values, label=method, linewidth=1)
-        for ax in axes:
-            ax.set_xscale("log")
-            ax.xaxis.set_minor_formatter(NullFormatter())
-        left, right = axes
-        # Adam's first steps would hide where the methods end.
-        values = [np.asarray(of["objective"], np.float64) for of in curves.values()]
-        low, high = min(v.min() for v in values), max(v[len(v) // 10] for v in values)
-        margin = 0.05 * max(high - low, 1e-6 * abs(low))
-        left.set_ylim(low - margin, high + margin)
-        charts.label(left, "objective", "step", "J1 (nats per value)")
-        ratio = "||x(k+1)-x(k)|| / ||x(k)-x(k-1)||"
-        charts.label(right, "contraction ratio", "step", ratio)
-        right.axhline(1, color="black", linestyle="--", linewidth=0.8)
-        right.set_ylim(0, 2)
+def _draw(path, steps, title: str) -> None:
+    methods = grouped(steps, "method").values()
+    values = [[row["objective"] for row in own] for own in methods]
+    # Adam's first steps would hide where the methods end.
+    low, high = min(map(min, values)), max(v[len(v) // 10] for v in values)
+    margin = 0.05 * max(high - low, 1e-6 * abs(low))
+    axis = {"xscale": "log", "ylim": (low - margin, high + margin)}
+    labels = "objective", "J1 (nats per value)", "step"
+    left = Panel(steps, "step", "objective", "method", *labels, axis=axis)
+    axis = {"xscale": "log", "ylim": (0, 2)}
+    labels = "contraction ratio", "||x(k+1)-x(k)|| / ||x(k)-x(k-1)||", "step"
+    right = Panel(steps, "step", "contraction", "method", *labels, axis=axis, level=1)
+    curves(path, title, left, right)

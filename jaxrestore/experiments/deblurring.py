@@ -12,7 +12,6 @@ are those tuned for the prior, of --settings, or with --tune from a grid on --va
 observation.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import jax
@@ -20,8 +19,7 @@ import jax
 from jaxrestore.evaluation.harness import observe
 from jaxrestore.evaluation.inputs import blurs, read_kernels
 from jaxrestore.experiments import comparison
-from jaxrestore.experiments.settings import defaults, label, levels, of_255
-from jaxrestore.settings import sequence, setting, text
+from jaxrestore.experiments.settings import Kernels, configured, label, of_255
 
 QUICK = comparison.QUICK | {
     "crop": 32,
@@ -31,34 +29,27 @@ QUICK = comparison.QUICK | {
 }
 
 
-@defaults(tv_weights=(6.0, 9.0, 13.0, 18.0, 25.0, 35.0, 50.0))
-@dataclass(frozen=True)
-class Config(comparison.Config):
-    kernels: str = setting("", text, "folder of kernels, .npy files")
-    ids: tuple = setting(
-        (), sequence(text, 0), "their numbers; with a folder 4,7,9,11 if not given"
-    )
-    noise: tuple = setting(of_255(2.55, 7.65, 12.75), levels, "levels, of 255")
+@configured(tv_weights=(6.0, 9.0, 13.0, 18.0, 25.0, 35.0, 50.0))
+class Config(comparison.Config, Kernels):
+    pass
 
 
 def run(config: Config, report) -> None:
     """Choose settings, solve, score."""
-    kernels = read_kernels(config.kernels, config.ids)
-    keys = "noise", "kernel"
+    seen = partial(blurred, read_kernels(config.kernels, config.ids))
+    how = ("noise", "kernel"), "mean"
     problems = [
-        comparison.Problem(
-            label(noise), "blur", noise, partial(blurred, kernels, noise), keys, "mean"
-        )
+        comparison.Problem(label(noise), "blur", noise, partial(seen, noise), *how)
         for noise in config.noise
     ]
-    comparison.natural(config, report, "deblurring", problems)
+    comparison.natural(config, report, problems)
 
 
 def blurred(kernels, noise: float, images, key: jax.Array) -> dict[str, list]:
     """Observations of all images behind each kernel, with noise of their own."""
     result = {}
     for i, (name, kernel) in enumerate(kernels.items()):
-        operators = blurs(kernel, images, f"--ids={name}")
+        operators = blurs(images, kernel, f"--ids={name}")
         own = jax.random.fold_in(key, i)
         result[name] = observe(own, images.values(), operators, noise)
     return result

@@ -12,7 +12,7 @@ The thesis reports 28.85 / 24.88 / 21.58 dB at 0.1 / 0.2 / 0.4 on the 68 images 
 (table 3.2) with a critic trained on noise of 0.05 to 0.30.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -24,20 +24,14 @@ from tqdm import tqdm
 from jaxrestore import load_prior
 from jaxrestore.errors import InputError
 from jaxrestore.evaluation.harness import observe
-from jaxrestore.evaluation.inputs import read_images
+from jaxrestore.evaluation.inputs import test_images, validation_images
 from jaxrestore.evaluation.tables import markdown
-from jaxrestore.experiments.comparison import (
-    Entry,
-    Problem,
-    compare,
-    total_variation,
-)
-from jaxrestore.experiments.settings import Validated, defaults
+from jaxrestore.experiments import comparison
+from jaxrestore.experiments.settings import Validated, configured
 from jaxrestore.operators import Identity
 from jaxrestore.priors import Critic
 from jaxrestore.settings import count, number, sequence, setting, text
 from jaxrestore.settings import level as unit_level
-from jaxrestore.solvers import Variational, create
 
 QUICK = {
     "max_images": 1,
@@ -50,67 +44,50 @@ QUICK = {
     "tv_steps": 3,
 }
 SCORE_LEVELS = (0.0, 0.05, 0.1, 0.15)
+_KEYS = ("noise", "case")
 _TV_WEIGHTS = (50, 70, 85, 100, 120, 140)
-_positive = number(0, above=True)
 
 
-@defaults(prior="none")
-@dataclass(frozen=True)
-class Config(Validated):
+@configured(prior="none")
+class Config(comparison.Compared, Validated):
     priors: tuple = setting(("alr-natural",), sequence(text), "critics, names or files")
     noise: tuple = setting(
         (0.1, 0.2, 0.4), sequence(unit_level()), "levels in [0, 1] units"
     )
     weights: tuple = setting(
         (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0),
-        sequence(_positive),
+        sequence(number(0, above=True)),
         "of critics, to choose from",
     )
     alr_steps: int = setting(50, count(), "of Adam")
     tv_steps: int = setting(150, count(), "of total variation")
-    batch: int = setting(1, count(), "images solved together")
-    shown: int = setting(1, count(), "images of each level drawn")
 
 
 def run(config: Config, report) -> None:
     """Choose weights on the validation images, then score the test images."""
-    critics = read_critics(config.priors)
+    critics = {Path(name).stem: load_prior(name) for name in config.priors}
+    entries = [comparison.total_variation(_TV_WEIGHTS, config.tv_steps)]
     grid = [{"weight": weight} for weight in config.weights]
-    entries = [total_variation(_TV_WEIGHTS, config.tv_steps)]
-    for name, critic in critics.items():
-        make = partial(create_variational, critic)
-        entries.append(Entry(name, make, lambda problem: grid, config.alr_steps))
-    problems = [
-        Problem(f"{n:g}", "identity", n, partial(noisy, n), ("noise", "case"))
-        for n in config.noise
-    ]
-    val = read_images(config.val, "--val", config.val_images, config.val_crop)
-    test = read_images(config.images, "--images", config.max_images, config.crop)
-    caption = f"{config.alr_steps} steps of Adam"
-    growth_key, key = jax.random.split(jax.random.key(config.seed))
-    more = partial(growth_table, growth_key, critics, config)
-    compare(config, report, key, entries, problems, test, val, caption, more=more)
-
-
-def create_variational(critic: Critic, settings: dict) -> Variational:
-    """The solver of a critic."""
-    return create("variational", settings, critic)
-
-
-def read_critics(names) -> dict[str, Critic]:
-    """The critics of --priors, by file name.
-
-    Raises:
-        InputError: unknown, or of another kind.
-    """
-    critics = {Path(name).stem: load_prior(name) for name in names}
+    limits = {"max_steps": config.alr_steps}
     for name, critic in critics.items():
         if not isinstance(critic, Critic):
             raise InputError(
                 f"--priors={name}: is a {type(critic).__name__}, expected critics such"
                 " as alr-natural"
             )
-    return critics
+        given = name, name, "variational", (critic,), lambda problem: grid, limits
+        entries.append(comparison.Entry(*given))
+    problems = [
+        comparison.Problem(f"{n:g}", "identity", n, partial(noisy, n), _KEYS)
+        for n in config.noise
+    ]
+    images = test_images(config), validation_images(config)
+    caption = f"{config.alr_steps} steps of Adam"
+    growth_key, key = jax.random.split(jax.random.key(config.seed))
+    more = partial(growth_table, growth_key, critics, config)
+    comparison.compare(
+        config, report, key, entries, problems, *images, caption, more=more
+    )
 
 
 def noisy(noise: float, images, key: jax.Array) -> dict[str, list]:
@@ -121,7 +98,7 @@ def noisy(noise: float, images, key: jax.Array) -> dict[str, list]:
 
 def growth_table(key: jax.Array, critics, config: Config, rows) -> str:
     """Mean scores of whole validation images by noise level, and how many grow."""
-    images, body = read_images(config.val, "--val", config.val_images), []
+    images, body = validation_images(replace(config, val_crop=0)), []
     measure = jax.jit(lambda critic, image: critic(image))
     for name, critic in critics.items():
         found = []

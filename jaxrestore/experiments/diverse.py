@@ -14,7 +14,7 @@ orders methods, no more. diverse_strip.png shows one face at rising temperatures
 
 import itertools
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,19 +24,17 @@ import numpy as np
 from tqdm import tqdm
 
 from jaxrestore.errors import InputError
-from jaxrestore.evaluation.harness import observe, starting_image
+from jaxrestore.evaluation.harness import observe, scorer, starting_image
 from jaxrestore.evaluation.inputs import (
     encoders_for,
-    hierarchical_prior,
-    test_images,
+    prior_and_images,
     validation_images,
 )
-from jaxrestore.evaluation.pictures import draw, enlarged
-from jaxrestore.evaluation.scoring import scorer
-from jaxrestore.evaluation.tables import mean_table
-from jaxrestore.experiments.comparison import Entry, Problem, pnp_hvae
+from jaxrestore.evaluation.pictures import columns, draw
+from jaxrestore.evaluation.tables import SCORES, of, table
+from jaxrestore.experiments import settings as kinds
+from jaxrestore.experiments.comparison import Problem, pnp_hvae
 from jaxrestore.experiments.consistency import BUNDLED
-from jaxrestore.experiments.settings import Validated, defaults, levels, of_255, taus
 from jaxrestore.likelihoods import GaussianNoise
 from jaxrestore.metrics import average_pairwise_distance, brisque, lr_psnr
 from jaxrestore.report.sheets import sheet
@@ -46,30 +44,31 @@ from jaxrestore.solvers import DiverseSR, sample
 QUICK = {"max_images": 1, "samples": 2, "apd_samples": 2, "pnp": False}
 _NOISE = 1 / 255  # what PnP-HVAE is told
 _STRIP = (0.1, 0.4, 0.6, 0.8, 1.0)
-_FORMS = {"psnr": ".2f", "ssim": ".3f", "lpips": ".3f", "brisque": ".1f"}
-_FORMS |= {"lr_psnr_unprojected": ".1f", "lr_psnr": ".1f", "lr_psnr_worst": ".1f"}
-_FORMS |= {"apd": ".1f", "seconds": ".4f"}
-_NAMES = {"factor": "", "psnr": "PSNR", "ssim": "SSIM", "lpips": "LPIPS"}
-_NAMES |= {"brisque": "BRISQUE", "lr_psnr_unprojected": "LR-PSNR before"}
-_NAMES |= {"lr_psnr": "after", "lr_psnr_worst": "worst after"}
-_NAMES |= {"apd": "APD 1e4", "seconds": "s"}
+_TABLE = SCORES | {
+    "BRISQUE": of("brisque", ".1f"),
+    "LR-PSNR before": of("lr_psnr_unprojected", ".1f"),
+    "after": of("lr_psnr", ".1f"),
+    "worst after": of("lr_psnr_worst", ".1f"),
+    "APD 1e4": of("apd", ".1f"),
+    "s": of("seconds", ".4f"),
+}
 
 
-@defaults(prior="vdvae-faces64", max_images=200, val_images=12, val_crop=0)
-@dataclass(frozen=True)
-class Config(Validated):
+@kinds.configured(
+    prior="vdvae-faces64", max_images=200, val_images=12, val_crop=0, batch=20, shown=2
+)
+class Config(kinds.Pictures, kinds.Validated):
     encoders: tuple = setting(BUNDLED, sequence(text), "names or files")
-    temperatures: tuple = setting((0.1, 0.8), taus, "of the samples")
+    temperatures: tuple = setting((0.1, 0.8), kinds.taus, "of the samples")
     samples: int = setting(16, count(2), "of each image")
     apd_samples: int = setting(5, count(2), "of these, scored singly")
     pnp: bool = setting(True, flag, "also PnP-HVAE; --no-pnp: without it")
-    pnp_temperatures: tuple = setting((0.4, 0.6, 0.8, 0.9), taus, "of PnP-HVAE")
-    decoder_stds: tuple = setting(of_255(5, 10, 20), levels, "of PnP-HVAE, of 255")
+    pnp_temperatures: tuple = setting((0.4, 0.6, 0.8, 0.9), kinds.taus, "of PnP-HVAE")
+    decoder_stds: tuple = setting(
+        kinds.of_255(5, 10, 20), kinds.levels, "of PnP-HVAE, of 255"
+    )
     steps: int = setting(100, count(), "PnP-HVAE iterations")
     tolerance: float = setting(1e-3, number(0), "of PnP-HVAE")
-    batch: int = setting(20, count(), "images solved together")
-    lpips: str = setting("", text, "LPIPS weights, as jaxrestore.convert writes them")
-    shown: int = setting(2, count(), "images of each factor drawn")
 
     required = ("images", "out")
 
@@ -83,29 +82,32 @@ def run(config: Config, report) -> None:
         )
     if config.pnp and not config.val:
         raise InputError("--val: missing, PnP-HVAE is tuned on it; or say --no-pnp")
-    prior = hierarchical_prior(config.prior, "diverse")
-    encoders = encoders_for(prior, config.encoders)
+    prior, images = prior_and_images(config)
+    encoders, score = encoders_for(prior, config.encoders), scorer(config.lpips)
     if not encoders:
         raise InputError("--encoders: expected one at least")
-    images, score = test_images(prior, config), scorer(config.lpips)
     rows, drawn, chosen = [], [], {}
     draw_key, strip_key = jax.random.split(jax.random.key(config.seed))
     for factor, encoder in tqdm(encoders.items(), desc="factors", disable=None):
         seen, head = reduced(strip_key, encoder.config.operator(), images), f"x{factor}"
         key = jax.random.fold_in(draw_key, factor)
         results, chosen[head] = _solve(config, prior, encoder, seen, key)
-        for method, of in results.items():
-            scored = _score(of, images, seen, config.apd_samples, score)
+        for method, found in results.items():
+            scored = _score(found, images, seen, config.apd_samples, score)
             rows += [{"factor": head, "method": method} | row for row in scored]
         report.rows(rows)
-        for i, clean in enumerate(list(images.values())[: config.shown]):
-            drawn.append((head, _pictures(results, seen[i], i, clean)))
+        shown: dict[str, tuple] = {}
+        for method, (found, *_) in results.items():
+            shown[method] = ([of_image[0] for of_image in found],)
+            if method.startswith("sample"):
+                another = [of_image[1] for of_image in found]
+                shown[f"another, {method[8:]}"] = (another,)
+        drawn += columns(head, seen, shown, images, config.shown)
     draw(report.picture, drawn)
     _strip(report.file("_strip.png"), prior, encoders, images, strip_key)
     scored = f"{config.apd_samples} samples scored"
     caption = f"{len(images)} images, prior {config.prior}, {scored}"
-    table = mean_table(rows, ["factor", "method"], _FORMS, _NAMES)
-    report.table(f"{caption}\n\n{table}", chosen)
+    report.table(caption, table(rows, ["factor", "method"], _TABLE), chosen)
 
 
 def reduced(key: jax.Array, operator, images) -> list:
@@ -121,10 +123,17 @@ def _solve(config, prior, encoder, seen, key) -> tuple[dict[str, Any], dict]:
     results: dict[str, Any] = {"bicubic": (bicubic, bicubic, 0.0)}
     chosen = {}
     if config.pnp:
-        method, chosen = _tuned(config, prior, encoder.config.operator(), key)
-        solved = method.solve(seen, chosen, config.batch)
-        found = [run.image[None] for run in solved.runs]
-        results["PnP-HVAE"] = found, found, solved.seconds / len(seen)
+        points = itertools.product(config.pnp_temperatures, config.decoder_stds)
+        grid = [{"temperature": tau, "decoder_std": std} for tau, std in points]
+        method = pnp_hvae(config, None, prior)._replace(grid=lambda problem: grid)
+        operator, val = encoder.config.operator(), validation_images(config, prior)
+        cases = [(reduced(key, operator, val), val.values())]
+        label = f"x{operator.factor}"
+        problem = Problem(label, "downsample", _NOISE, lambda *_: {})
+        chosen = method.choose(cases, problem, config.batch)
+        runs, seconds = method.solve(seen, chosen, config.batch)
+        found = [run.image[None] for run in runs]
+        results["PnP-HVAE"] = found, found, seconds / len(seen)
     for tau in config.temperatures:
         sampler = DiverseSR(prior, encoder, temperature=tau)
         drawn, seconds = sample_all(sampler, seen, key, config.samples)
@@ -132,18 +141,6 @@ def _solve(config, prior, encoder, seen, key) -> tuple[dict[str, Any], dict]:
         means = [part.mean(1, keepdims=True) for part in drawn]
         results[f"mean of {config.samples}, {tau:g}"] = *means, seconds * config.samples
     return results, chosen
-
-
-def _tuned(config: Config, prior, operator, key) -> tuple[Entry, dict]:
-    """PnP-HVAE with the settings of best mean PSNR on the validation images."""
-    val = validation_images(prior, config)
-    cases = [(reduced(key, operator, val), val.values())]
-    points = itertools.product(config.pnp_temperatures, config.decoder_stds)
-    grid = [{"temperature": tau, "decoder_std": std} for tau, std in points]
-    method = pnp_hvae(config, None, prior)._replace(grid=lambda problem: grid)
-    factor = f"x{operator.factor}"
-    problem = Problem(factor, "downsample", _NOISE, lambda *_: {})
-    return method, method.choose(cases, problem, config.batch)
 
 
 def sample_all(method: DiverseSR, seen, key: jax.Array, count: int):
@@ -171,41 +168,36 @@ def _drawn(method, observation, key, *, count: int):
     return jax.vmap(project)(samples), samples
 
 
-def _score(of, images, seen, scored: int, score) -> list[dict]:
+def _score(found, images, seen, scored: int, score) -> list[dict]:
     """A row for each image; of several samples, the mean of their scores."""
-    projected, before, seconds = of
-    distance = jax.jit(average_pairwise_distance)
-    rows = []
-    for i, (name, clean) in enumerate(images.items()):
-        found = projected[i][:scored]
-        singles = [
-            score(x, clean)
-            | {"brisque": float(brisque(x))}
-            | {"lr_psnr": _consistency(x, seen[i])}
-            for x in found
-        ]
-        row = {key: float(np.mean([s[key] for s in singles])) for key in singles[0]}
-        raw = [_consistency(x, seen[i]) for x in before[i][: len(found)]]
-        row["lr_psnr_unprojected"] = float(np.mean(raw))
-        row["lr_psnr_worst"] = min(s["lr_psnr"] for s in singles)
-        row["apd"] = 1e4 * float(distance(found)) if len(found) > 1 else 0.0
-        row["seconds"] = seconds
-        rows.append({"image": name, **row})
+    projected, before, seconds = found
+    distance, rows = jax.jit(average_pairwise_distance), []
+    for name, clean, own, raw, y in zip(
+        images, images.values(), projected, before, seen, strict=True
+    ):
+        own, raw = own[:scored], raw[:scored]
+        after = [_consistency(x, y) for x in own]
+        singles = [score(x, clean) | {"brisque": float(brisque(x))} for x in own]
+        means = {key: float(np.mean([s[key] for s in singles])) for key in singles[0]}
+        rows.append(
+            {
+                "image": name,
+                **means,
+                "lr_psnr": float(np.mean(after)),
+                "lr_psnr_unprojected": float(
+                    np.mean([_consistency(x, y) for x in raw])
+                ),
+                "lr_psnr_worst": min(after),
+                "apd": 1e4 * float(distance(own)) if len(own) > 1 else 0.0,
+                "seconds": seconds,
+            }
+        )
     return rows
 
 
 def _consistency(image, observation) -> float:
     """LR-PSNR in dB; float32 resolves no more than 160."""
-    value = lr_psnr(image, observation.y, observation.operator)
-    return min(float(value), 160.0)
-
-
-def _pictures(results, observation, i: int, clean) -> dict[str, np.ndarray]:
-    rows = {"observed": enlarged(observation, clean.shape)}
-    for method, (found, *_) in results.items():
-        for n in range(2 if method.startswith("sample") and len(found[i]) > 1 else 1):
-            rows[f"another, {method[8:]}" if n else method] = found[i][n]
-    return rows | {"clean": clean}
+    return min(float(lr_psnr(image, observation.y, observation.operator)), 160.0)
 
 
 def _strip(path, prior, encoders, images, key: jax.Array) -> None:
@@ -213,10 +205,9 @@ def _strip(path, prior, encoders, images, key: jax.Array) -> None:
     first = dict(list(images.items())[:1])
     clean, rows = next(iter(first.values())), []
     for encoder in encoders.values():
-        (seen,), row = reduced(key, encoder.config.operator(), first), []
-        for tau in _STRIP:
-            method = DiverseSR(prior, encoder, temperature=tau)
-            row.append(np.asarray(sample(method, seen, key=key, n_samples=1).mean))
-        rows.append([*row, clean])
+        (seen,) = reduced(key, encoder.config.operator(), first)
+        methods = [DiverseSR(prior, encoder, temperature=tau) for tau in _STRIP]
+        draws = [sample(method, seen, key=key, n_samples=1).mean for method in methods]
+        rows.append([*map(np.asarray, draws), clean])
     labels = [f"x{factor}" for factor in encoders]
     sheet(path, rows, labels, [*(f"tau {tau:g}" for tau in _STRIP), "original"])

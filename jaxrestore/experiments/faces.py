@@ -15,27 +15,40 @@ the solvers start from: a smooth fill, or bicubic enlargement. --rates=0.01,0.00
 Adam on the same objective, as in the thesis.
 """
 
-from dataclasses import dataclass
-from functools import partial
-
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrestore.evaluation.harness import generator, observe
 from jaxrestore.experiments import comparison
-from jaxrestore.experiments.inpainting import missing
-from jaxrestore.experiments.settings import Level, defaults, label, level, some
+from jaxrestore.experiments.settings import Level, configured, label, level, some
 from jaxrestore.operators import Downsample, Mask
 from jaxrestore.operators.kernels import gaussian
 from jaxrestore.settings import setting
 
 QUICK = comparison.QUICK | {"tasks": ("x4",), "batch": 1}
-TASKS = {"square": "mask", "missing": "mask", "x4": "downsample"}
-_MISSING = 0.6
 
 
-@defaults(
+def square(shape: tuple[int, ...], rng=None) -> Mask:
+    """A ninth of the area is missing, in the middle."""
+    (top, tall), (left, wide) = (((n - n // 3) // 2, n // 3) for n in shape[:2])
+    seen = np.ones((*shape[:2], 1), np.float32)
+    seen[top : top + tall, left : left + wide] = 0
+    return Mask(jnp.asarray(seen))
+
+
+def smaller(shape: tuple[int, ...], rng=None) -> Downsample:
+    """Blur and decimation by 4."""
+    size = min(15, (min(shape[:2]) - 1) // 2 * 2 + 1)
+    return Downsample(jnp.asarray(gaussian(size, 2.0)), 4)
+
+
+TASKS = {
+    "square": ("mask", square),
+    "missing": ("mask", comparison.masks(comparison.missing, 0.6)),
+    "x4": ("downsample", smaller),
+}
+
+
+@configured(
     prior="vdvae-faces64",
     max_images=100,
     shown=3,
@@ -48,7 +61,6 @@ _MISSING = 0.6
     tolerance=1e-3,
     tv_steps=150,
 )
-@dataclass(frozen=True)
 class Config(comparison.Config):
     tasks: tuple = setting(tuple(TASKS), some(*TASKS), "which")
     noise: float = setting(Level(3 / 255), level(), "of 255")
@@ -56,32 +68,9 @@ class Config(comparison.Config):
 
 def run(config: Config, report) -> None:
     """Choose settings, solve, score."""
-    problems = [
-        comparison.Problem(
-            task, TASKS[task], config.noise, partial(degraded, task, config.noise)
-        )
-        for task in config.tasks
-    ]
-    comparison.natural(config, report, "faces", problems)
-
-
-def degraded(task: str, noise: float, images, key: jax.Array) -> dict[str, list]:
-    """The task's observations of all images, {case: list}."""
-    mask_key, noise_key = jax.random.split(key)
-    rng = generator(mask_key)
-    operators = [operator(task, image.shape, rng) for image in images.values()]
-    seen = observe(noise_key, images.values(), operators, noise)
-    return {f"noise {label(noise)}": seen}
-
-
-def operator(task: str, shape: tuple[int, ...], rng: np.random.Generator):
-    """Mask of a square or of random pixels, or blur and decimation."""
-    if task == "x4":
-        size = min(15, (min(shape[:2]) - 1) // 2 * 2 + 1)
-        return Downsample(jnp.asarray(gaussian(size, 2.0)), 4)
-    if task == "missing":
-        return Mask(jnp.asarray(missing(shape[:2], _MISSING, rng)))
-    (top, tall), (left, wide) = (((n - n // 3) // 2, n // 3) for n in shape[:2])
-    seen = np.ones((*shape[:2], 1), np.float32)
-    seen[top : top + tall, left : left + wide] = 0
-    return Mask(jnp.asarray(seen))
+    case, problems = f"noise {label(config.noise)}", []
+    for name in config.tasks:
+        task, make = TASKS[name]
+        one = comparison.random_problem(name, task, config.noise, case, make)
+        problems.append(one)
+    comparison.natural(config, report, problems)

@@ -14,32 +14,25 @@ trains the finished ones further.
 
 import csv
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from tqdm import tqdm
 
-from jaxrestore import load_prior
-from jaxrestore.evaluation.harness import observe
+from jaxrestore import InputError, configfiles, load_prior
+from jaxrestore.evaluation.harness import observe, scores
 from jaxrestore.evaluation.inputs import blurs, test_images
+from jaxrestore.evaluation.pictures import Panel, curves
 from jaxrestore.evaluation.report import write
-from jaxrestore.evaluation.scoring import scores
-from jaxrestore.evaluation.tables import grouped, markdown, mean, pivot
+from jaxrestore.evaluation.tables import SCORES, across, of, table
+from jaxrestore.experiments import settings as kinds
 from jaxrestore.experiments.comparison import pnp_hvae
-from jaxrestore.experiments.settings import (
-    KernelConfig,
-    defaults,
-    label,
-    levels,
-    of_255,
-    pnp_settings,
-)
-from jaxrestore.experiments.variants import load_config, parameters, variant
-from jaxrestore.report import charts
+from jaxrestore.priors import PatchVDVAE, PatchVDVAEConfig
 from jaxrestore.report.summary import fingerprint
-from jaxrestore.settings import as_dict, count, number, plain, sequence, setting, text
+from jaxrestore.settings import as_dict, count, plain, sequence, setting, text
 from jaxrestore.training.config import train_config
 from jaxrestore.training.export import export
 from jaxrestore.training.loop import train
@@ -50,13 +43,15 @@ QUICK = {
     "max_images": 1,
     "crop": 32,
     "solver_steps": 2,
-    "noise": of_255(7.65),
+    "noise": kinds.of_255(7.65),
 }
+_WIDTHS = ("top_down_filters", "bottom_up_filters", "skip_filters")
+_SCALES = np.geomspace(0.25, 4.0, 65)  # steps of 4.4 %
 
 
-@defaults(prior="none")
-@dataclass(frozen=True)
-class Config(KernelConfig):
+@kinds.configured(prior="none")
+class Config(kinds.KernelConfig):
+    noise: tuple = setting(kinds.of_255(2.55, 7.65, 12.75), kinds.levels, "of 255")
     train: str = setting("", text, "folder of training images")
     val: str = setting("", text, "folder of validation images")
     config: str = setting(
@@ -64,10 +59,7 @@ class Config(KernelConfig):
     )
     groups: tuple = setting((1, 2, 3, 6), sequence(count()), "of every level")
     steps: int = setting(20_000, count(), "of training")
-    temperature: Any = setting(
-        None, number(0, 1, above=True, none=True), "in (0, 1]; without: the thesis'"
-    )
-    noise: tuple = setting(of_255(2.55, 7.65, 12.75), levels, "of 255")
+    temperature: Any = setting(None, kinds.open_tau, "in (0, 1]; without: the thesis'")
     solver_steps: int = setting(50, count(), "of PnP-HVAE")
 
     required = ("images", "out", "train", "val")
@@ -76,22 +68,37 @@ class Config(KernelConfig):
 def run(config: Config, report) -> None:
     """Train, restore, tabulate."""
     values, rows = load_config(config.config), []
-    images = test_images(None, config)
-    operators = blurs(config.kernel, images, "--kernel")
+    images = test_images(config)
+    operators = blurs(images, config.kernel)
+    keys = jax.random.split(jax.random.key(config.seed), len(config.noise))
     for level_groups in tqdm(config.groups, desc="networks", disable=None):
         own = prepared(config, values, level_groups)
-        weights, bits = trained(
-            own, report.folder / f"groups_{level_groups}", config.steps
-        )
+        folder = report.folder / f"groups_{level_groups}"
+        weights, bits = trained(own, folder, config.steps)
         prior, size = load_prior(weights), parameters(own.model)
         facts = {"groups": prior.num_groups, "parameters": size, "bits_per_dim": bits}
-        for row in restored(config, report, prior, images, operators):
-            rows.append({**facts, **row})
+        method = pnp_hvae(replace(config, steps=config.solver_steps), report, prior)
+        for noise, key in zip(config.noise, keys, strict=True):
+            seen = observe(key, images.values(), operators, noise)
+            chosen = kinds.pnp_settings(config, report, "blur", noise)
+            runs, _ = method.solve(seen, chosen, config.batch)
+            facts |= {"noise": kinds.label(noise)}
+            rows += [
+                facts | {"image": name} | scores(run.mean, clean)
+                for (name, clean), run in zip(images.items(), runs, strict=True)
+            ]
         report.rows(rows)
-    caption = f"{config.steps} training steps"
-    _draw(report.picture, rows, f"{caption}, equal size")
+    caption, axes = f"{config.steps} training steps", ("groups", "psnr", "noise")
+    labels = "deblurring", "mean PSNR (dB)", "latent groups", "noise {}/255"
+    panel = Panel(rows, *axes, *labels, "o-")
+    curves(report.picture, f"{caption}, equal size", panel)
+    columns = {
+        "parameters": of("parameters", ",.0f"),
+        "val bits per dimension": of("bits_per_dim", ".3f"),
+        **across(rows, "noise", SCORES["PSNR"], SCORES["SSIM"]),
+    }
     caption += f"; {len(images)} images, blur, PSNR (dB) / SSIM of the decoder mean"
-    report.table(f"{caption}\n\n{_table(rows)}", {"config": plain(values)})
+    report.table(caption, table(rows, ["groups"], columns), {"config": plain(values)})
 
 
 def prepared(config: Config, values: dict[str, Any], number: int) -> Any:
@@ -130,34 +137,58 @@ def trained(config, workdir: Path, steps: int) -> tuple[Path, float]:
     return weights, bits
 
 
-def restored(config: Config, report, prior, images, operators):
-    """Rows of scores, one for each noise level and image."""
-    method = pnp_hvae(replace(config, steps=config.solver_steps), report, prior)
-    keys = jax.random.split(jax.random.key(config.seed), len(config.noise))
-    for noise, key in zip(config.noise, keys, strict=True):
-        seen = observe(key, images.values(), operators, noise)
-        chosen = pnp_settings(config, report, "blur", noise)
-        runs = method.solve(seen, chosen, config.batch).runs
-        for (name, clean), one in zip(images.items(), runs, strict=True):
-            yield {"noise": label(noise), "image": name, **scores(one.mean, clean)}
+def load_config(name: str) -> dict[str, Any]:
+    """What the training config sets of a PatchVDVAE.
+
+    Args:
+        name: a .py file with get_config(), or the name of one in configs/train.
+
+    Raises:
+        InputError: no such file, or another recipe's.
+    """
+    config = configfiles.load_config(name, "train")
+    if (recipe := config.get("recipe")) != "patch_vdvae":
+        raise InputError(f"--config={name}: trains a {recipe}, expected a patch_vdvae")
+    return config
 
 
-def _table(rows) -> str:
-    body = []
-    cells = pivot(rows, "groups", "noise", {"psnr": ".2f", "ssim": ".3f"})
-    for (groups, size, bits), _ in grouped(
-        rows, "groups", "parameters", "bits_per_dim"
-    ).items():
-        of_groups = cells[groups].values()
-        body.append([groups, f"{size:,}", f"{bits:.3f}", *of_groups])
-    head = ["groups", "parameters", "val bits per dimension"]
-    levels = dict.fromkeys(row["noise"] for row in rows)
-    return markdown([*head, *(f"noise {noise}" for noise in levels)], body)
+def variant(config: dict[str, Any], count: int) -> dict[str, Any]:
+    """A copy with `count` latent groups a level, and the widths that keep the size.
+
+    All widths are scaled by one factor, rounded to multiples of 4.
+
+    Args:
+        config: what the training config of a PatchVDVAE sets.
+        count: latent groups of every level, >= 1.
+    """
+    whole = PatchVDVAEConfig.from_dict(config["model"])
+    aim = parameters(whole)
+
+    def scaled(scale: float) -> PatchVDVAEConfig:
+        widths = {name: _rounded(getattr(whole, name), scale) for name in _WIDTHS}
+        return replace(whole, groups=(count,) * len(whole.strides), **widths)
+
+    # The size grows with the scale: halve the interval, then take the nearer end.
+    low, high = 0, len(_SCALES) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if parameters(scaled(_SCALES[middle])) < aim:
+            low = middle
+        else:
+            high = middle
+    ends = [scaled(_SCALES[i]) for i in (low, high)]
+    model = min(ends, key=lambda model: abs(parameters(model) - aim))
+    return config | {"model": model.to_dict()}
 
 
-def _draw(path, rows, title: str) -> None:
-    with charts.chart(path, 1, title) as (ax,):
-        for (noise,), own in grouped(rows, "noise").items():
-            by = {n: mean(of, "psnr") for (n,), of in grouped(own, "groups").items()}
-            ax.plot(list(by), list(by.values()), "o-", label=f"noise {noise}/255")
-        charts.label(ax, "deblurring", "latent groups", "mean PSNR (dB)")
+def parameters(config: PatchVDVAEConfig) -> int:
+    """How many parameters a PatchVDVAE has."""
+    key = jax.ShapeDtypeStruct((), jax.random.key(0).dtype)
+    shapes = jax.eval_shape(lambda k: PatchVDVAE.init_params(config, k), key)
+    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(shapes))
+
+
+def _rounded(width: Any, scale: float) -> Any:
+    if isinstance(width, tuple):
+        return tuple(_rounded(one, scale) for one in width)
+    return max(4, 4 * round(width * scale / 4))

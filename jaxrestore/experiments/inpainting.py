@@ -10,55 +10,14 @@ fill that the solvers start from. --tune looks at the last data step, which keep
 was seen.
 """
 
-from dataclasses import dataclass
-from functools import partial
-
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaxrestore.evaluation.harness import generator, observe
 from jaxrestore.experiments import comparison
-from jaxrestore.experiments.settings import Level, defaults, level, some
-from jaxrestore.operators import Mask
+from jaxrestore.experiments.settings import Level, configured, level, some
 from jaxrestore.settings import number, setting
 
 QUICK = comparison.QUICK | {"crop": 24, "val_crop": 24, "masks": ("missing",)}
-MASKS = ("holes", "missing")
 _share = number(1e-6, 1 - 1e-6)
-
-
-@defaults(steps=200)
-@dataclass(frozen=True)
-class Config(comparison.Config):
-    masks: tuple = setting(MASKS, some(*MASKS), "which")
-    noise: float = setting(Level(3 / 255), level(), "of 255")
-    holes: float = setting(0.1, _share, "share that holes cover")
-    missing: float = setting(0.6, _share, "share of missing pixels")
-
-
-def run(config: Config, report) -> None:
-    """Choose settings, solve, score."""
-    problems = []
-    for name in config.masks:
-        degrade = partial(masked, name, getattr(config, name), config.noise)
-        problems.append(comparison.Problem(name, "mask", config.noise, degrade))
-    comparison.natural(config, report, "inpainting", problems)
-
-
-def masked(name: str, share: float, noise: float, images, key: jax.Array):
-    """Observations of all images, {case: list}."""
-    mask_key, noise_key = jax.random.split(key)
-    rng, draw = generator(mask_key), {"holes": holes, "missing": missing}[name]
-    masks = [draw(image.shape[:2], share, rng) for image in images.values()]
-    operators = [Mask(jnp.asarray(mask)) for mask in masks]
-    seen = observe(noise_key, images.values(), operators, noise)
-    return {f"{100 * share:g} %": seen}
-
-
-def missing(shape: tuple[int, ...], share: float, rng: np.random.Generator):
-    """Mask (H, W, 1), 0 at a share of the pixels."""
-    return (rng.random((*shape, 1)) >= share).astype(np.float32)
 
 
 def holes(shape: tuple[int, ...], share: float, rng: np.random.Generator):
@@ -71,3 +30,25 @@ def holes(shape: tuple[int, ...], share: float, rng: np.random.Generator):
         row, column = rng.uniform(0, shape)
         seen[(rows - row) ** 2 + (columns - column) ** 2 <= radius**2] = 0
     return seen[..., None]
+
+
+MASKS = {"holes": holes, "missing": comparison.missing}
+
+
+@configured(steps=200)
+class Config(comparison.Config):
+    masks: tuple = setting(tuple(MASKS), some(*MASKS), "which")
+    noise: float = setting(Level(3 / 255), level(), "of 255")
+    holes: float = setting(0.1, _share, "share that holes cover")
+    missing: float = setting(0.6, _share, "share of missing pixels")
+
+
+def run(config: Config, report) -> None:
+    """Choose settings, solve, score."""
+    problems = []
+    for name in config.masks:
+        share = getattr(config, name)
+        case, make = f"{100 * share:g} %", comparison.masks(MASKS[name], share)
+        one = comparison.random_problem(name, "mask", config.noise, case, make)
+        problems.append(one)
+    comparison.natural(config, report, problems)

@@ -9,28 +9,35 @@ ratio of every step. A prior trained for denoising smooths as much as it is told
 --encoder_noise, of 255.
 """
 
-from dataclasses import dataclass
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from jaxrestore.evaluation.inputs import hierarchical_prior, test_images
-from jaxrestore.evaluation.tables import grouped, markdown
-from jaxrestore.experiments.settings import Config as Base
-from jaxrestore.experiments.settings import defaults, level, tau
-from jaxrestore.report import charts
+from jaxrestore.evaluation.inputs import prior_and_images
+from jaxrestore.evaluation.pictures import Panel, curves
+from jaxrestore.evaluation.tables import of, table
+from jaxrestore.experiments.settings import Config as BaseConfig
+from jaxrestore.experiments.settings import configured, level, tau
 from jaxrestore.report.sheets import sheet
 from jaxrestore.settings import count, setting
 
 QUICK = {"max_images": 2, "crop": 16, "steps": 4}
-_COLUMNS = 7
+_SHOWN = 7
+_ROUGH = "total_variation"
+_TABLE = {
+    "first change": of("change", ".3g", lambda v: v[0]),
+    "last change": of("change", ".3g", lambda v: v[-1]),
+    "largest contraction ratio": of(
+        "contraction", ".3g", lambda v: max(v[1:], default=np.nan)
+    ),
+    "total variation a pixel, first iterate": of(_ROUGH, ".3g", lambda v: v[0]),
+    "last iterate": of(_ROUGH, ".3g", lambda v: v[-1]),
+}
 
 
-@defaults(max_images=4, crop=128)
-@dataclass(frozen=True)
-class Config(Base):
+@configured(max_images=4, crop=128)
+class Config(BaseConfig):
     temperature: float = setting(0.99, tau, "tau")
     steps: int = setting(100, count(), "iterations")
     encoder_noise: float = setting(0.0, level(zero=True), "told, of 255")
@@ -38,8 +45,7 @@ class Config(Base):
 
 def run(config: Config, report) -> None:
     """Iterate, draw, tabulate."""
-    prior = hierarchical_prior(config.prior, "iterated")
-    images, tau = test_images(prior, config), config.temperature
+    (prior, images), tau = prior_and_images(config), config.temperature
     reconstruct = jax.jit(lambda p, u, t, heard: p.reconstruct(u, t, heard).mean)
     rows, shown, shown_steps = [], [], picked(config.steps)
     for name, image in tqdm(images.items(), desc="images", disable=None):
@@ -56,13 +62,18 @@ def run(config: Config, report) -> None:
         shown = shown[:1]  # a sheet holds images of one size
     labels = [f"k = {step}" for step in shown_steps]
     sheet(report.picture, shown, list(images)[: len(shown)], labels, title)
-    _draw(report.file("_change.png"), rows, title)
-    report.table(_table(rows, title), {"groups": prior.num_groups})
+    labels = "relative change", "||u(k) - u(k-1)|| / ||u(k-1)||", "step k"
+    left = Panel(rows, "step", "change", "image", *labels, axis={"yscale": "log"})
+    labels = "contraction ratio", "ratio of the last two changes", "step k"
+    right = Panel(rows, "step", "contraction", "image", *labels, level=1)
+    curves(report.file("_change.png"), title, left, right)
+    caption = f"{title}, {config.steps} steps"
+    report.table(caption, table(rows, ["image"], _TABLE), {"groups": prior.num_groups})
 
 
 def picked(steps: int) -> list[int]:
     """At most 7 steps from 0 to the last, denser at the start."""
-    spread = np.geomspace(1, steps, _COLUMNS - 1).round().astype(int)
+    spread = np.geomspace(1, steps, _SHOWN - 1).round().astype(int)
     return sorted({0, *map(int, spread)})
 
 
@@ -78,32 +89,3 @@ def _changes(iterates) -> dict[str, float]:
         "contraction": float(ratio),
         "total_variation": float(rough),
     }
-
-
-def _table(rows, caption: str) -> str:
-    body = []
-    for (name,), own in grouped(rows, "image").items():
-        ratios = [row["contraction"] for row in own[1:]] or [np.nan]
-        first, last = own[0], own[-1]
-        numbers = [first["change"], last["change"], max(ratios)]
-        numbers += [first["total_variation"], last["total_variation"]]
-        body.append([name, *(f"{value:.3g}" for value in numbers)])
-    head = ["image", "first change", "last change", "largest contraction ratio"]
-    head += ["total variation a pixel, first iterate", "last iterate"]
-    return f"{caption}, {len(rows) // len(body)} steps\n\n{markdown(head, body)}"
-
-
-def _draw(path, rows, title: str) -> None:
-    with charts.chart(path, 2, title) as (left, right):
-        for (name,), own in grouped(rows, "image").items():
-            steps = [row["step"] for row in own]
-            left.plot(steps, [row["change"] for row in own], label=name, linewidth=1)
-            right.plot(steps, [row["contraction"] for row in own], linewidth=1)
-        left.set_yscale("log")
-        right.axhline(1, color="black", linestyle="--", linewidth=0.8)
-        charts.label(
-            left, "relative change", "step k", "||u(k) - u(k-1)|| / ||u(k-1)||"
-        )
-        charts.label(
-            right, "contraction ratio", "step k", "ratio of the last two changes"
-        )

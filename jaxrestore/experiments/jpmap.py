@@ -19,37 +19,57 @@ the noisy one, a smooth fill, the one nearest to grey that explains the projecti
 x = G(z).
 """
 
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrestore.evaluation.harness import generator, observe
-from jaxrestore.evaluation.inputs import hierarchical_prior, test_images
-from jaxrestore.evaluation.scoring import outcome
-from jaxrestore.evaluation.tables import grouped
-from jaxrestore.experiments.comparison import Entry, Problem, compare
-from jaxrestore.experiments.inpainting import missing
-from jaxrestore.experiments.settings import Config as Base
-from jaxrestore.experiments.settings import defaults, label, of_255, some
-from jaxrestore.operators import Identity, Mask, Matrix
+from jaxrestore.evaluation.harness import outcome
+from jaxrestore.evaluation.inputs import prior_and_images
+from jaxrestore.evaluation.tables import of, table
+from jaxrestore.experiments.comparison import (
+    Compared,
+    Entry,
+    compare,
+    masks,
+    missing,
+    random_problem,
+)
+from jaxrestore.experiments.settings import configured, label, of_255, some
+from jaxrestore.operators import Identity, Matrix
 from jaxrestore.settings import count, number, setting
-from jaxrestore.solvers import CSGM, JPMAP, Stopping
+from jaxrestore.solvers import Stopping
 
 QUICK = {"max_images": 2, "steps": 2, "descent_steps": 5, "csgm_steps": 3}
-TASKS: dict[str, float] = dict(
-    zip(("denoising", "missing", "sensing"), of_255(110, 10, 10), strict=True)
-)
+
+
+def projections(shape: tuple[int, int, int], rng) -> Matrix:
+    """Random ones, 140 for 784 pixels."""
+    count = round(140 / 784 * np.prod(shape))
+    rows = rng.normal(0, count**-0.5, (count, int(np.prod(shape))))
+    return Matrix(jnp.asarray(rows, jnp.float32), shape)
+
+
+# Noise level and operators.
+TASKS = {
+    "denoising": (*of_255(110), lambda shape, rng: Identity()),
+    "missing": (*of_255(10), masks(missing, 0.8)),
+    "sensing": (*of_255(10), projections),
+}
+_STEPS = {
+    "encoder": of("branch_0", ".0f", np.sum),
+    "descent from it": of("branch_1", ".0f", np.sum),
+    "descent from the last z": of("branch_2", ".0f", np.sum),
+    "refused": of("branch_3", ".0f", np.sum),
+    "images": of("psnr", ".0f", len),
+    "J1 rose by > 1e-5 of it": of("largest_increase", ".0f", lambda v: sum(v > 1e-5)),
+}
 METHODS = ("CSGM", "JPMAP", "JPMAP continued")
-_MISSING, _RATE = 0.8, 140 / 784
 
 
-@defaults(prior="vae-faces64")
-@dataclass(frozen=True)
-class Config(Base):
+@configured(prior="vae-faces64", shown=2)
+class Config(Compared):
     tasks: tuple = setting(tuple(TASKS), some(*TASKS), "which")
     methods: tuple = setting(METHODS[:2], some(*METHODS), "which")
     steps: int = setting(100, count(), "of JPMAP at most")
@@ -59,65 +79,32 @@ class Config(Base):
     csgm_tolerance: float = setting(
         0.0, number(0), "of CSGM; 0: all its steps, each of which is small"
     )
-    batch: int = setting(1, count(), "images solved together")
-    shown: int = setting(2, count(), "images of each task drawn")
 
 
 def run(config: Config, report) -> None:
     """Solve, score, tabulate."""
-    prior = hierarchical_prior(config.prior, "jpmap")
+    prior, images = prior_and_images(config)
     problems = [
-        Problem(task, "mask", TASKS[task], partial(degraded, task), ("task", "case"))
-        for task in config.tasks
+        random_problem(task, "mask", noise, f"noise {label(noise)}", make)
+        for task, (noise, make) in ((name, TASKS[name]) for name in config.tasks)
     ]
-    entries, images = contenders(config, prior), test_images(prior, config)
-    caption = f"prior {config.prior}"
-    key = jax.random.key(config.seed)
+    entries = [contender(name, config, prior) for name in config.methods]
+    caption, key = f"prior {config.prior}", jax.random.key(config.seed)
     more = {"facts": _facts, "more": _cascade}
     compare(config, report, key, entries, problems, images, {}, caption, **more)
 
 
-def contenders(config: Config, prior) -> list[Entry]:
-    """The methods of --methods."""
-    inner = config.descent_steps
-    continued = JPMAP(prior, descent_steps=inner, continuation=True)
-    cascade, search = config.tolerance, config.csgm_tolerance
-    known = {
-        "CSGM": (CSGM(prior), config.csgm_steps, search),
-        "JPMAP": (JPMAP(prior, descent_steps=inner), config.steps, cascade),
-        "JPMAP continued": (continued, config.steps, cascade),
-    }
-
-    def entry(name: str) -> Entry:
-        method, steps, tolerance = known[name]
-        rules = Stopping(tolerance)
-        return Entry(name, lambda _: method, lambda _: [{}], steps, rules, history=True)
-
-    return [entry(name) for name in config.methods]
-
-
-def degraded(task: str, images, key: jax.Array) -> dict[str, list]:
-    """The task's observations of all images, {case: list}."""
-    operator_key, noise_key = jax.random.split(key)
-    rng = generator(operator_key)
-    make = {"denoising": _all, "missing": _some, "sensing": _projections}[task]
-    operators = [make(image.shape, rng) for image in images.values()]
-    seen = observe(noise_key, images.values(), operators, TASKS[task])
-    return {f"noise {label(TASKS[task])}": seen}
-
-
-def _all(shape, rng):
-    return Identity()
-
-
-def _some(shape, rng):
-    return Mask(jnp.asarray(missing(shape[:2], _MISSING, rng)))
-
-
-def _projections(shape, rng):
-    count = round(_RATE * np.prod(shape))
-    rows = rng.normal(0, count**-0.5, (count, int(np.prod(shape))))
-    return Matrix(jnp.asarray(rows, jnp.float32), tuple(shape))
+def contender(name: str, config: Config, prior) -> Entry:
+    """A method of --methods."""
+    solver, fixed = "jpmap", {"descent_steps": config.descent_steps}
+    steps, tolerance = config.steps, config.tolerance
+    if name == "CSGM":
+        solver, fixed = "csgm", {}
+        steps, tolerance = config.csgm_steps, config.csgm_tolerance
+    elif name == "JPMAP continued":
+        fixed |= {"continuation": True}
+    limits = {"stopping": Stopping(tolerance), "max_steps": steps, "history": True}
+    return Entry(name, name, solver, (prior,), lambda _: [{}], limits, fixed)
 
 
 def _facts(run) -> dict[str, Any]:
@@ -136,15 +123,5 @@ def _facts(run) -> dict[str, Any]:
 
 
 def _cascade(rows) -> str:
-    lines = []
-    for (task, method), own in grouped(rows, "task", "method").items():
-        if method == "JPMAP":
-            totals = [sum(r.get(f"branch_{b}", 0) for r in own) for b in range(4)]
-            rising = sum(r.get("largest_increase", 0) > 1e-5 for r in own)
-            lines.append(
-                f"JPMAP, {task}: steps by branch {totals[0]} encoder, {totals[1]}"
-                f" descent from it, {totals[2]} descent from the last z, {totals[3]}"
-                f" refused; J1 rose by more than 1e-5 of it for {rising} of {len(own)}"
-                " images."
-            )
-    return "".join(f"\n{line}\n" for line in lines)
+    own = [row for row in rows if row["method"] == "JPMAP"]
+    return f"\nSteps of JPMAP:\n\n{table(own, ['task'], _STEPS)}" if own else ""

@@ -5,7 +5,7 @@ Text gives them as the literature does: "7.65" is of 255, "7.65/255" is the same
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, make_dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from jaxrestore.errors import InputError
 from jaxrestore.settings import (
@@ -21,10 +21,9 @@ from jaxrestore.settings import (
 )
 from jaxrestore.solvers.presets import preset
 
-K = TypeVar("K", bound=type)
-
 tau = number(0, 1, above=True)
 taus = sequence(tau)
+open_tau = number(0, 1, above=True, none=True)
 
 
 def level(*, zero: bool = False, none: bool = False) -> Check:
@@ -76,7 +75,21 @@ def some(*names: str) -> Check:
     return sequence(choice(*names))
 
 
-@dataclass(frozen=True)
+def configured(**defaults: Any) -> Callable[[type], Any]:
+    """A class decorator: a dataclass of settings, inherited ones with new defaults."""
+
+    def change(kind: type) -> Any:
+        known = {f.name: f.metadata for f in fields(dataclass(frozen=True)(kind))}
+        changed = [
+            (name, Any, field(default=value, metadata=known[name]))
+            for name, value in defaults.items()
+        ]
+        return make_dataclass(kind.__name__, changed, bases=(kind,), frozen=True)
+
+    return change
+
+
+@configured()
 class Config:
     """Settings of every experiment.
 
@@ -95,7 +108,7 @@ class Config:
     required: ClassVar = ("images", "out")
 
 
-@dataclass(frozen=True)
+@configured()
 class Validated(Config):
     """With images that settings are chosen on."""
 
@@ -106,7 +119,7 @@ class Validated(Config):
     required: ClassVar = ("images", "out", "val")
 
 
-@dataclass(frozen=True)
+@configured()
 class PnPConfig(Config):
     """Of experiments that run PnP-HVAE; `pnp_settings` reads it."""
 
@@ -119,7 +132,7 @@ class PnPConfig(Config):
     batch: int = setting(1, count(), "images solved together")
 
 
-@dataclass(frozen=True)
+@configured()
 class KernelConfig(PnPConfig):
     """With one blur kernel."""
 
@@ -128,22 +141,35 @@ class KernelConfig(PnPConfig):
     )
 
 
-def defaults(**values: Any) -> Callable[[K], K]:
-    """A class decorator: the same dataclass of settings with other defaults."""
+@configured()
+class Kernels(Config):
+    """With several blur kernels and noise levels."""
 
-    def change(kind: K) -> K:
-        known = {f.name: f for f in fields(kind)}
-        changed = [
-            (name, known[name].type, field(default=v, metadata=known[name].metadata))
-            for name, v in values.items()
-        ]
-        own = {"__module__": kind.__module__, "__doc__": kind.__doc__}
-        made: Any = make_dataclass(
-            kind.__name__, changed, bases=(kind,), namespace=own, frozen=True
-        )
-        return made
+    kernels: str = setting("", text, "folder of kernels, .npy files")
+    ids: tuple = setting(
+        (), sequence(text, 0), "their numbers; with a folder 4,7,9,11 if not given"
+    )
+    noise: tuple = setting(of_255(2.55, 7.65, 12.75), levels, "levels, of 255")
 
-    return change
+
+@configured()
+class Adam(Config):
+    """With Adam beside PnP-HVAE."""
+
+    rates: tuple = setting(
+        (), sequence(number(0, above=True), 0), "also Adam at these rates"
+    )
+    adam_steps: int = setting(500, count(), "of Adam")
+    adam_tolerance: float = setting(1e-4, number(0), "of Adam")
+
+
+@configured()
+class Pictures(Config):
+    """With scores and pictures of restored images."""
+
+    batch: int = setting(1, count(), "images solved together")
+    lpips: str = setting("", text, "LPIPS weights, as jaxrestore.convert writes them")
+    shown: int = setting(1, count(), "images of each case drawn")
 
 
 def pnp_settings(config: Any, report: Any, task: str, noise: float) -> dict[str, Any]:

@@ -16,7 +16,6 @@ assumption is harmless. (The thesis' figure shows the plain norm, in which A_l h
 unit to compare with.) A prior with a noise input is told --noise.
 """
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,10 +24,10 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from jaxrestore.evaluation.inputs import hierarchical_prior, test_images
-from jaxrestore.evaluation.tables import grouped, markdown
-from jaxrestore.experiments.settings import Config as Base
-from jaxrestore.experiments.settings import defaults, level, tau
+from jaxrestore.evaluation.inputs import prior_and_images
+from jaxrestore.evaluation.tables import grouped, of, table
+from jaxrestore.experiments.settings import Config as BaseConfig
+from jaxrestore.experiments.settings import configured, level, tau
 from jaxrestore.priors.hvae.gaussian import blend, tempered
 from jaxrestore.report import charts
 from jaxrestore.settings import count, number, setting
@@ -36,9 +35,8 @@ from jaxrestore.settings import count, number, setting
 QUICK = {"max_images": 1, "crop": 16, "draws": 2}
 
 
-@defaults(max_images=4, crop=64)
-@dataclass(frozen=True)
-class Config(Base):
+@configured(max_images=4, crop=64)
+class Config(BaseConfig):
     temperature: float = setting(0.8, tau, "tau")
     reach: float = setting(2.0, number(0), "largest t, in deviations")
     draws: int = setting(8, count(), "for each image and group")
@@ -47,36 +45,33 @@ class Config(Base):
 
 def run(config: Config, report) -> None:
     """Measure, draw, tabulate."""
-    prior = hierarchical_prior(config.prior, "volume", groups=2)
-    images, tau, rows = test_images(prior, config), config.temperature, []
-    root = jax.random.key(config.seed)
+    prior, images = prior_and_images(config, groups=2)
+    tau, root, rows = config.temperature, jax.random.key(config.seed), []
     bar = tqdm(images.items(), desc="images", disable=None)
     for i, (name, clean) in enumerate(bar):
         noise_key, move_key = jax.random.split(jax.random.fold_in(root, i))
         seen = clean + config.noise * jax.random.normal(noise_key, clean.shape)
         told = tau, move_key, config.noise, config.reach
-        moved = measure(prior, seen, *told, draws=config.draws)
-        rows += _rows(name, jax.device_get(moved))
+        moved = jax.device_get(measure(prior, seen, *told, draws=config.draws))
+        rows += [
+            {"image": name, "group": at[0]}
+            | {k: float(v[at]) for k, v in moved.items()}
+            for at in np.ndindex(prior.num_groups - 1, config.draws)
+        ]
         report.rows(rows)
     _draw(report.picture, rows, f"{config.prior}, tau = {tau:g}")
+    ordered = sorted(rows, key=lambda row: row["group"])
+    shares = [_share(own) for own in grouped(ordered, "group").values()]
+    largest = f"largest ratio {max(shares):.3g}, median {np.median(shares):.3g}"
     caption = f"{len(images)} images, {config.draws} draws a group, tau = {tau:g}"
-    report.table(_table(rows, caption), {"groups": prior.num_groups})
-
-
-class Moves(NamedTuple):
-    """One entry for each group l = 0 ... L - 2 and draw.
-
-    Attributes:
-        shift: t, in standard deviations.
-        distance: A_l.
-        change: B_(l+1) minus its value at E_tau(x), nats.
-        elements: number of elements of z_l.
-    """
-
-    shift: jax.Array
-    distance: jax.Array
-    change: jax.Array
-    elements: jax.Array
+    columns = {
+        "elements": of("elements", ".0f"),
+        "mean A_l": of("distance", ".3g"),
+        "mean change of B_(l+1)": of("change", ".3g", lambda v: np.abs(v).mean()),
+        "their ratio": lambda own: f"{_share(own):.3g}",
+    }
+    found = table(ordered, ["group"], columns)
+    report.table(f"{caption}; {largest}", found, {"groups": prior.num_groups})
 
 
 class Moved(NamedTuple):
@@ -101,8 +96,8 @@ class Moved(NamedTuple):
 
 
 @partial(jax.jit, static_argnames="draws")
-def measure(prior, image, tau, key, heard=None, reach=2.0, *, draws: int) -> Moves:
-    """Moves every group but the last `draws` times; leaves (L - 1, draws).
+def measure(prior, image, tau, key, heard, reach, *, draws: int) -> dict:
+    """Moves every group but the last `draws` times.
 
     Args:
         prior: a hierarchical VAE with L >= 2 groups.
@@ -112,8 +107,12 @@ def measure(prior, image, tau, key, heard=None, reach=2.0, *, draws: int) -> Mov
         heard: noise level that the encoder is told, or None.
         reach: largest shift, in standard deviations.
         draws: static.
+
+    Returns:
+        Arrays (L - 1, draws): "shift" t, "distance" A_l, "change", B_(l+1) minus its
+        value at E_tau(x), and "elements", how many z_l has.
     """
-    tau = jnp.asarray(tau, jnp.float32)
+    tau, groups = jnp.asarray(tau, jnp.float32), prior.num_groups - 1
 
     def collect(z, p, q):
         weight, std = tempered(p, q, tau)
@@ -121,60 +120,33 @@ def measure(prior, image, tau, key, heard=None, reach=2.0, *, draws: int) -> Mov
         volume = 2 * jnp.sum(jnp.log(q.std)) + 2 * weight * jnp.sum(jnp.log(p.std))
         return distance, volume, jnp.float32(z.size)
 
-    def visit(group, shift, key):
-        rule = Moved(tau, group, shift, key)
-        kept = prior.visit(image, rule, collect, heard)
-        return tuple(jnp.stack(column) for column in zip(*kept, strict=True))
-
     def move(number):
-        group = number // draws
-        shift_key, key_ = jax.random.split(jax.random.fold_in(key, number))
-        shift = jax.random.uniform(shift_key, maxval=reach)
-        shift = jnp.where(number < groups * draws, shift, 0.0)
-        distances, volumes, sizes = visit(group, shift, key_)
-        return shift, distances, volumes, sizes
+        shift_key, own = jax.random.split(jax.random.fold_in(key, number))
+        # The last entry is E_tau(x) itself, unmoved.
+        shift = jax.random.uniform(shift_key, maxval=reach) * (number < groups * draws)
+        rule = Moved(tau, number // draws, shift, own)
+        kept = prior.visit(image, rule, collect, heard)
+        return shift, *(jnp.stack(column) for column in zip(*kept, strict=True))
 
-    # The last entry is E_tau(x) itself, unmoved.
-    groups = prior.num_groups - 1
     numbers = jnp.arange(groups * draws + 1)
     shifts, distances, volumes, sizes = jax.lax.map(move, numbers)
-    at = jnp.minimum(numbers // draws, groups - 1)[:-1]
-    change = volumes[numbers[:-1], at + 1] - volumes[-1, at + 1]
-    columns = shifts[:-1], distances[numbers[:-1], at], change, sizes[-1, at]
-    return Moves(*(column.reshape(groups, draws) for column in columns))
+    n, at = numbers[:-1], numbers[:-1] // draws
+    change = volumes[n, at + 1] - volumes[-1, at + 1]
+    found = {"shift": shifts[:-1], "distance": distances[n, at], "change": change}
+    found["elements"] = sizes[-1, at]
+    return {name: values.reshape(groups, draws) for name, values in found.items()}
 
 
-def _rows(name: str, moves: Moves) -> list[dict]:
-    return [
-        {
-            "image": name,
-            "group": group,
-            **{k: float(v[group, i]) for k, v in moves._asdict().items()},
-        }
-        for group, i in np.ndindex(moves.shift.shape)
-    ]
-
-
-def _table(rows, caption: str) -> str:
-    body = []
-    for (group,), own in sorted(grouped(rows, "group").items()):
-        a, b = (np.array([row[k] for row in own]) for k in ("distance", "change"))
-        ratio = np.abs(b).sum() / max(a.sum(), 1e-30)
-        numbers = a.mean(), np.abs(b).mean(), ratio
-        body.append(
-            [group, f"{own[0]['elements']:.0f}", *(f"{n:.3g}" for n in numbers)]
-        )
-    shares = [float(line[-1]) for line in body]
-    head = ["l", "elements", "mean A_l", "mean change of B_(l+1)", "their ratio"]
-    largest = f"largest ratio {max(shares):.3g}, median {np.median(shares):.3g}"
-    return f"{caption}; {largest}\n\n{markdown(head, body)}"
+def _share(rows) -> float:
+    """How far B_(l+1) moves, as a share of A_l."""
+    distance, change = (sum(abs(r[k]) for r in rows) for k in ("distance", "change"))
+    return change / max(distance, 1e-30)
 
 
 def _draw(path, rows, title: str) -> None:
     with charts.chart(path, 1, title) as (ax,):
-        a, b, group = (
-            np.array([r[k] for r in rows]) for k in ("distance", "change", "group")
-        )
+        names = "distance", "change", "group"
+        a, b, group = (np.array([row[name] for row in rows]) for name in names)
         points = ax.scatter(a, b, c=group, s=8, cmap="viridis")
         ax.figure.colorbar(points, ax=ax, label="group l")
         top = float(a.max())

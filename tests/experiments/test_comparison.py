@@ -5,10 +5,10 @@ import json
 import jax
 import numpy as np
 
-from jaxrestore.experiments.comparison import Problem
+from jaxrestore.experiments.comparison import Problem, missing
 from jaxrestore.experiments.deblurring import blurred
-from jaxrestore.experiments.faces import operator
-from jaxrestore.experiments.inpainting import holes, missing
+from jaxrestore.experiments.faces import square
+from jaxrestore.experiments.inpainting import holes
 
 VAL = "--val={}/images"
 
@@ -76,6 +76,6 @@ def test_masks_and_operators():
     rng = np.random.default_rng(0)
     assert 0.1 <= 1 - holes((64, 80), 0.1, rng).mean() < 0.13
     assert abs(missing((64, 80), 0.6, rng).mean() - 0.4) < 0.03
-    square = operator("square", (9, 9, 1), rng)(np.ones((9, 9, 1), np.float32))
-    assert float(square.sum()) == 81 - 9
+    seen = square((9, 9, 1))(np.ones((9, 9, 1), np.float32))
+    assert float(seen.sum()) == 81 - 9
     assert Problem("x", "mask", 0.01, lambda images, key: {}).tuned == "image"

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from jaxrestore.experiments import groups
-from jaxrestore.experiments.variants import load_config, parameters, variant
+from jaxrestore.experiments.groups import load_config, parameters, variant
 from jaxrestore.priors import PatchVDVAE, PatchVDVAEConfig, save_prior
 from tests.priors.random_weights import random_prior
 from tests.training import tiny

@@ -1,6 +1,7 @@
 """Experiments that compare runs of the solvers."""
 
 import numpy as np
+import pytest
 
 from jaxrestore.experiments.auto_temperature import summarise
 from jaxrestore.solvers.selection import CANDIDATES
@@ -42,10 +43,10 @@ def test_summary_of_choices():
         for of in zip(psnr, sure, far, strict=True)
         for t, p, s, d in zip((0.5, 0.9), *of, strict=True)
     ]
-    found = summarise(rows, "7")
+    found, taus = summarise(rows)
     assert found["tau 0.5"] == 22.0 and found["best fixed"] == 22.0
     assert found["best each"] == found["sure"] == 23.0
-    assert found["discrepancy"] == 20.5
+    assert found["discrepancy"] == 20.5 and taus["discrepancy"] == pytest.approx(0.7)
 
 
 def test_jpmap(experiment):
