@@ -6,8 +6,7 @@ import jax
 import optax
 
 from jaxrestore.priors.hvae.base import Elbo
-from jaxrestore.priors.hvae.vae import VAE
-from jaxrestore.priors.hvae.vae_config import VAEConfig
+from jaxrestore.priors.hvae.vae import VAE, VAEConfig
 from jaxrestore.settings import number, sequence, setting
 from jaxrestore.training.hvae import (
     ClippedCosine,
