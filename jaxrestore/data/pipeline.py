@@ -65,10 +65,10 @@ def training_batches(
         [0, 1], ...}. Its state is the number of batches taken.
     """
     cut = RandomPatch(data.patch_size, len(data.scales), data.flip, data.dequantise)
-    streams = {
-        name: _patches(source, cut, seed + i * _NEXT_STREAM)
-        for i, (name, source) in enumerate(sources.items())
-    }
+    streams = {}
+    for i, (name, source) in enumerate(sources.items()):
+        images = grain.MapDataset.source(source).seed(seed + i * _NEXT_STREAM)
+        streams[name] = images.shuffle().repeat().random_map(cut)
     local_size = batch_size // process_count
     stack = _StackPatches(streams, batch_size, process_index * local_size, local_size)
     endless = sys.maxsize // batch_size - 1
@@ -83,33 +83,19 @@ def training_batches(
     return iter(batches)
 
 
-def _patches(source, cut: RandomPatch, seed: int) -> Any:
-    shuffled = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
-    return shuffled.random_map(cut)
-
-
 def validation_batches(
     sources: Mapping[str, Any],
     data: DataConfig,
     batch_size: int,
     count: int,
-    *,
-    process_index: int = 0,
-    process_count: int = 1,
+    **process: int,
 ) -> list[dict[str, np.ndarray]]:
     """The first `count` batches under a fixed seed, unflipped: always the same.
 
     Arguments and element shapes as for `training_batches`.
     """
     fixed = dataclasses.replace(data, flip=False, num_workers=0)
-    batches = training_batches(
-        sources,
-        fixed,
-        batch_size,
-        seed=0,
-        process_index=process_index,
-        process_count=process_count,
-    )
+    batches = training_batches(sources, fixed, batch_size, seed=0, **process)
     try:
         return [next(batches) for _ in range(count)]
     finally:
