@@ -1,10 +1,11 @@
 """Config files: Python files with `get_config()`, found by path or by name."""
 
 import importlib.resources
-import importlib.util
+import runpy
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from jaxrestore.errors import InputError
@@ -24,7 +25,8 @@ def load_config(name: str, kind: str, flag: str = "--config") -> dict[str, Any]:
     file, colon, argument = name.partition(":")
     path = find(file, kind, flag)
     try:
-        config = _module(path).get_config(*([argument] if colon else []))
+        module = SimpleNamespace(**runpy.run_path(str(path)))
+        config = module.get_config(*([argument] if colon else []))
     except (Exception, SystemExit) as error:
         raise InputError(f"{flag}={name}: {_reason(error, path)}") from error
     if not hasattr(config, "keys"):
@@ -82,14 +84,6 @@ def merged(values: Mapping[str, Any], dotted: Mapping[str, Any]) -> dict[str, An
 
 def _folder(kind: str) -> Path:
     return Path(str(importlib.resources.files("jaxrestore.configs"))) / kind
-
-
-def _module(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location("config_file", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _reason(error: BaseException, path: Path) -> str:
