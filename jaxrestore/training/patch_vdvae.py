@@ -14,7 +14,7 @@ from jaxrestore.settings import choice, count, number, sequence, setting
 from jaxrestore.training.hvae import (
     Cosine,
     HierarchicalVAERecipe,
-    mean_psnr,
+    unrolled,
     warmed_up_cosine,
 )
 from jaxrestore.training.losses import balanced_kl, kl_weight, reconstruction_kl
@@ -79,7 +79,7 @@ class PatchVDVAERecipe(HierarchicalVAERecipe):
     def loss(self, params, batch, key, step, frozen=None):
         settings = self.config.loss
         images = batch["image"]
-        terms = self._elbo(params, images, key, self.training_model)
+        terms = self._elbo(params, images, key, unrolled(self.model))
         pixels = images[0].size
         target = jax.vmap(to_network)(images)
         rec = reconstruction_kl(target, terms.decoder) / images.size
@@ -109,20 +109,3 @@ class PatchVDVAERecipe(HierarchicalVAERecipe):
         noisy = images + noise_std[:, None, None, None] * noise
         keys = jax.random.split(latent_key, count)
         return jax.vmap(PatchVDVAE(params, model).elbo)(images, keys, noisy, noise_std)
-
-    def evaluate(self, params, batch, key, frozen=None):
-        """ELBO terms, and PSNR of reconstructions (tau = 1) at several noise levels."""
-        images = batch["image"]
-        terms = self._elbo(params, images, key, self.model)
-        prior = PatchVDVAE(params, self.model)
-        metrics = {
-            "bits_per_dim": terms.bits_per_dim.mean(),
-            "kl": terms.kl.sum(1).mean() / images[0].size,
-        }
-        for level in self.config.loss.eval_noise_levels:
-            noise = jax.random.normal(key, images.shape) * level / 255.0
-            reconstructed = jax.vmap(
-                lambda image, level=level: prior.reconstruct(image, 1.0, level / 255.0)
-            )(images + noise)
-            metrics[f"psnr_noise_{level:g}"] = mean_psnr(images, reconstructed.mean)
-        return metrics
