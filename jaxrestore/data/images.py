@@ -142,17 +142,15 @@ def _convert(file: Image.Image, notes: list[str]) -> LoadedImage:
     mode = file.mode
     if mode.startswith("I") or mode == "F":
         return LoadedImage(_to_unit(np.asarray(file)), 16, tuple(notes))
+    target = "L" if mode in ("1", "L", "LA", "La") else "RGB"
     if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in file.info:
-        file = file.convert("LA" if mode in ("L", "LA", "La") else "RGBA")
+        file = file.convert(f"{target}A")
         if np.asarray(file.getchannel("A")).min() < 255:
             notes.append("transparency was dropped")
-        mode = "L" if file.mode == "LA" else "RGB"
     elif mode == "CMYK":
         notes.append("CMYK was converted to RGB without a colour profile")
-    elif mode in ("1", "L"):
-        mode = "L"
-    file = file.convert("L" if mode == "L" else "RGB")
-    return LoadedImage(_to_unit(np.asarray(file)), 8, tuple(notes))
+    pixels = _to_unit(np.asarray(file.convert(target)))
+    return LoadedImage(pixels, 8, tuple(notes))
 
 
 def _to_unit(pixels: np.ndarray) -> np.ndarray:

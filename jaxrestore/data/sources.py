@@ -5,9 +5,9 @@ for colour and 1 for grey, the image itself and one reduced copy (block averages
 each further scale.
 """
 
-import hashlib
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,8 @@ def make_pyramid(image: Image.Image, data: DataConfig, name: str) -> Pyramid:
     """Reduce an image by block averages, as far as a patch still fits.
 
     Args:
-        image: 8-bit RGB or grey.
-        data: `scales` and the `patch_size`.
+        image: opened; it is brought to 8 bits by `decode`.
+        data: `channels`, `scales` and `patch_size`.
         name: file name for messages.
 
     Returns:
@@ -55,9 +55,10 @@ def make_pyramid(image: Image.Image, data: DataConfig, name: str) -> Pyramid:
         least one.
 
     Raises:
-        InputError: the image is smaller than a patch at the finest scale.
+        InputError: of `decode`, or the image is smaller than a patch at the finest
+            scale.
     """
-    levels = []
+    image, levels = decode(image, data.channels, name), []
     for scale in data.scales:
         width, height = image.width // scale, image.height // scale
         if min(width, height) < data.patch_size:
@@ -132,7 +133,7 @@ class ImageFolder:
     def _read(self, path: Path) -> Pyramid:
         try:
             with Image.open(path) as image:
-                pixels = decode(image, self.data.channels, str(path))
+                return make_pyramid(image, self.data, str(path))
         except InputError:
             raise
         except BROKEN as e:
@@ -140,20 +141,15 @@ class ImageFolder:
                 f"image {path} cannot be read ({' '.join(str(e).split())}); repair it"
                 " or remove it from the folder"
             ) from e
-        return make_pyramid(pixels, self.data, str(path))
 
     def content_hash(self) -> str:
         """Short hash of relative paths and contents; reads every file once."""
-        digest = hashlib.sha256()
+        digest = sha256()
         with ThreadPoolExecutor(2) as pool:
-            digests = pool.map(_digest, self.files)
+            digests = pool.map(lambda p: sha256(p.read_bytes()).digest(), self.files)
             for path, content in zip(self.files, digests, strict=True):
                 digest.update(path.relative_to(self.root).as_posix().encode() + content)
         return digest.hexdigest()[:16]
-
-
-def _digest(path: Path) -> bytes:
-    return hashlib.sha256(path.read_bytes()).digest()
 
 
 class TfdsImages:
@@ -196,11 +192,11 @@ class TfdsImages:
         if pixels.dtype != np.uint8:
             raise InputError(f"{name} has {pixels.dtype} pixels, expected uint8")
         image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-        return make_pyramid(decode(image, self.data.channels, name), self.data, name)
+        return make_pyramid(image, self.data, name)
 
     def content_hash(self) -> str:
         """Name, split, length, and a short hash of examples all over the set."""
-        digest, count = hashlib.sha256(), len(self)
+        digest, count = sha256(), len(self)
         for index in np.linspace(0, count - 1, min(count, 64)).astype(int):
             digest.update(np.asarray(self.examples[int(index)]["image"]).tobytes())
         return f"{self.name} x{count} {digest.hexdigest()[:16]}"
