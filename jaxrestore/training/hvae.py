@@ -37,21 +37,29 @@ class ClippedCosine(Cosine):
 
 
 class HierarchicalVAERecipe(Recipe):
-    """Base of the recipes; a subclass brings the terms of its bound and an optimiser.
+    """Base of the recipes; a subclass brings the terms of its bound.
 
     Minimises -log p(x | z) + sum_l KL_l per dimension, in nats, unless a subclass
     has another loss.
     """
 
     prior: ClassVar[type[HierarchicalVAE]]
-    dtype = "float16"
+    Optimizer, dtype = ClippedCosine, "float16"
+
+    def optimizer(self, config) -> optax.GradientTransformation:
+        """Adam after clipping of the norm, with `warmed_up_cosine`."""
+        return optax.chain(
+            optax.clip_by_global_norm(config.optimizer.clip_norm),
+            optax.adam(warmed_up_cosine(config)),
+        )
 
     def init(self, key):
         return self.prior.init_params(self.model, key)
 
     def loss(self, params, batch, key, step, frozen=None):
-        metrics = self._scores(params, batch["image"], key, unrolled(self.model))
-        return metrics["nats_per_dim"], metrics
+        images = batch["image"]
+        terms = self._elbo(params, images, key, unrolled(self.model))
+        return terms.nats_per_dim.mean(), self._named(terms, images[0].size)
 
     def evaluate(self, params, batch, key, frozen=None):
         """The bound's terms, and PSNR of reconstructions (tau = 1).
@@ -60,7 +68,8 @@ class HierarchicalVAERecipe(Recipe):
         or of clean ones where `Loss` has none.
         """
         images, prior = batch["image"], self.prior(params, self.model)
-        scores = self._scores(params, images, key, self.model)
+        terms = self._elbo(params, images, key, self.model)
+        scores = self._named(terms, images[0].size)
         levels = getattr(self.config.loss, "eval_noise_levels", None)
         for level in (0.0,) if levels is None else levels:
             std = level / 255
@@ -69,10 +78,6 @@ class HierarchicalVAERecipe(Recipe):
             name = "psnr" if levels is None else f"psnr_noise_{level:g}"
             scores[name] = jax.vmap(psnr)(rebuilt(noisy), images).mean()
         return scores
-
-    def _scores(self, params, images, key, model) -> dict[str, jax.Array]:
-        terms = self._elbo(params, images, key, model)
-        return self._named(terms, images[0].size)
 
     @abstractmethod
     def _elbo(self, params, images, key, model: Any) -> Elbo:
@@ -106,7 +111,7 @@ class HierarchicalVAERecipe(Recipe):
 def unrolled(model: Any) -> Any:
     """Loops are slow to differentiate on a CPU, and slow to compile unrolled."""
     on_cpu = jax.default_backend() == "cpu"
-    return replace(model, unroll=on_cpu) if hasattr(model, "unroll") else model
+    return replace(model, unroll=on_cpu) if "unroll" in vars(model) else model
 
 
 def warmed_up_cosine(config) -> optax.Schedule:

@@ -3,16 +3,11 @@
 from dataclasses import dataclass
 
 import jax
-import optax
 
 from jaxrestore.priors.hvae.base import Elbo
 from jaxrestore.priors.hvae.vae import VAE, VAEConfig
 from jaxrestore.settings import number, sequence, setting
-from jaxrestore.training.hvae import (
-    ClippedCosine,
-    HierarchicalVAERecipe,
-    warmed_up_cosine,
-)
+from jaxrestore.training.hvae import HierarchicalVAERecipe
 
 
 @dataclass(frozen=True)
@@ -38,14 +33,7 @@ class VAERecipe(HierarchicalVAERecipe):
     (Gonzalez et al. 2022). The loss is a bound on log p(x) for any encoder.
     """
 
-    prior, Model, Loss, Optimizer = VAE, VAEConfig, VAELoss, ClippedCosine
-
-    def optimizer(self, config) -> optax.GradientTransformation:
-        """Adam after clipping of the norm, with `warmed_up_cosine`."""
-        return optax.chain(
-            optax.clip_by_global_norm(config.optimizer.clip_norm),
-            optax.adam(warmed_up_cosine(config)),
-        )
+    prior, Model, Loss = VAE, VAEConfig, VAELoss
 
     def _elbo(self, params, images, key, model) -> Elbo:
         noise_key, latent_key = jax.random.split(key)
