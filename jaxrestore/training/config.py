@@ -144,21 +144,3 @@ def fingerprint(config: TrainConfig, contents: Mapping[str, str]) -> dict[str, A
         flat |= {f"{part}.{name}": value for name, value in values[part].items()}
     flat |= {f"data.{name}": values["data"][name] for name in _FIXED_DATA}
     return flat | {f"data.{name}": content for name, content in contents.items()}
-
-
-def check_same_run(stored: dict[str, Any], current: dict[str, Any], where: str) -> None:
-    """Refuse to resume a run of another config.
-
-    Fields that only one side knows are left alone, so that a later version may add
-    a setting whose default is the old behaviour.
-
-    Raises:
-        InputError: naming the first differing field and both values.
-    """
-    for name in sorted(stored.keys() & current.keys()):
-        if stored[name] != current[name]:
-            raise InputError(
-                f"config.{name}={current[name]!r} differs from the checkpoint in"
-                f" {where}, which has {stored[name]!r}; set it back, or start another"
-                " run with a fresh --workdir"
-            )
