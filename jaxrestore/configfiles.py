@@ -11,33 +11,32 @@ from typing import Any
 from jaxrestore.errors import InputError
 
 
-def load_config(name: str, kind: str, flag: str = "--config") -> dict[str, Any]:
+def load_config(name: str, kind: str) -> dict[str, Any]:
     """What a config file sets, as nested dicts.
 
     Args:
         name: a path or a bare name, with ":ARGUMENT" behind it what `get_config` takes.
         kind: of the bundled configs, "solve" or "train".
-        flag: what the user calls it, for messages.
 
     Raises:
         InputError: no such file, or it fails in whatever way; one line says where.
     """
     file, colon, argument = name.partition(":")
-    path = find(file, kind, flag)
+    path = find(file, kind)
     try:
         module = SimpleNamespace(**runpy.run_path(str(path)))
         config = module.get_config(*([argument] if colon else []))
     except (Exception, SystemExit) as error:
-        raise InputError(f"{flag}={name}: {_reason(error, path)}") from error
+        raise InputError(f"--config={name}: {_reason(error, path)}") from error
     if not hasattr(config, "keys"):
         raise InputError(
-            f"{flag}={name}: get_config() returned {config!r:.100}, expected a dict of"
-            f" settings such as those of configs/{kind} have"
+            f"--config={name}: get_config() returned {config!r:.100}, expected a dict"
+            f" of settings such as those of configs/{kind} have"
         )
     return nested(config)
 
 
-def find(name: str, kind: str, flag: str = "--config") -> Path:
+def find(name: str, kind: str) -> Path:
     """The config file of a path or of the bare name of a bundled config.
 
     Raises:
@@ -49,8 +48,8 @@ def find(name: str, kind: str, flag: str = "--config") -> Path:
         if path.is_file() and path.suffix == ".py":
             return path
     raise InputError(
-        f"{flag}={name}: no such config file, expected the path of a .py file or one of"
-        f" {', '.join(config_names(kind))}"
+        f"--config={name}: no such config file, expected the path of a .py file or one"
+        f" of {', '.join(config_names(kind))}"
     )
 
 

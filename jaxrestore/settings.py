@@ -19,21 +19,21 @@ Check = Callable[[Any, str], Any]  # (value, name) -> value
 T = TypeVar("T")
 
 
-def setting(default: Any, check: Check, text: str = "") -> Any:
+def setting(default: Any, check: Check, text: str = "", **more: Any) -> Any:
     """A field with a check; in a pytree its value is a leaf.
 
     Args:
         default: of the field; an argument like any other, so it must pass the check.
         check: see `Check`.
         text: what `--help` says.
+        **more: metadata of the field.
     """
-    return field(default=default, metadata={"check": check, "text": text})
+    return field(default=default, metadata={"check": check, "text": text, **more})
 
 
 def static(default: Any, check: Check, text: str = "") -> Any:
     """As `setting`; in a pytree its value is part of the structure."""
-    metadata = {"check": check, "text": text, "static": True}
-    return field(default=default, metadata=metadata)
+    return setting(default, check, text, static=True)
 
 
 def section(kind: type) -> Any:
@@ -229,11 +229,9 @@ def choice(*names: str) -> Check:
 def flag(value: Any, name: str) -> bool:
     """True or false."""
     words = {"true": True, "1": True, "false": False, "0": False}
-    if isinstance(value, bool):
-        return value
-    if str(value).lower() not in words:
+    if (word := str(value).lower()) not in words:
         raise InputError(f"{name}={value}: expected true or false")
-    return words[str(value).lower()]
+    return words[word]
 
 
 def text(value: Any, name: str) -> str:
@@ -266,13 +264,12 @@ def sequence(check: Check, least: int = 1, length: int | None = None) -> Check:
     return check_all
 
 
-def level(*words: str, none: str = "", zero: bool = False) -> Check:
+def level(*words: str, none: str = "") -> Check:
     """A standard deviation in units of the white level, (0, 1], or one of some words.
 
     Args:
         *words: passed through, such as "auto".
         none: the word for None, which is a value, too; "": it is not.
-        zero: 0 is a value, too.
     """
 
     def check(value: Any, name: str) -> float | str | None:
@@ -285,7 +282,7 @@ def level(*words: str, none: str = "", zero: bool = False) -> Check:
             result = parse_number(value, name)
         except InputError as error:
             raise InputError(f"{error}{also}") from error
-        if 0 < result <= 1 or (zero and result == 0):
+        if 0 < result <= 1:
             return result
         remedy = ""
         if result > 1:
