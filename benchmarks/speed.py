@@ -33,7 +33,7 @@ from jaxrestore.priors import VDVAE, PatchVDVAE
 from jaxrestore.priors.hvae.patch_config import published
 from jaxrestore.priors.hvae.vdvae_config import PUBLISHED
 from jaxrestore.training.config import train_config
-from jaxrestore.training.recipe import create_recipe
+from jaxrestore.training.recipe import find_recipe
 
 _OUT = flags.DEFINE_string("out", "", "JSON file to write.")
 _ONLY = flags.DEFINE_list(
@@ -172,7 +172,7 @@ def time_training(repeats: int) -> dict[str, float]:
     """One step: loss, gradient, Adamax, on two 128 x 128 patches."""
     published_run = load_config("patch_vdvae_published", "train")
     config = train_config(published_run, **{"data.train": "unused"})
-    recipe = create_recipe(config)
+    recipe = find_recipe(config.recipe)(config)
     params = jax.jit(recipe.init)(jax.random.key(0))
     optimizer = recipe.optimizer(config)
     batch = {"image": jax.random.uniform(jax.random.key(1), (2, 128, 128, 3))}

@@ -1,41 +1,42 @@
 """Config files: Python files with `get_config()`, found by path or by name."""
 
 import importlib.resources
-import importlib.util
+import runpy
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from jaxrestore.errors import InputError
 
 
-def load_config(name: str, kind: str, flag: str = "--config") -> dict[str, Any]:
+def load_config(name: str, kind: str) -> dict[str, Any]:
     """What a config file sets, as nested dicts.
 
     Args:
         name: a path or a bare name, with ":ARGUMENT" behind it what `get_config` takes.
         kind: of the bundled configs, "solve" or "train".
-        flag: what the user calls it, for messages.
 
     Raises:
         InputError: no such file, or it fails in whatever way; one line says where.
     """
     file, colon, argument = name.partition(":")
-    path = find(file, kind, flag)
+    path = find(file, kind)
     try:
-        config = _module(path).get_config(*([argument] if colon else []))
+        module = SimpleNamespace(**runpy.run_path(str(path)))
+        config = module.get_config(*([argument] if colon else []))
     except (Exception, SystemExit) as error:
-        raise InputError(f"{flag}={name}: {_reason(error, path)}") from error
+        raise InputError(f"--config={name}: {_reason(error, path)}") from error
     if not hasattr(config, "keys"):
         raise InputError(
-            f"{flag}={name}: get_config() returned {config!r:.100}, expected a dict of"
-            f" settings such as those of configs/{kind} have"
+            f"--config={name}: get_config() returned {config!r:.100}, expected a dict"
+            f" of settings such as those of configs/{kind} have"
         )
     return nested(config)
 
 
-def find(name: str, kind: str, flag: str = "--config") -> Path:
+def find(name: str, kind: str) -> Path:
     """The config file of a path or of the bare name of a bundled config.
 
     Raises:
@@ -47,8 +48,8 @@ def find(name: str, kind: str, flag: str = "--config") -> Path:
         if path.is_file() and path.suffix == ".py":
             return path
     raise InputError(
-        f"{flag}={name}: no such config file, expected the path of a .py file or one of"
-        f" {', '.join(config_names(kind))}"
+        f"--config={name}: no such config file, expected the path of a .py file or one"
+        f" of {', '.join(config_names(kind))}"
     )
 
 
@@ -82,14 +83,6 @@ def merged(values: Mapping[str, Any], dotted: Mapping[str, Any]) -> dict[str, An
 
 def _folder(kind: str) -> Path:
     return Path(str(importlib.resources.files("jaxrestore.configs"))) / kind
-
-
-def _module(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location("config_file", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _reason(error: BaseException, path: Path) -> str:

@@ -10,7 +10,7 @@ import ast
 import difflib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, Field, asdict, field, fields, is_dataclass
+from dataclasses import Field, asdict, field, fields
 from typing import Any, TypeVar
 
 from jaxrestore.errors import InputError
@@ -19,26 +19,30 @@ Check = Callable[[Any, str], Any]  # (value, name) -> value
 T = TypeVar("T")
 
 
-def setting(default: Any, check: Check, text: str = "") -> Any:
+def setting(default: Any, check: Check, text: str = "", **more: Any) -> Any:
     """A field with a check; in a pytree its value is a leaf.
 
     Args:
         default: of the field; an argument like any other, so it must pass the check.
         check: see `Check`.
         text: what `--help` says.
+        **more: metadata of the field.
     """
-    return field(default=default, metadata={"check": check, "text": text})
+    return field(default=default, metadata={"check": check, "text": text, **more})
 
 
 def static(default: Any, check: Check, text: str = "") -> Any:
     """As `setting`; in a pytree its value is part of the structure."""
-    metadata = {"check": check, "text": text, "static": True}
-    return field(default=default, metadata=metadata)
+    return setting(default, check, text, static=True)
 
 
 def section(kind: type) -> Any:
-    """A field that is a dataclass of settings itself."""
-    return field(default_factory=kind, metadata={"section": kind})
+    """A field that is a dataclass of settings itself; None: all have their defaults."""
+
+    def check(value: Any, name: str) -> Any:
+        return bind(kind, {} if value is None else value, name)
+
+    return field(default_factory=kind, metadata={"check": check, "section": kind})
 
 
 def settings_of(kind: Any) -> Iterator[Field]:
@@ -46,59 +50,36 @@ def settings_of(kind: Any) -> Iterator[Field]:
     return (f for f in fields(kind) if "check" in f.metadata)
 
 
-def checks(kind: Any) -> dict[str, Check | None]:
-    """The check of every field by name, None for what is no setting.
+def checks(kind: Any) -> dict[str, Check]:
+    """The check of every setting by name.
 
     A dataclass without any checks, such as a network's configuration, has those of
     `like` for the defaults of its fields.
     """
-    own = {f.name: f.metadata.get("check") for f in fields(kind)}
-    if any("check" in f.metadata or "section" in f.metadata for f in fields(kind)):
-        return own
-    return {f.name: like(f.default) for f in fields(kind) if f.default is not MISSING}
+    own = {f.name: f.metadata["check"] for f in settings_of(kind)}
+    return own or {f.name: like(f.default) for f in fields(kind)}
 
 
-def bind(kind: type[T], values: Any, name: str = "config") -> T:
+def bind(kind: type[T], values: Any, name: str = "config", *models: Any) -> T:
     """A dataclass of checked settings from a mapping; what is missing has its default.
 
     Args:
         kind: the dataclass.
         values: a mapping, nested for sections, such as a `ConfigDict`.
         name: what the user calls it, for messages.
+        *models: the first fields, which are no settings.
 
     Raises:
         InputError: no mapping, an unknown name, or a value that cannot be used.
     """
     if not hasattr(values, "keys"):
         raise InputError(f"{name}={values!r}: expected a section of settings")
-    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    known = checks(kind)
     for key in values:
         if key not in known:
             raise InputError(f"{name}.{key}: {unknown(key, known)}")
-    bound, checked = {}, checks(kind)
-    for key, f in known.items():
-        given = values.get(key)
-        if inner := f.metadata.get("section"):
-            bound[key] = bind(inner, {} if given is None else given, f"{name}.{key}")
-        elif key in values:
-            check = checked.get(key)
-            bound[key] = check(given, f"{name}.{key}") if check else given
-    return kind(**bound)
-
-
-def bind_settings(kind: Any, values: Any, name: str) -> dict[str, Any]:
-    """The checked values of a dataclass's settings alone, of those that are given.
-
-    Args and errors as `bind`.
-    """
-    known = {f.name: f for f in settings_of(kind)}
-    for key in values:
-        if key not in known:
-            raise InputError(f"{name}.{key}: {unknown(key, known)}")
-    return {
-        key: known[key].metadata["check"](value, f"{name}.{key}")
-        for key, value in values.items()
-    }
+    given = {key: known[key](value, f"{name}.{key}") for key, value in values.items()}
+    return kind(*models, **given)
 
 
 def unknown(key: str, known: Any) -> str:
@@ -133,19 +114,12 @@ def plain(value: Any) -> Any:
 
 def leaves(kind: type, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
     """(dotted name, default, text) of every setting of a dataclass, with sections."""
-    checked = checks(kind)
+    known = checks(kind)
     for f in fields(kind):  # type: ignore[arg-type]
         if inner := f.metadata.get("section"):
             yield from leaves(inner, f"{prefix}{f.name}.")
-        elif checked.get(f.name):
+        elif f.name in known:
             yield prefix + f.name, f.default, f.metadata.get("text", "")
-
-
-def defaults(kind: type) -> dict[str, Any]:
-    """The defaults of a dataclass of settings as nested dicts."""
-    config = kind()
-    assert is_dataclass(config) and not isinstance(config, type)
-    return asdict(config)
 
 
 # Checks ----------------------------------------------------------------------------
@@ -255,11 +229,9 @@ def choice(*names: str) -> Check:
 def flag(value: Any, name: str) -> bool:
     """True or false."""
     words = {"true": True, "1": True, "false": False, "0": False}
-    if isinstance(value, bool):
-        return value
-    if str(value).lower() not in words:
+    if (word := str(value).lower()) not in words:
         raise InputError(f"{name}={value}: expected true or false")
-    return words[str(value).lower()]
+    return words[word]
 
 
 def text(value: Any, name: str) -> str:
@@ -294,13 +266,12 @@ def sequence(check: Check, least: int = 1, length: int | None = None) -> Check:
     return check_all
 
 
-def level(*words: str, none: str = "", zero: bool = False) -> Check:
+def level(*words: str, none: str = "") -> Check:
     """A standard deviation in units of the white level, (0, 1], or one of some words.
 
     Args:
         *words: passed through, such as "auto".
         none: the word for None, which is a value, too; "": it is not.
-        zero: 0 is a value, too.
     """
 
     def check(value: Any, name: str) -> float | str | None:
@@ -313,7 +284,7 @@ def level(*words: str, none: str = "", zero: bool = False) -> Check:
             result = parse_number(value, name)
         except InputError as error:
             raise InputError(f"{error}{also}") from error
-        if 0 < result <= 1 or (zero and result == 0):
+        if 0 < result <= 1:
             return result
         remedy = ""
         if result > 1:

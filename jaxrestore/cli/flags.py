@@ -127,9 +127,8 @@ class CommandLine:
 
     def _unknown(self, name: str, known: Values, plain: Values) -> str:
         section, dot, last = name.rpartition(".")
-        own = [n.removeprefix(section) for n in known if n.startswith(section + dot)]
-        own = [n[1:] for n in own if n.count(".") == 1 and dot]
-        if own:
+        own = [n.rpartition(".")[2] for n in known if n.rpartition(".")[0] == section]
+        if dot and own:
             return f"--config.{name}: {settings.unknown(last, own)}"
         spelled = [f"--{n}" for n in plain] + [f"--config.{n}" for n in known]
         near = difflib.get_close_matches(f"--config.{name}", spelled, 1)
@@ -154,8 +153,7 @@ class CommandLine:
         if any(settings.leaves(schema)):
             lines += ["", "Settings [value if not given]:"]
         for name, default, text in settings.leaves(schema):
-            found = _at(values, name)
-            value = default if found is None else found
+            value = _at(values, name, default)
             lines.append(_line(f"--config.{name}", value, text))
         return "\n".join(lines)
 
@@ -189,11 +187,11 @@ def _texts(tokens: list[Token], known: Values) -> dict[str, str]:
     return result
 
 
-def _at(values: Any, name: str) -> Any:
-    """The value at a dotted name, None where there is none."""
+def _at(values: Any, name: str, default: Any = None) -> Any:
+    """The value at a dotted name, `default` where there is none."""
     for part in name.split("."):
         values = values.get(part) if hasattr(values, "keys") else None
-    return values
+    return default if values is None else values
 
 
 def _line(name: str, value: Any, text: str) -> str:

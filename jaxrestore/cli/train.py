@@ -11,6 +11,7 @@ from jaxrestore.cli.flags import CommandLine, Values
 from jaxrestore.configfiles import config_names, load_config
 from jaxrestore.errors import InputError
 from jaxrestore.settings import setting
+from jaxrestore.training.config import saved_values, schema
 
 _USAGE = """\
 Train a prior, or go on training it: the same command resumes.
@@ -53,15 +54,7 @@ def _load(flags: TrainFlags) -> Values:
             "--config is missing; expected a file, or one of"
             f" {', '.join(config_names('train'))}"
         )
-    from jaxrestore.training.config import saved_values
-
     return saved_values(flags.workdir)
-
-
-def _schema(values: Values) -> type:
-    from jaxrestore.training.config import schema
-
-    return schema(values)
 
 
 def _join_processes(flags: TrainFlags) -> None:
@@ -98,35 +91,32 @@ def main(argv: Sequence[str]) -> int:
     """
     program = argv[0] if argv[0].startswith("jaxrestore") else "python train.py"
     usage = _USAGE.format(program, ", ".join(config_names("train")))
-    line = CommandLine(
-        program, usage, TrainFlags, _schema, _load, required=("workdir",)
-    ).parse(argv)
-    if line is None:
+    required = ("workdir",)
+    line = CommandLine(program, usage, TrainFlags, schema, _load, required=required)
+    parsed = line.parse(argv)
+    if parsed is None:
         return 0
+    config, flags = parsed.config, parsed.flags
     # Orbax logs each folder and topology as a warning, and the tracebacks of errors
     # that it then raises, which are reported in one line here.
     logging.getLogger("absl").setLevel(logging.CRITICAL)
     keep_compiled_programs()
-    _join_processes(line.flags)
+    _join_processes(flags)
     try:
-        _run(line.config, line.flags)
+        if flags.export:
+            from jaxrestore.training.export import export
+
+            export(config, flags.workdir, flags.export)
+            print(f"wrote {flags.export}")
+        else:
+            from jaxrestore.training.loop import train
+
+            train(config, flags.workdir)
     except OSError as error:
-        where = error.filename or line.flags.workdir
+        where = error.filename or flags.workdir
         reason = (error.strerror or str(error)).lower()
         raise InputError(
             f"cannot write {where} ({reason}); the newest checkpoint is intact: make"
             " room, then run the same command to go on"
         ) from error
     return 0
-
-
-def _run(config: Any, flags: TrainFlags) -> None:
-    if flags.export:
-        from jaxrestore.training.export import export
-
-        export(config, flags.workdir, flags.export)
-        print(f"wrote {flags.export}")
-    else:
-        from jaxrestore.training.loop import train
-
-        train(config, flags.workdir)

@@ -45,3 +45,11 @@ class DataConfig:
     cache: bool = setting(True, flag, "keep decoded images in memory")
     num_threads: int = setting(2, count(0), "that load patches")
     num_workers: int = setting(0, count(0), "loader processes; fixed for a run")
+
+    def require(self, what: str, **expected: Any) -> None:
+        """Raise InputError unless settings are as `what`, a network, takes them."""
+        for name, value in expected.items():
+            if (given := getattr(self, name)) != value:
+                raise InputError(
+                    f"config.data.{name}={given}: expected {value}, what {what}"
+                )

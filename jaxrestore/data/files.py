@@ -3,6 +3,7 @@
 import contextlib
 import os
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,22 +24,21 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         InputError: The system refuses to write (no permission, disk full).
     """
     path = Path(path)
+    name = f".{path.name[:60]}-{uuid.uuid4().hex[:8]}{path.suffix}"
+    temporary = path.with_name(name)
     try:
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name[:60]}-", suffix=path.suffix
-        )
-        os.close(handle)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    temporary = Path(name)
-    try:
+        temporary.touch()
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise InputError(
+            f"{path}: cannot write the file ({error.strerror or error}); expected a"
+            " writable folder with free space, choose another output folder or free"
+            " some"
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def make_folder(path: str | os.PathLike, argument: str) -> Path:
@@ -92,16 +92,3 @@ def exclusive(folder: str | os.PathLike, argument: str) -> Iterator[None]:
         except (ImportError, OSError):
             pass
         yield
-
-
-def _cannot_write(path: Path, error: OSError) -> InputError:
-    return InputError(
-        f"{path}: cannot write the file ({error.strerror or error}); expected a"
-        " writable folder with free space, choose another output folder or free some"
-    )
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

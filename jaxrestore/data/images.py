@@ -12,8 +12,9 @@ from jaxrestore.errors import InputError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".ppm", ".pgm")
 
-# Pillow's own exceptions for broken files, besides OSError.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError)
+# What Pillow raises for broken files.
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError)
+BROKEN += (Image.DecompressionBombError,)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,19 +51,19 @@ def read_image(path: str | os.PathLike, argument: str = "--input") -> LoadedImag
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"{argument}={path}: {what}, expected an image file")
     try:
-        if path.suffix.lower() in (".tif", ".tiff"):
-            loaded = _read_deep_tiff(path)
-            if loaded is not None:
-                return loaded
+        tiff = path.suffix.lower() in (".tif", ".tiff")
+        if tiff and (loaded := _read_deep_tiff(path)):
+            return loaded
         with Image.open(path) as file:
-            notes = ["only the first frame was read"] * (_frames(file) > 1)
+            frames = getattr(file, "n_frames", 1)
+            notes = ["only the first frame was read"] * (frames > 1)
             if any("RGB;16" in str(tile) for tile in file.tile):
                 notes.append("16-bit colour was read with 8 bits; TIFF keeps all 16")
             file.load()
             return _convert(ImageOps.exif_transpose(file), notes)
     except InputError as error:
         raise InputError(f"{argument}={path}: {error}") from error
-    except (Image.DecompressionBombError, *_BROKEN) as error:
+    except BROKEN as error:
         reason = " ".join(str(error).replace(str(path), "").split())[:120]
         raise InputError(
             f"{argument}={path}: cannot be read as an image ({reason}); expected a"
@@ -97,17 +98,24 @@ def list_images(folder: str | os.PathLike, argument: str = "--input") -> list[Pa
     Raises:
         InputError: There is none.
     """
-    files = sorted(
-        file
-        for file in Path(folder).iterdir()
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-    )
+    files = image_files(folder, "*")
     if not files:
         raise InputError(
             f"{argument}={folder}: no image in this folder, expected files ending in"
             f" {', '.join(SUFFIXES)} (folders inside it are not searched)"
         )
     return files
+
+
+def image_files(folder: str | os.PathLike, pattern: str) -> list[Path]:
+    """Visible image files in a folder that match a pattern of `Path.glob`, sorted."""
+    return sorted(
+        path
+        for path in Path(folder).glob(pattern)
+        if path.suffix.lower() in SUFFIXES
+        and not path.name.startswith(".")
+        and path.is_file()
+    )
 
 
 def _read_deep_tiff(path: Path) -> LoadedImage | None:
@@ -129,26 +137,20 @@ def _read_deep_tiff(path: Path) -> LoadedImage | None:
     return LoadedImage(_to_unit(pixels[..., :3]), 8, tuple(notes))
 
 
-def _frames(file: Image.Image) -> int:
-    return getattr(file, "n_frames", 1)
-
-
 def _convert(file: Image.Image, notes: list[str]) -> LoadedImage:
     """Pillow image in any mode -> `LoadedImage`."""
     mode = file.mode
     if mode.startswith("I") or mode == "F":
         return LoadedImage(_to_unit(np.asarray(file)), 16, tuple(notes))
+    target = "L" if mode in ("1", "L", "LA", "La") else "RGB"
     if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in file.info:
-        file = file.convert("LA" if mode in ("L", "LA", "La") else "RGBA")
+        file = file.convert(f"{target}A")
         if np.asarray(file.getchannel("A")).min() < 255:
             notes.append("transparency was dropped")
-        mode = "L" if file.mode == "LA" else "RGB"
     elif mode == "CMYK":
         notes.append("CMYK was converted to RGB without a colour profile")
-    elif mode in ("1", "L"):
-        mode = "L"
-    file = file.convert("L" if mode == "L" else "RGB")
-    return LoadedImage(_to_unit(np.asarray(file)), 8, tuple(notes))
+    pixels = _to_unit(np.asarray(file.convert(target)))
+    return LoadedImage(pixels, 8, tuple(notes))
 
 
 def _to_unit(pixels: np.ndarray) -> np.ndarray:

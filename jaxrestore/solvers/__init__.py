@@ -3,7 +3,7 @@
 from typing import Any
 
 from jaxrestore.errors import InputError
-from jaxrestore.settings import bind_settings
+from jaxrestore.settings import bind
 from jaxrestore.solvers.chain import sample
 from jaxrestore.solvers.csgm import CSGM
 from jaxrestore.solvers.diverse_sr import DiverseSR
@@ -38,8 +38,7 @@ def create(name: str, settings: Any, *models: Any) -> Any:
     if name not in SOLVERS:
         known = ", ".join(SOLVERS)
         raise InputError(f"solver.name={name}: expected one of {known}")
-    kind = SOLVERS[name]
-    return kind(*models, **bind_settings(kind, settings, f"solver ({name})"))
+    return bind(SOLVERS[name], settings, f"solver ({name})", *models)
 
 
 __all__ = [

@@ -1,10 +1,8 @@
 """Recipe of the adversarial local regulariser: its criterion and evaluation."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import jax
-import numpy as np
 import optax
 
 from jaxrestore.data.config import SAME
@@ -12,7 +10,7 @@ from jaxrestore.errors import InputError
 from jaxrestore.priors.critic import Critic, CriticConfig
 from jaxrestore.report.charts import histograms
 from jaxrestore.settings import choice, number, sequence, setting
-from jaxrestore.training.adversarial import Criterion, criterion
+from jaxrestore.training.adversarial import criterion
 from jaxrestore.training.recipe import Recipe
 
 
@@ -61,8 +59,25 @@ class ALRRecipe(Recipe):
 
     def __init__(self, config):
         super().__init__(config)
-        _check(config, self.model)
-        self._adds_noise = config.data.degraded == SAME
+        model, loss, data = self.model, config.loss, config.data
+        data.require(
+            f"a critic with {len(model.widths)} config.model.widths sees",
+            patch_size=model.receptive_field,
+            channels=model.image_channels,
+        )
+        if not data.degraded:
+            raise InputError(
+                "config.data.degraded='': expected 'same' (noise is added to other"
+                " patches of the clean images) or a folder of degraded images"
+            )
+        self._adds_noise = data.degraded == SAME
+        low, high = loss.min_noise_std, loss.max_noise_std
+        if self._adds_noise and (low > high or high == 0):
+            raise InputError(
+                f"config.loss.min_noise_std={low}, max_noise_std={high}: expected"
+                " 0 <= min <= max and max > 0, in [0, 1] units"
+            )
+        self._draw = jax.jit(self._scores)
 
     def init(self, key):
         return Critic.create(self.model, key).params
@@ -78,7 +93,16 @@ class ALRRecipe(Recipe):
         return optax.adam(schedule, b1=0.9, b2=0.999)
 
     def loss(self, params, batch, key, step, frozen=None):
-        terms = self._criterion(params, batch, key)
+        noise_key, alpha_key = jax.random.split(key)
+        clean, settings = batch["image"], self.config.loss
+        shape = clean.shape[:1] if settings.interpolation == "patch" else ()
+        terms = criterion(
+            Critic(params, self.model).score_patches,
+            clean,
+            self._degraded(batch, noise_key),
+            jax.random.uniform(alpha_key, shape),
+            settings.penalty_weight,
+        )
         metrics = {
             "gap": terms.gap,
             "penalty": terms.penalty,
@@ -89,36 +113,16 @@ class ALRRecipe(Recipe):
 
     def evaluate(self, params, batch, key, frozen=None):
         """The criterion's terms, and the mean score of clean and degraded patches."""
-        terms = self._criterion(params, batch, key)
-        scores = self._scores(params, batch, key)
-        return {
-            "loss": terms.loss,
-            "gap": terms.gap,
-            "penalty": terms.penalty,
-            "slope": terms.slopes.mean(),
-        } | {f"score_{name}": values.mean() for name, values in scores.items()}
+        loss, metrics = self.loss(params, batch, key, jax.numpy.zeros(()))
+        del metrics["slope_std"]
+        for name, scores in self._scores(params, batch, key).items():
+            metrics[f"score_{name}"] = scores.mean()
+        return metrics | {"loss": loss}
 
     def sheets(self, params, batch, key):
         """Histograms of scores, of clean and degraded patches (thesis, figure 3.5)."""
-        scores = self._draw(params, batch, key)
-        values = {name: np.asarray(value) for name, value in scores.items()}
-        return {"scores": histograms(values, "score", "scores of validation patches")}
-
-    @cached_property
-    def _draw(self):
-        return jax.jit(self._scores)
-
-    def _criterion(self, params, batch, key) -> Criterion:
-        noise_key, alpha_key = jax.random.split(key)
-        clean, settings = batch["image"], self.config.loss
-        shape = clean.shape[:1] if settings.interpolation == "patch" else ()
-        return criterion(
-            Critic(params, self.model).score_patches,
-            clean,
-            self._degraded(batch, noise_key),
-            jax.random.uniform(alpha_key, shape),
-            settings.penalty_weight,
-        )
+        scores = jax.device_get(self._draw(params, batch, key))
+        return {"scores": histograms(scores, "score", "scores of validation patches")}
 
     def _degraded(self, batch, key) -> jax.Array:
         patches, settings = batch["degraded"], self.config.loss
@@ -139,27 +143,3 @@ class ALRRecipe(Recipe):
         for level in self.config.loss.eval_noise_stds:
             scores[f"noise_{level:g}"] = score(clean + level * noise)
         return scores
-
-
-def _check(config, model: CriticConfig) -> None:
-    loss, data = config.loss, config.data
-    for name, expected in (
-        ("patch_size", model.receptive_field),
-        ("channels", model.image_channels),
-    ):
-        if (value := getattr(data, name)) != expected:
-            raise InputError(
-                f"config.data.{name}={value}: expected {expected}, what a critic with"
-                f" {len(model.widths)} config.model.widths sees"
-            )
-    if not data.degraded:
-        raise InputError(
-            "config.data.degraded='': expected 'same' (noise is added to other patches"
-            " of the clean images) or a folder of degraded images"
-        )
-    noise = (loss.min_noise_std, loss.max_noise_std)
-    if data.degraded == SAME and not (noise[0] <= noise[1] and noise[1] > 0):
-        raise InputError(
-            f"config.loss.min_noise_std={noise[0]}, max_noise_std={noise[1]}: expected"
-            " 0 <= min <= max and max > 0, in [0, 1] units"
-        )

@@ -14,7 +14,6 @@ import jax
 import orbax.checkpoint as ocp
 
 from jaxrestore.errors import InputError
-from jaxrestore.training.config import check_same_run
 from jaxrestore.training.state import TrainState
 
 _OVERHEAD = 2**17  # bytes of metadata beside the arrays
@@ -28,9 +27,6 @@ class Checkpoints:
         keep: how many of the newest to keep.
         fingerprint: settings that a resumed run must share.
         read_only: touch nothing; safe while the run goes on in another process.
-
-    Raises:
-        InputError: the folder cannot be created.
     """
 
     def __init__(
@@ -49,13 +45,7 @@ class Checkpoints:
             read_only=read_only,
             enable_async_checkpointing=False,
         )
-        try:
-            self._manager = ocp.CheckpointManager(self.folder, options=options)
-        except OSError as e:
-            raise InputError(
-                f"--workdir={str(workdir)!r} cannot be written ({e.strerror}); choose"
-                " a folder that you may write to"
-            ) from e
+        self._manager = ocp.CheckpointManager(self.folder, options=options)
 
     def latest_step(self) -> int | None:
         """Step of the newest checkpoint, None without one."""
@@ -75,8 +65,12 @@ class Checkpoints:
             data=grain.checkpoint.CheckpointSave(data),  # pyright: ignore
             run=ocp.args.JsonSave({"fingerprint": self.fingerprint, "step": step}),
         )
+        needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state)) + _OVERHEAD
         try:
-            self._require_space(state)
+            # Before a write begins that cannot fit.
+            if (free := shutil.disk_usage(self.folder).free) < needed:
+                text = f"{free:,} bytes free, {needed:,} needed"
+                raise OSError(errno.ENOSPC, f"no space left on device: {text}")
             self._manager.save(step, args=items)
         except Exception as e:  # tensorstore reports a full disk in several ways
             for remains in self.folder.glob(f"{step}.orbax-checkpoint-tmp*"):
@@ -87,14 +81,6 @@ class Checkpoints:
                 f" ({_reason(e)}); make room, then run the same command to go on from"
                 + (" the start" if earlier is None else f" step {earlier}, intact")
             ) from e
-
-    def _require_space(self, state: TrainState) -> None:
-        """Raise OSError before a write that cannot fit begins."""
-        needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state)) + _OVERHEAD
-        free = shutil.disk_usage(self.folder).free
-        if free < needed:
-            text = f"no space left on device: {free:,} bytes free, {needed:,} needed"
-            raise OSError(errno.ENOSPC, text)
 
     def restore(
         self, plan: TrainState, data: grain.DatasetIterator | None
@@ -115,12 +101,24 @@ class Checkpoints:
         if step is None:
             return None
         run = self._read(step, run=ocp.args.JsonRestore())["run"]
-        check_same_run(run["fingerprint"], self.fingerprint, str(self.folder))
+        self._check_same_run(run["fingerprint"])
         shapes = ocp.args.StandardRestore(_as_dict(plan))
         state = self._read(step, state=shapes)["state"]
         if data is not None:
             self._restore_position(step, data)
         return _from_dict(plan, state)
+
+    def _check_same_run(self, stored: dict[str, Any]) -> None:
+        # Fields that only one side knows are left alone, so that a later version may
+        # add a setting whose default is the old behaviour.
+        current = self.fingerprint
+        for name in sorted(stored.keys() & current.keys()):
+            if stored[name] != current[name]:
+                raise InputError(
+                    f"config.{name}={current[name]!r} differs from the checkpoint in"
+                    f" {self.folder}, which has {stored[name]!r}; set it back, or start"
+                    " another run with a fresh --workdir"
+                )
 
     def _read(self, step: int, **items: Any) -> Any:
         try:
@@ -158,16 +156,17 @@ def _as_dict(state: TrainState) -> dict[str, Any]:
 
     So the file does not depend on how optax names its tuples' classes.
     """
-    flat, _ = jax.tree_util.tree_flatten_with_path(state.opt_state)
+    flat = jax.tree.leaves_with_path(state.opt_state)
     moments = {jax.tree_util.keystr(path): leaf for path, leaf in flat}
     return {**vars(state), "opt_state": moments}
 
 
 def _from_dict(plan: TrainState, tree: dict[str, Any]) -> TrainState:
-    flat, structure = jax.tree_util.tree_flatten_with_path(plan.opt_state)
-    moments = [tree["opt_state"][jax.tree_util.keystr(path)] for path, _ in flat]
-    opt_state = jax.tree_util.tree_unflatten(structure, moments)
-    return TrainState(**{**tree, "opt_state": opt_state})
+    def moment(path, _):
+        return tree["opt_state"][jax.tree_util.keystr(path)]
+
+    moments = jax.tree.map_with_path(moment, plan.opt_state)
+    return TrainState(**{**tree, "opt_state": moments})
 
 
 def _reason(error: BaseException) -> str:
@@ -175,6 +174,4 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return str(error.strerror).lower()
     text = " ".join(str(error).split()) or type(error).__name__
-    if "no space left" in text.lower():
-        return "no space left on device"
-    return text if len(text) <= 300 else text[:297] + "..."
+    return "no space left on device" if "no space left" in text.lower() else text[:300]

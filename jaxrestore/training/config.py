@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, make_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,9 @@ class TrainConfig:
     recipe: str = setting("", text, "name of a recipe, or package.module:Class")
     seed: int = setting(0, count(0), "fixes parameters, data order and noise")
     batch_size: int = setting(64, count(), "of the whole job, over all devices")
-    model: Any = field(default_factory=NoSettings)
-    loss: Any = field(default_factory=NoSettings)
-    optimizer: Any = field(default_factory=NoSettings)
+    model: Any = section(NoSettings)
+    loss: Any = section(NoSettings)
+    optimizer: Any = section(NoSettings)
     data: DataConfig = section(DataConfig)
     prior: str = setting("", text, "weights that stay frozen, if the recipe needs some")
     init_from: str = setting("", text, "weights to start from, bundled name or file")
@@ -87,9 +87,8 @@ def schema(values: Mapping[str, Any]) -> type[TrainConfig]:
     if not values:  # for a help without a config
         return TrainConfig
     recipe = find_recipe(values.get("recipe", ""))
-    sections = {"model": recipe.Model, "loss": recipe.Loss}
-    sections["optimizer"] = recipe.Optimizer
-    fields = [(name, kind, section(kind)) for name, kind in sections.items()]
+    kinds = {"model": recipe.Model, "loss": recipe.Loss, "optimizer": recipe.Optimizer}
+    fields = [(name, kind, section(kind)) for name, kind in kinds.items()]
     return make_dataclass("TrainConfig", fields, bases=(TrainConfig,), frozen=True)
 
 
@@ -145,21 +144,3 @@ def fingerprint(config: TrainConfig, contents: Mapping[str, str]) -> dict[str, A
         flat |= {f"{part}.{name}": value for name, value in values[part].items()}
     flat |= {f"data.{name}": values["data"][name] for name in _FIXED_DATA}
     return flat | {f"data.{name}": content for name, content in contents.items()}
-
-
-def check_same_run(stored: dict[str, Any], current: dict[str, Any], where: str) -> None:
-    """Refuse to resume a run of another config.
-
-    Fields that only one side knows are left alone, so that a later version may add
-    a setting whose default is the old behaviour.
-
-    Raises:
-        InputError: naming the first differing field and both values.
-    """
-    for name in sorted(stored.keys() & current.keys()):
-        if stored[name] != current[name]:
-            raise InputError(
-                f"config.{name}={current[name]!r} differs from the checkpoint in"
-                f" {where}, which has {stored[name]!r}; set it back, or start another"
-                " run with a fresh --workdir"
-            )

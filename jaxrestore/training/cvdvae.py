@@ -1,12 +1,14 @@
 """Recipe of CVDVAE: a low-resolution encoder in front of a frozen VDVAE."""
 
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property, partial
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from optax.contrib import reduce_on_plateau
 
 from jaxrestore.errors import InputError
 from jaxrestore.metrics import psnr
@@ -21,7 +23,6 @@ from jaxrestore.report.summary import array_hash
 from jaxrestore.settings import count, number, setting, text
 from jaxrestore.training import sharding
 from jaxrestore.training.hvae import ClippedCosine, picture, unrolled, warmed_up_cosine
-from jaxrestore.training.plateau import Plateau
 from jaxrestore.training.recipe import Recipe
 
 _SHEET_SAMPLES = 3
@@ -48,6 +49,30 @@ class PlateauCosine(ClippedCosine):
     )
 
 
+class Plateau:
+    """`optax.contrib.reduce_on_plateau`, told the loss at validations alone.
+
+    Its state is a part of the optimiser's, so that a resumed run decides alike.
+
+    Args:
+        patience: validations without a new best before the rate is divided by ten.
+    """
+
+    def __init__(self, patience: int):
+        self._rule = reduce_on_plateau(
+            factor=0.1, patience=patience, rtol=1e-3, min_scale=1e-3
+        )
+        self.transformation = optax.GradientTransformation(self._rule.init, _scaled)
+
+    def advance(self, state: Any, loss: Any) -> Any:
+        """The state after a validation with this loss."""
+        return self._rule.update((), state, value=loss)[1]
+
+
+def _scaled(updates, state, params=None):
+    return jax.tree.map(lambda update: state.scale * update, updates), state
+
+
 class CVDVAERecipe(Recipe):
     """Training of a `LowResEncoder` to match the encoder of its VDVAE.
 
@@ -70,18 +95,25 @@ class CVDVAERecipe(Recipe):
         super().__init__(config)
         prior = _vdvae(config.prior)
         digest = params_sha256(prior)
-        self.frozen, self._architecture = prior.params, prior.config
+        self.frozen = prior.params
         settings = asdict(config.model)
         if path := settings.pop("kernel"):
             settings["kernel"] = kernels.load_kernel(path).tolist()
         self.model = LowResConfig.from_dict(
             settings | {"prior": prior.config.to_dict(), "prior_sha256": digest}
         )
-        _check(config, prior)
+        size, channels = prior.config.image_size, prior.config.image_channels
+        config.data.require(f"{config.prior} takes", patch_size=size, channels=channels)
+        if not config.data.val:
+            raise InputError(
+                "config.data.val='': expected images to validate on, whose loss decides"
+                " when the learning rate falls"
+            )
         self._operator = self.model.operator()
         weights = array_hash(self._operator.kernel)
         self.identity = {"prior": digest, "model.kernel": weights}
         self._plateau = Plateau(config.optimizer.patience)
+        self._draw = jax.jit(self._samples)
 
     def init(self, key):
         return lowres.init_params(self.model, key)
@@ -104,7 +136,8 @@ class CVDVAERecipe(Recipe):
         return (*opt_state[:-1], self._plateau.advance(opt_state[-1], metrics["kl"]))
 
     def loss(self, params, batch, key, step, frozen=None):
-        kl = self._divergences(params, frozen, batch, key, training=True)
+        model = replace(self.model, prior=unrolled(self.model.prior))
+        kl = self._divergences(params, frozen, batch, key, model)
         loss = kl.sum(1).mean() / batch["image"][0].size
         return loss, {"kl": loss}
 
@@ -112,7 +145,8 @@ class CVDVAERecipe(Recipe):
         """The loss, its coarse half, and PSNR of one sample at temperature 0.8."""
         images = batch["image"]
         draw_key, kl_key = jax.random.split(key)
-        kl = self._divergences(params, frozen, batch, kl_key) / images[0].size
+        kl = self._divergences(params, frozen, batch, kl_key, self.model)
+        kl /= images[0].size
         samples = self._samples(params, frozen, images, draw_key)
         coarse = kl[:, : kl.shape[1] // 2]
         return {
@@ -125,37 +159,27 @@ class CVDVAERecipe(Recipe):
         """What is seen, samples of what may have been, and what was, row by row."""
         images = batch["image"][:8]
         keys = jax.random.split(key, _SHEET_SAMPLES)
-        draws = [self._draw(params, self.frozen, images, k) for k in keys]
-        samples = [np.asarray(draw) for draw in draws]
+        samples = [self._draw(params, self.frozen, images, k) for k in keys]
         factor = self.model.factor
         seen = np.asarray(jax.vmap(self._operator)(jnp.asarray(images)))
         seen = seen.repeat(factor, 1).repeat(factor, 2)
         return {"samples": picture([seen, *samples, images])}
 
-    @cached_property
-    def _draw(self):
-        return jax.jit(self._samples)
-
     def _samples(self, params, frozen, images, key) -> jax.Array:
         encoder = LowResEncoder(params, self.model)
-        prior = VDVAE(frozen, self._architecture)
-        temperature = _SHEET_TEMPERATURE
+        prior = VDVAE(frozen, self.model.prior)
+        tau = _SHEET_TEMPERATURE
 
         def draw(image, key):
             features = encoder.features(self._operator(image))
-            return encoder.sample(prior, features, key, temperature, temperature)
+            return encoder.sample(prior, features, key, tau, tau)
 
         return jax.vmap(draw)(images, jax.random.split(key, len(images)))
 
-    def _divergences(
-        self, params, frozen, batch, key, training: bool = False
-    ) -> jax.Array:
+    def _divergences(self, params, frozen, batch, key, model) -> jax.Array:
         """KL by group, (B, k) nats."""
-        encoder = LowResEncoder(params, self.model)
-        if training:
-            model = unrolled(self.model.prior)
-            encoder = LowResEncoder(params, replace(self.model, prior=model))
-        prior, images = VDVAE(frozen, self._architecture), batch["image"]
+        encoder = LowResEncoder(params, model)
+        prior, images = VDVAE(frozen, self.model.prior), batch["image"]
         y = jax.vmap(self._operator)(images)
         keys = jax.random.split(key, len(images))
         return jax.vmap(partial(encoder.divergence, prior))(images, y, keys)
@@ -174,18 +198,3 @@ def _vdvae(name: str) -> VDVAE:
             " as vdvae-faces64"
         )
     return prior
-
-
-def _check(config, prior: VDVAE) -> None:
-    if not config.data.val:
-        raise InputError(
-            "config.data.val='': expected images to validate on, whose loss decides"
-            " when the learning rate falls"
-        )
-    size, channels = prior.config.image_size, prior.config.image_channels
-    for name, expected in (("patch_size", size), ("channels", channels)):
-        if (value := getattr(config.data, name)) != expected:
-            raise InputError(
-                f"config.data.{name}={value}: expected {expected}, what"
-                f" {config.prior} takes"
-            )

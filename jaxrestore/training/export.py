@@ -13,7 +13,7 @@ from jaxrestore.settings import as_dict
 from jaxrestore.training import sharding
 from jaxrestore.training.checkpoints import Checkpoints
 from jaxrestore.training.config import TrainConfig, fingerprint
-from jaxrestore.training.recipe import create_recipe
+from jaxrestore.training.recipe import find_recipe
 from jaxrestore.training.state import plan_state
 
 
@@ -33,16 +33,10 @@ def export(config: TrainConfig, workdir: str | Path, path: str | Path) -> None:
             cannot be written.
     """
     path = Path(path)
-    if not (Path(workdir) / "checkpoints").is_dir():
-        raise InputError(
-            f"--workdir={str(workdir)!r} holds no checkpoints; train there first"
-        )
-    recipe, mesh = create_recipe(config), sharding.make_mesh()
-    optimizer = recipe.optimizer(config)
-    plan = plan_state(recipe, optimizer, mesh, config.sharding)
-    identity = fingerprint(config, {}) | recipe.identity
+    recipe, mesh = find_recipe(config.recipe)(config), sharding.make_mesh()
+    identity = {**fingerprint(config, {}), **recipe.identity}
     checkpoints = Checkpoints(workdir, config.keep, identity, read_only=True)
-    state = checkpoints.restore(plan, None)
+    state = checkpoints.restore(plan_state(recipe, mesh), None)
     checkpoints.close()
     if state is None:
         raise InputError(
@@ -76,15 +70,11 @@ def _metadata(config: TrainConfig, step: int) -> dict[str, str]:
 def git_commit() -> str:
     """Commit of the source that runs, "-dirty" if changed; "unknown" outside git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    here = Path(__file__).parent
     try:
-        result = subprocess.run(
-            command,
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
+        output = subprocess.check_output(
+            command, cwd=here, stderr=subprocess.DEVNULL, text=True, timeout=10
         )
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return result.stdout.strip()
+    return output.strip()

@@ -1,15 +1,16 @@
-"""What the recipes of hierarchical VAEs share: schedule and pictures."""
+"""What the recipes of hierarchical VAEs share: evaluation, schedule and pictures."""
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import partial
 from typing import Any, ClassVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxrestore.priors.hvae.base import HierarchicalVAE
+from jaxrestore.metrics import psnr
+from jaxrestore.priors.hvae.base import Elbo, HierarchicalVAE
 from jaxrestore.settings import count, number, setting
 from jaxrestore.training.recipe import Recipe
 
@@ -36,17 +37,58 @@ class ClippedCosine(Cosine):
 
 
 class HierarchicalVAERecipe(Recipe):
-    """Base of the recipes; a subclass brings loss, optimiser and evaluation."""
+    """Base of the recipes; a subclass brings the terms of its bound.
+
+    Minimises -log p(x | z) + sum_l KL_l per dimension, in nats, unless a subclass
+    has another loss.
+    """
 
     prior: ClassVar[type[HierarchicalVAE]]
-    dtype = "float16"
+    Optimizer, dtype = ClippedCosine, "float16"
 
-    @cached_property
-    def training_model(self) -> Any:
-        return unrolled(self.model)
+    def optimizer(self, config) -> optax.GradientTransformation:
+        """Adam after clipping of the norm, with `warmed_up_cosine`."""
+        return optax.chain(
+            optax.clip_by_global_norm(config.optimizer.clip_norm),
+            optax.adam(warmed_up_cosine(config)),
+        )
 
     def init(self, key):
         return self.prior.init_params(self.model, key)
+
+    def loss(self, params, batch, key, step, frozen=None):
+        images = batch["image"]
+        terms = self._elbo(params, images, key, unrolled(self.model))
+        return terms.nats_per_dim.mean(), self._named(terms, images[0].size)
+
+    def evaluate(self, params, batch, key, frozen=None):
+        """The bound's terms, and PSNR of reconstructions (tau = 1).
+
+        Of images with white noise of each level in ``config.loss.eval_noise_levels``,
+        or of clean ones where `Loss` has none.
+        """
+        images, prior = batch["image"], self.prior(params, self.model)
+        terms = self._elbo(params, images, key, self.model)
+        scores = self._named(terms, images[0].size)
+        levels = getattr(self.config.loss, "eval_noise_levels", None)
+        for level in (0.0,) if levels is None else levels:
+            std = level / 255
+            noisy = images + std * jax.random.normal(key, images.shape)
+            rebuilt = jax.vmap(lambda x, std=std: prior.reconstruct(x, 1.0, std).mean)
+            name = "psnr" if levels is None else f"psnr_noise_{level:g}"
+            scores[name] = jax.vmap(psnr)(rebuilt(noisy), images).mean()
+        return scores
+
+    @abstractmethod
+    def _elbo(self, params, images, key, model: Any) -> Elbo:
+        """The terms of the bound of each image, (B, ...)."""
+
+    def _named(self, terms: Elbo, pixels: int) -> dict[str, jax.Array]:
+        """Means over the batch, for the records; `pixels`: H W C."""
+        return {
+            "bits_per_dim": terms.bits_per_dim.mean(),
+            "kl": terms.kl.sum(1).mean() / pixels,
+        }
 
     def sheets(self, params, batch, key):
         """Reconstructions (input above, output below) and samples of the prior."""
@@ -56,24 +98,20 @@ class HierarchicalVAERecipe(Recipe):
             "samples": picture(samples),
         }
 
-    @cached_property
-    def _draw(self):
-        def draw(params, images, key):
-            prior, shape = self.prior(params, self.model), images.shape[1:3]
-            keys = jax.random.split(key, len(images))
-            rows = [jax.vmap(lambda image: prior.reconstruct(image, 1.0).mean)(images)]
-            for tau in SAMPLE_TEMPERATURES:
-                rows.append(
-                    jax.vmap(lambda k, tau=tau: prior.sample(k, shape, tau))(keys)
-                )
-            return rows
-
-        return jax.jit(draw)
+    @partial(jax.jit, static_argnums=0)
+    def _draw(self, params, images, key):
+        prior, shape = self.prior(params, self.model), images.shape[1:3]
+        keys = jax.random.split(key, len(images))
+        rows = [jax.vmap(lambda image: prior.reconstruct(image, 1.0).mean)(images)]
+        for tau in SAMPLE_TEMPERATURES:
+            rows.append(jax.vmap(lambda k, tau=tau: prior.sample(k, shape, tau))(keys))
+        return rows
 
 
 def unrolled(model: Any) -> Any:
     """Loops are slow to differentiate on a CPU, and slow to compile unrolled."""
-    return replace(model, unroll=jax.default_backend() == "cpu")
+    on_cpu = jax.default_backend() == "cpu"
+    return replace(model, unroll=on_cpu) if "unroll" in vars(model) else model
 
 
 def warmed_up_cosine(config) -> optax.Schedule:
@@ -88,23 +126,12 @@ def warmed_up_cosine(config) -> optax.Schedule:
     # Without a warm-up, optax's linear schedule stays at its first value.
     first = 0.0 if settings.warmup else rate
     rise = optax.linear_schedule(first, rate, settings.warmup)
-    fall = optax.cosine_decay_schedule(
-        rate,
-        max(config.total_steps - start, 1),
-        settings.final_learning_rate / rate,
-    )
+    steps = max(config.total_steps - start, 1)
+    fall = optax.cosine_decay_schedule(rate, steps, settings.final_learning_rate / rate)
     return optax.join_schedules([rise, fall], [start])
-
-
-def mean_psnr(images: jax.Array, rebuilt: jax.Array) -> jax.Array:
-    """Mean over a batch (B, H, W, C), dB."""
-    error = jnp.mean((rebuilt - images) ** 2, axis=(1, 2, 3))
-    return jnp.mean(-10.0 * jnp.log10(error))
 
 
 def picture(rows) -> np.ndarray:
     """Rows of image batches to one picture (H, W, 3) in [0, 1]."""
-    picture = np.concatenate(
-        [np.concatenate(list(np.asarray(row)), axis=1) for row in rows], axis=0
-    )
+    picture = np.concatenate([np.concatenate(np.asarray(row), axis=1) for row in rows])
     return np.clip(np.repeat(picture, 3 // picture.shape[-1], axis=-1), 0.0, 1.0)

@@ -17,14 +17,13 @@ from jaxrestore.settings import as_dict
 from jaxrestore.training import sharding
 from jaxrestore.training.checkpoints import Checkpoints
 from jaxrestore.training.config import TrainConfig, fingerprint
-from jaxrestore.training.notices import announced
-from jaxrestore.training.progress import Progress, mean_of
-from jaxrestore.training.recipe import Recipe, create_recipe
+from jaxrestore.training.progress import Progress, announced, mean_of
+from jaxrestore.training.recipe import Recipe, find_recipe
 from jaxrestore.training.records import Records
 from jaxrestore.training.state import (
+    EVALUATION,
     TrainState,
     create_state,
-    evaluation_key,
     make_train_step,
     plan_state,
     start_from,
@@ -51,7 +50,7 @@ class Trainer:
         devices: Sequence[Any] | None = None,
     ):
         self.config = config
-        self.recipe: Recipe = create_recipe(config)
+        self.recipe: Recipe = find_recipe(config.recipe)(config)
         self.mesh = sharding.make_mesh(devices)
         sharding.check_batch_size(config.batch_size, self.mesh)
         size = config.eval_batch_size or config.batch_size
@@ -60,24 +59,16 @@ class Trainer:
         make_folder(workdir, "--workdir")
         with announced("reading the images", "all of them, once", self.is_first):
             identity = self._open_data(size)
-        optimizer = self.recipe.optimizer(config)
-        plan = plan_state(self.recipe, optimizer, self.mesh, config.sharding)
+        plan = plan_state(self.recipe, self.mesh)
         whole = sharding.replicated(self.mesh)
         self._frozen = jax.device_put(self.recipe.frozen, whole)
         self.checkpoints = Checkpoints(workdir, config.keep, identity)
         restored = self.checkpoints.restore(plan, self.batches)
-        self.state: TrainState = restored or self._first_state(optimizer, plan)
+        self.state: TrainState = restored or self._first_state(plan)
         self.step = self._start = int(self.state.step)
-        self.records = Records(workdir, self.step) if self.is_first else None
-        if self.records:
-            self.records.save_config(as_dict(config))
-        self._train_step = make_train_step(
-            self.recipe,
-            optimizer,
-            ema_decay=config.ema_decay,
-            skip_gradient_norm=config.skip_gradient_norm,
-            plan=plan,
-        )
+        first = self.is_first
+        self.records = Records(workdir, as_dict(config), self.step) if first else None
+        self._train_step = make_train_step(self.recipe, plan)
         self._evaluate = jax.jit(self.recipe.evaluate, out_shardings=whole)
         places = jax.tree.map(lambda leaf: leaf.sharding, plan.opt_state)
         self._validated = jax.jit(self.recipe.validated, out_shardings=places)
@@ -85,17 +76,19 @@ class Trainer:
     def _open_data(self, eval_size: int) -> dict[str, Any]:
         """Set the batches up; what a resumed run must share."""
         config, data = self.config, self.config.data
-        sources, own = open_sources(data, "train"), _process()
+        sources = open_sources(data, "train")
+        own = jax.process_index(), jax.process_count()
         self.batches = training_batches(
-            sources, data, config.batch_size, config.seed, **own
+            sources, data, config.batch_size, config.seed, own
         )
-        identity = fingerprint(config, contents(data, sources)) | self.recipe.identity
+        identity = fingerprint(config, contents(data, sources))
+        identity |= self.recipe.identity
         self.val_batches: list[dict[str, np.ndarray]] = []
         if not data.val:
             return identity
         val = open_sources(data, "val")
         self.val_batches = validation_batches(
-            val, data, eval_size, config.eval_batches, **own
+            val, data, eval_size, config.eval_batches, own
         )
         if self.recipe.reads_validation:
             names = ("eval_every", "eval_batches")
@@ -103,11 +96,10 @@ class Trainer:
             identity["data.val"] = val["image"].content_hash()
         return identity
 
-    def _first_state(self, optimizer, plan: TrainState) -> TrainState:
-        config = self.config
-        state = create_state(self.recipe, optimizer, config.seed, plan)
-        if config.init_from:
-            start = load_prior(config.init_from).params
+    def _first_state(self, plan: TrainState) -> TrainState:
+        state = create_state(self.recipe, plan)
+        if self.config.init_from:
+            start = load_prior(self.config.init_from).params
         else:
             start = self.recipe.warm_start(state.params)
         return state if start is None else start_from(state, start, plan)
@@ -119,9 +111,11 @@ class Trainer:
             Why it stopped: "total_steps", "max_minutes" or the signal's name. A
             checkpoint of the last step is written in each case.
         """
-        config = self.config
-        with StopRequest(config.max_minutes) as stop, self._progress(stop) as progress:
-            reason = None
+        config, reason = self.config, None
+        with (
+            StopRequest(config.max_minutes) as stop,
+            Progress(config, self.step, self.records, stop) as progress,
+        ):
             while self.step < config.total_steps and reason is None:
                 metrics = self._update()
                 self.step += 1
@@ -152,22 +146,11 @@ class Trainer:
     def _due(self, every: int) -> bool:
         return self.step % every == 0
 
-    def _progress(self, stop: StopRequest) -> Progress:
-        config = self.config
-        return Progress(
-            self.step,
-            config.total_steps,
-            config.log_every,
-            config.batch_size,
-            self.records,
-            stop,
-        )
-
     def evaluate(self) -> None:
         """Score the EMA weights on the validation batches and draw the sheets."""
         if not self.val_batches:
             return
-        key = evaluation_key(self.config.seed)
+        key = jax.random.fold_in(jax.random.key(self.config.seed), EVALUATION)
         hint = "longer the first time, when it is compiled"
         with announced("evaluating", hint, self.is_first):
             means = self._scores(key)
@@ -186,10 +169,8 @@ class Trainer:
         """Means over the validation batches."""
         scores = []
         for i, batch in enumerate(self.val_batches):
-            placed, own = (
-                sharding.put_batch(batch, self.mesh),
-                jax.random.fold_in(key, i),
-            )
+            placed = sharding.put_batch(batch, self.mesh)
+            own = jax.random.fold_in(key, i)
             scores.append(self._evaluate(self.state.ema, placed, own, self._frozen))
         return mean_of(jax.device_get(scores))
 
@@ -200,13 +181,6 @@ class Trainer:
             with contextlib.suppress(OSError):
                 if part is not None:
                     part.close()
-
-
-def _process() -> dict[str, int]:
-    return {
-        "process_index": jax.process_index(),
-        "process_count": jax.process_count(),
-    }
 
 
 def train(config: TrainConfig, workdir: str | Path) -> TrainState:

@@ -1,9 +1,12 @@
-"""Progress bar and training metrics, fetched without making the device wait."""
+"""What is shown of a run: a notice of what takes long, the bar, its metrics."""
 
 import collections
+import contextlib
+import functools
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -11,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from jaxrestore.errors import InputError
+from jaxrestore.training.config import TrainConfig
 from jaxrestore.training.records import Records
 from jaxrestore.training.stopping import StopRequest
 
@@ -19,16 +23,39 @@ from jaxrestore.training.stopping import StopRequest
 _STEPS_AHEAD = 2
 # A run stops after whole windows, and at least so many steps, without an update.
 _IDLE_STEPS = 5
+_PATIENCE = 3.0  # seconds without a word
+
+
+@contextlib.contextmanager
+def announced(what: str, hint: str, shown: bool = True) -> Iterator[None]:
+    """Say on standard error what takes longer than a few seconds, and how long it took.
+
+    Args:
+        what: begins the line.
+        hint: what is known about its time.
+        shown: False says nothing.
+    """
+    say = functools.partial(tqdm.write, file=sys.stderr)
+    timer = threading.Timer(_PATIENCE, say, [f"{what} ({hint}) ..."])
+    timer.daemon, begin = True, time.monotonic()
+    if shown:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+    if shown and (seconds := time.monotonic() - begin) > _PATIENCE:
+        say(f"{what}: done in {seconds:.0f} s")
 
 
 class Progress:
     """Averages the metrics of every `log_every` steps and shows where training is.
 
+    They are fetched without making the device wait.
+
     Args:
+        config: of the run.
         start: step that training goes on from.
-        total: the last step.
-        log_every: steps in a window.
-        batch_size: images in a step.
         records: where the averages go; None on all processes but the first, which
             then show no bar either.
         stop: tells the time left.
@@ -36,17 +63,15 @@ class Progress:
 
     def __init__(
         self,
+        config: TrainConfig,
         start: int,
-        total: int,
-        log_every: int,
-        batch_size: int,
         records: Records | None,
         stop: StopRequest,
     ):
-        self._step, self._every, self._batch_size = start, log_every, batch_size
+        self._config, self._step = config, start
         self._records, self._stop = records, stop
         self._bar = tqdm(
-            total=total,
+            total=config.total_steps,
             initial=start,
             disable=records is None,
             unit="step",
@@ -81,9 +106,9 @@ class Progress:
         # The window that ended one step ago: the device is busy with the next step
         # while its values are fetched.
         self.flush()
-        if self._step % self._every == 0:
+        if self._step % self._config.log_every == 0:
             seconds = max(time.monotonic() - self._started, 1e-9)
-            rate = self._timed_steps * self._batch_size / seconds
+            rate = self._timed_steps * self._config.batch_size / seconds
             self._finished = (self._step, self._window, rate)
             self._window = []
             self.restart_clock()

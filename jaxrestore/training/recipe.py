@@ -58,12 +58,12 @@ class Recipe(ABC):
     dtype: ClassVar[str] = "float32"
     curves: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     reads_validation: ClassVar[bool] = False
+    frozen: Any = None
+    identity: Mapping[str, Any] = {}
 
     def __init__(self, config: TrainConfig):
         self.config = config
         self.model: Any = config.model
-        self.frozen: Any = None
-        self.identity: dict[str, Any] = {}
 
     @abstractmethod
     def init(self, key: jax.Array) -> Params:
@@ -144,12 +144,3 @@ def find_recipe(name: str) -> type[Recipe]:
             f" jaxrestore.training.recipe.Recipe called {class_name}"
         )
     return kind
-
-
-def create_recipe(config: TrainConfig) -> Recipe:
-    """The recipe of a config.
-
-    Raises:
-        InputError: settings that do not fit it.
-    """
-    return find_recipe(config.recipe)(config)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from jaxrestore.data.files import atomic_path
+from jaxrestore.data.images import write_png
 from jaxrestore.report import charts
 
 
@@ -19,17 +19,24 @@ class Records:
 
     Args:
         workdir: existing folder.
+        config: nested settings, written to config.json for people and for exports;
+            resuming does not read it.
         step: the step that training goes on from; rows of later steps, left by a
             run that was killed, are removed.
     """
 
-    def __init__(self, workdir: str | Path, step: int):
+    def __init__(self, workdir: str | Path, config: Mapping[str, Any], step: int):
         self.workdir = Path(workdir)
+        text = json.dumps(config, indent=2, sort_keys=True)
+        _replace(self.workdir / "config.json", text + "\n")
         self._csv = self.workdir / "metrics.csv"
         rows = [row for row in _read_rows(self._csv) if int(row["step"]) <= step]
         self._columns = list(rows[0]) if rows else ["step"]
         self._rewrite(rows)
-        self._board = _open_board(self.workdir / "tensorboard", step)
+        try:
+            self._board = _Board(self.workdir / "tensorboard", step)
+        except ImportError:  # tensorboardX is optional
+            self._board = None
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Append one row to metrics.csv, and the same scalars to TensorBoard."""
@@ -59,11 +66,6 @@ class Records:
             series = {c: _series(rows, c) for c in columns if c in self._columns}
             self._save_picture(f"curves_{name}", charts.curves(series, "step", name))
 
-    def save_config(self, config: Mapping[str, Any]) -> None:
-        """Write config.json, for people and for exports; resuming does not read it."""
-        text = json.dumps(config, indent=2, sort_keys=True)
-        _replace(self.workdir / "config.json", text + "\n")
-
     def close(self) -> None:
         """Close the TensorBoard file."""
         if self._board is not None:
@@ -72,8 +74,7 @@ class Records:
     def _save_picture(self, name: str, picture: np.ndarray) -> None:
         folder = self.workdir / "sheets"
         folder.mkdir(exist_ok=True)
-        pixels = np.rint(np.clip(np.asarray(picture), 0, 1) * 255).astype(np.uint8)
-        Image.fromarray(pixels).save(folder / f"{name}.png")
+        write_png(folder / f"{name}.png", picture)
 
     def _rewrite(self, rows: list[dict[str, str]]) -> None:
         cells = [[row.get(name) or "" for name in self._columns] for row in rows]
@@ -100,14 +101,6 @@ def _series(rows: list[dict[str, str]], column: str) -> tuple[np.ndarray, np.nda
     known = [(int(r["step"]), float(r[column])) for r in rows if r.get(column)]
     steps, values = np.asarray(known).reshape(-1, 2).T
     return steps, values
-
-
-def _open_board(folder: Path, step: int) -> "_Board | None":
-    try:
-        import tensorboardX  # noqa: F401
-    except ImportError:
-        return None
-    return _Board(folder, step)
 
 
 class _Board:

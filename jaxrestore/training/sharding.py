@@ -10,7 +10,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxrestore.errors import InputError
@@ -75,10 +74,9 @@ def parameter_shardings(params: Any, rules: Sequence[Any], mesh: Mesh) -> Any:
 
     def place(path, leaf):
         name = "/".join(str(getattr(k, "key", k)) for k in path)
-        for pattern, spec in compiled:
-            if pattern.search(name):
-                return NamedSharding(mesh, _partition(spec, leaf.shape, mesh, name))
-        return replicated(mesh)
+        specs = (spec for pattern, spec in compiled if pattern.search(name))
+        spec = next(specs, "replicate")
+        return NamedSharding(mesh, _partition(spec, leaf.shape, mesh, name))
 
     return jax.tree_util.tree_map_with_path(place, params)
 
@@ -115,25 +113,6 @@ def _partition(spec: Any, shape: tuple[int, ...], mesh: Mesh, name: str):
             f" split axis a multiple of {mesh.size}, or 'fsdp'"
         )
     return PartitionSpec(*axes)
-
-
-def optimizer_shardings(optimizer, params: Any, shardings: Any, mesh: Mesh) -> Any:
-    """Moments live where their parameter lives, everything else is replicated.
-
-    Args:
-        optimizer: optax transformation.
-        params: arrays or shapes.
-        shardings: of `params`, from `parameter_shardings`.
-        mesh: from `make_mesh`.
-    """
-    state = jax.eval_shape(optimizer.init, params)
-    return optax.tree_utils.tree_map_params(
-        optimizer,
-        lambda _, sharding: sharding,
-        state,
-        shardings,
-        transform_non_params=lambda _: replicated(mesh),
-    )
 
 
 def to_host(tree: Any) -> Any:

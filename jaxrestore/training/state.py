@@ -1,7 +1,7 @@
 """The training state and one step of it.
 
-Throughout, `recipe` is the prior's, `optimizer` what its `optimizer` returned, and
-`plan` the shapes and places of the state, from `plan_state`.
+Throughout, `recipe` is the prior's with the config of the run, and `plan` the shapes
+and places of the state, from `plan_state`.
 """
 
 import dataclasses
@@ -14,12 +14,12 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
+from jaxrestore.errors import InputError
 from jaxrestore.training import sharding
-from jaxrestore.training.grow import grow
 from jaxrestore.training.recipe import Recipe
 
-# Purposes that the seed is split into.
-_INIT, _STEP, _EVAL = 0, 1, 2
+# Purposes that the seed is split into; every evaluation has the same key.
+_INIT, _STEP, EVALUATION = 0, 1, 2
 
 
 @jax.tree_util.register_dataclass
@@ -44,49 +44,36 @@ class TrainState:
     key: Any
 
 
-def plan_state(
-    recipe: Recipe,
-    optimizer: optax.GradientTransformation,
-    mesh: Mesh,
-    rules: Any,
-) -> TrainState:
+def plan_state(recipe: Recipe, mesh: Mesh) -> TrainState:
     """Shapes, dtypes and places of a run's state, without computing anything.
 
+    Moments live where their parameter lives, everything else is replicated.
+
     Args:
-        recipe, optimizer: see above.
+        recipe: see above.
         mesh: from `sharding.make_mesh`.
-        rules: parameter sharding rules of the config.
 
     Returns:
         A TrainState of jax.ShapeDtypeStruct with shardings.
     """
-    shapes = jax.eval_shape(partial(_initial, recipe, optimizer), jax.random.key(0))
-    placed = sharding.parameter_shardings(shapes.params, rules, mesh)
-    whole = sharding.replicated(mesh)
-    shardings = TrainState(
-        params=placed,
-        ema=placed,
-        opt_state=sharding.optimizer_shardings(optimizer, shapes.params, placed, mesh),
-        step=whole,
-        skipped=whole,
-        key=whole,
+    config, whole = recipe.config, sharding.replicated(mesh)
+    shapes = jax.eval_shape(partial(_initial, recipe), jax.random.key(0))
+    placed = sharding.parameter_shardings(shapes.params, config.sharding, mesh)
+    moments = optax.tree_utils.tree_map_params(
+        recipe.optimizer(config),
+        lambda _, place: place,
+        shapes.opt_state,
+        placed,
+        transform_non_params=lambda _: whole,
     )
-
-    def put(leaf, place):
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
-
-    return jax.tree.map(put, shapes, shardings)
+    shardings = TrainState(placed, placed, moments, whole, whole, whole)
+    return jax.tree.map(lambda s, place: s.update(sharding=place), shapes, shardings)
 
 
-def create_state(
-    recipe: Recipe,
-    optimizer: optax.GradientTransformation,
-    seed: int,
-    plan: TrainState,
-) -> TrainState:
-    """Initialise the state where `plan` puts it; `seed` fixes all noise, too."""
-    init = partial(_initial, recipe, optimizer)
-    return jax.jit(init, out_shardings=_places(plan))(jax.random.key(seed))
+def create_state(recipe: Recipe, plan: TrainState) -> TrainState:
+    """Initialise the state where `plan` puts it; the seed fixes all noise, too."""
+    init = jax.jit(partial(_initial, recipe), out_shardings=_places(plan))
+    return init(jax.random.key(recipe.config.seed))
 
 
 def start_from(state: TrainState, params: Any, plan: TrainState) -> TrainState:
@@ -109,13 +96,63 @@ def start_from(state: TrainState, params: Any, plan: TrainState) -> TrainState:
     )
 
 
-def _initial(recipe: Recipe, optimizer, root: jax.Array) -> TrainState:
+def grow(narrow: Any, fresh: Any) -> Any:
+    """Put narrow weights into the leading channels of a fresh, wider network.
+
+    Every weight from a new channel to an old one is zero, all others that are new stay
+    as initialised. Where only the inner channels of cells are new (`bottleneck_ratio`,
+    `posterior_ratio`), the network's function stays what it was, and the new channels
+    learn from the first step on.
+
+    Args:
+        narrow: nested dicts of arrays; kernels end in (inputs, outputs).
+        fresh: the same structure; the channels of kernels and biases, their last axes,
+            may be more.
+
+    Returns:
+        Arrays of the shapes and dtypes of `fresh`.
+
+    Raises:
+        InputError: another structure, or a shape that differs in another way.
+    """
+
+    def place(path, new, old):
+        name = getattr(path[-1], "key", "")
+        free = {"kernel": 2, "bias": 1}.get(name, 0)  # channels: the last axes
+        fixed = old.ndim - free
+        fits = (
+            old.ndim == new.ndim
+            and old.shape[:fixed] == new.shape[:fixed]
+            and all(a <= b for a, b in zip(old.shape, new.shape, strict=True))
+        )
+        if not fits:
+            raise InputError(
+                f"config.init_from: parameter {jax.tree_util.keystr(path)} has shape"
+                f" {old.shape}, config.model expects {new.shape} or less; take weights"
+                " of the same or of a narrower network"
+            )
+        if name == "kernel":  # new inputs, old outputs
+            new = new.at[..., old.shape[-2] :, : old.shape[-1]].set(0)
+        corner = tuple(slice(size) for size in old.shape)
+        return new.at[corner].set(old.astype(new.dtype))
+
+    if jax.tree.structure(narrow) != jax.tree.structure(fresh):
+        raise InputError(
+            "config.init_from: the weights belong to another network than config.model;"
+            " take the model section of the config in their header"
+        )
+    return jax.tree_util.tree_map_with_path(
+        place, fresh, jax.tree.map(jnp.array, narrow)
+    )
+
+
+def _initial(recipe: Recipe, root: jax.Array) -> TrainState:
     params = recipe.init(jax.random.fold_in(root, _INIT))
     step_key = jax.random.fold_in(root, _STEP)
     return TrainState(
         params=params,
         ema=jax.tree.map(lambda p: p.astype(jnp.float32), params),
-        opt_state=optimizer.init(params),
+        opt_state=recipe.optimizer(recipe.config).init(params),
         step=jnp.zeros((), jnp.int32),
         skipped=jnp.zeros((), jnp.int32),
         key=jax.random.key_data(step_key),
@@ -126,33 +163,21 @@ def _places(plan: TrainState) -> TrainState:
     return jax.tree.map(lambda leaf: leaf.sharding, plan)
 
 
-def evaluation_key(seed: int) -> jax.Array:
-    """The same key at every evaluation of a run."""
-    return jax.random.fold_in(jax.random.key(seed), _EVAL)
-
-
 def make_train_step(
-    recipe: Recipe,
-    optimizer: optax.GradientTransformation,
-    *,
-    ema_decay: float,
-    skip_gradient_norm: float,
-    plan: TrainState,
+    recipe: Recipe, plan: TrainState
 ) -> Callable[[TrainState, Any, Any], tuple[TrainState, dict[str, jax.Array]]]:
     """Compile-once (state, batch, frozen) -> (state, metrics); donates the state.
 
-    An update whose gradient has a norm >= `skip_gradient_norm`, or whose gradient or
-    loss is not finite, is skipped: parameters, EMA and optimiser state stay as they
-    were. The optimiser's own count, and with it the learning-rate schedule, does not
-    advance then, nor does the step that `recipe.loss` is told. So does the JAX
-    version of Efficient-VDVAE; in its PyTorch version and in VDVAE both advance.
-    `state.step` and the noise key always advance.
-
-    Args:
-        recipe, optimizer, plan: see above.
-        ema_decay: ema <- ema_decay * ema + (1 - ema_decay) * params.
-        skip_gradient_norm: threshold, may be inf.
+    The average is ema <- ema_decay * ema + (1 - ema_decay) * params. An update whose
+    gradient has a norm >= `skip_gradient_norm`, or whose gradient or loss is not
+    finite, is skipped: parameters, EMA and optimiser state stay as they were. The
+    optimiser's own count, and with it the learning-rate schedule, does not advance
+    then, nor does the step that `recipe.loss` is told. So does the JAX version of
+    Efficient-VDVAE; in its PyTorch version and in VDVAE both advance. `state.step` and
+    the noise key always advance.
     """
+    optimizer, decay = recipe.optimizer(recipe.config), recipe.config.ema_decay
+    limit = recipe.config.skip_gradient_norm
 
     def train_step(state: TrainState, batch, frozen):
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
@@ -161,24 +186,22 @@ def make_train_step(
             state.params, batch, key, updates_done, frozen
         )
         norm = optax.tree.norm(gradient)
-        good = jnp.isfinite(loss) & jnp.isfinite(norm) & (norm < skip_gradient_norm)
+        good = jnp.isfinite(loss) & jnp.isfinite(norm) & (norm < limit)
         updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         ema = jax.tree.map(
-            lambda e, p: ema_decay * e + (1 - ema_decay) * p.astype(jnp.float32),
+            lambda e, p: decay * e + (1 - decay) * p.astype(jnp.float32),
             state.ema,
             params,
         )
         skipped = state.skipped + jnp.where(good, 0, 1)
-        keep = partial(jax.tree.map, lambda new, old: jnp.where(good, new, old))
-        after = TrainState(
-            params=keep(params, state.params),
-            ema=keep(ema, state.ema),
-            opt_state=keep(opt_state, state.opt_state),
-            step=state.step + 1,
-            skipped=skipped,
-            key=state.key,
+        params, ema, opt_state = jax.tree.map(
+            lambda new, old: jnp.where(good, new, old),
+            (params, ema, opt_state),
+            (state.params, state.ema, state.opt_state),
         )
+        step = state.step + 1
+        after = TrainState(params, ema, opt_state, step, skipped, state.key)
         metrics = dict(metrics, loss=loss, gradient_norm=norm)
         return after, dict(metrics, skipped_updates=skipped, applied=good)
 

@@ -3,17 +3,11 @@
 from dataclasses import dataclass
 
 import jax
-import optax
 
 from jaxrestore.priors.hvae.base import Elbo
 from jaxrestore.priors.hvae.vae import VAE, VAEConfig
 from jaxrestore.settings import number, sequence, setting
-from jaxrestore.training.hvae import (
-    ClippedCosine,
-    HierarchicalVAERecipe,
-    mean_psnr,
-    warmed_up_cosine,
-)
+from jaxrestore.training.hvae import HierarchicalVAERecipe
 
 
 @dataclass(frozen=True)
@@ -39,38 +33,17 @@ class VAERecipe(HierarchicalVAERecipe):
     (Gonzalez et al. 2022). The loss is a bound on log p(x) for any encoder.
     """
 
-    prior, Model, Loss, Optimizer = VAE, VAEConfig, VAELoss, ClippedCosine
+    prior, Model, Loss = VAE, VAEConfig, VAELoss
 
-    def optimizer(self, config) -> optax.GradientTransformation:
-        """Adam after clipping of the norm, with `warmed_up_cosine`."""
-        return optax.chain(
-            optax.clip_by_global_norm(config.optimizer.clip_norm),
-            optax.adam(warmed_up_cosine(config)),
-        )
-
-    def loss(self, params, batch, key, step, frozen=None):
-        metrics = self._scores(params, batch["image"], key)
-        return metrics["nats_per_dim"], metrics
-
-    def evaluate(self, params, batch, key, frozen=None):
-        """The bound's terms, and PSNR of reconstructions at several noise levels."""
-        images, prior = batch["image"], VAE(params, self.model)
-        metrics = self._scores(params, images, key)
-        for level in self.config.loss.eval_noise_levels:
-            noisy = images + level / 255 * jax.random.normal(key, images.shape)
-            rebuilt = jax.vmap(lambda image: prior.reconstruct(image, 1.0).mean)(noisy)
-            metrics[f"psnr_noise_{level:g}"] = mean_psnr(images, rebuilt)
-        return metrics
-
-    def _scores(self, params, images, key) -> dict[str, jax.Array]:
+    def _elbo(self, params, images, key, model) -> Elbo:
         noise_key, latent_key = jax.random.split(key)
         noise = jax.random.normal(noise_key, images.shape)
         seen = images + self.config.loss.noise_std * noise
         keys = jax.random.split(latent_key, len(images))
-        terms: Elbo = jax.vmap(VAE(params, self.model).elbo)(images, keys, seen)
-        return {
+        return jax.vmap(VAE(params, model).elbo)(images, keys, seen)
+
+    def _named(self, terms, pixels):
+        return super()._named(terms, pixels) | {
             "nats_per_dim": terms.nats_per_dim.mean(),
-            "bits_per_dim": terms.bits_per_dim.mean(),
-            "kl": terms.kl.sum(1).mean() / images[0].size,
             "decoder_std": terms.decoder.std.mean(),
         }

@@ -12,7 +12,6 @@ from jaxrestore.settings import number, setting
 from jaxrestore.training.hvae import (
     ClippedCosine,
     HierarchicalVAERecipe,
-    mean_psnr,
     warmed_up_cosine,
 )
 
@@ -40,35 +39,16 @@ class VDVAERecipe(HierarchicalVAERecipe):
     def optimizer(self, config) -> optax.GradientTransformation:
         """AdamW with the released betas (0.9, 0.9), after clipping of the norm."""
         settings = config.optimizer
+        schedule, decay = warmed_up_cosine(config), settings.weight_decay
         return optax.chain(
             optax.clip_by_global_norm(settings.clip_norm),
-            optax.adamw(
-                warmed_up_cosine(config),
-                b1=0.9,
-                b2=0.9,
-                weight_decay=settings.weight_decay,
-            ),
+            optax.adamw(schedule, b1=0.9, b2=0.9, weight_decay=decay),
         )
 
-    def loss(self, params, batch, key, step, frozen=None):
-        metrics = self._scores(params, batch, key, self.training_model)
-        return metrics["nats_per_dim"], metrics
-
-    def evaluate(self, params, batch, key, frozen=None):
-        """The bound's terms, and PSNR of reconstructions (tau = 1)."""
-        images, prior = batch["image"], VDVAE(params, self.model)
-        rebuilt = jax.vmap(lambda image: prior.reconstruct(image, 1.0).mean)(images)
-        scores = self._scores(params, batch, key, self.model)
-        return scores | {"psnr": mean_psnr(images, rebuilt)}
-
-    def _scores(self, params, batch, key, model) -> dict[str, jax.Array]:
-        images = batch["image"]
+    def _elbo(self, params, images, key, model) -> Elbo:
         keys = jax.random.split(key, len(images))
-        terms: Elbo = jax.vmap(VDVAE(params, model).elbo)(images, keys)
-        nats, kl = terms.nats_per_dim.mean(), terms.kl.sum(1).mean() / images[0].size
-        return {
-            "nats_per_dim": nats,
-            "bits_per_dim": terms.bits_per_dim.mean(),
-            "distortion": nats - kl,
-            "kl": kl,
-        }
+        return jax.vmap(VDVAE(params, model).elbo)(images, keys)
+
+    def _named(self, terms, pixels):
+        scores, nats = super()._named(terms, pixels), terms.nats_per_dim.mean()
+        return scores | {"nats_per_dim": nats, "distortion": nats - scores["kl"]}

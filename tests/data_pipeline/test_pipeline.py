@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from jaxrestore.data.config import DataConfig
-from jaxrestore.data.patches import RandomPatch
-from jaxrestore.data.pipeline import training_batches, validation_batches
+from jaxrestore.data.pipeline import (
+    RandomPatch,
+    training_batches,
+    validation_batches,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -117,9 +120,7 @@ def test_processes_share_the_batches(data, count):
     source = Source()
     whole = take(training_batches({"image": source}, data, 8, seed=1), 3)
     streams = [
-        training_batches(
-            {"image": source}, data, 8, seed=1, process_index=i, process_count=count
-        )
+        training_batches({"image": source}, data, 8, seed=1, process=(i, count))
         for i in range(count)
     ]
     parts = [take(stream, 3) for stream in streams]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jaxrestore.data.config import DataConfig
 from jaxrestore.data.sources import ImageFolder, TfdsImages
 from jaxrestore.errors import InputError
 
@@ -11,8 +12,12 @@ RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (20, 24, 3), dtype=np.uint8)
 
 
-def only_image(folder, scales=(1,), patch_size=8, cache=True):
-    return ImageFolder(str(folder), patch_size, scales, cache)[0]
+def data(**settings):
+    return DataConfig(**({"patch_size": 8, "scales": (1,)} | settings))
+
+
+def only_image(folder, **settings):
+    return ImageFolder(str(folder), data(**settings))[0]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA", "P", "1", "CMYK"])
@@ -48,15 +53,15 @@ def test_folder_is_searched_in_order(tmp_path):
     for i, name in enumerate(["b/z.png", "a.JPEG", "c.webp", "._a.png"]):
         Image.new("RGB", (8 + i, 8)).save(tmp_path / name)
     (tmp_path / "notes.txt").write_text("no image")
-    source = ImageFolder(str(tmp_path), 8, (1,))
+    source = ImageFolder(str(tmp_path), data())
     names = [path.relative_to(tmp_path).as_posix() for path in source.files]
     assert names == ["a.JPEG", "b/z.png", "c.webp"]
-    same = ImageFolder(str(tmp_path), 8, (1,), cache=False)
+    same = ImageFolder(str(tmp_path), data(cache=False))
     before = source.content_hash()
     assert same.content_hash() == before
     np.testing.assert_array_equal(source[1][0], same[1][0])
     (tmp_path / "c.webp").unlink()
-    assert ImageFolder(str(tmp_path), 8, (1,)).content_hash() != before
+    assert ImageFolder(str(tmp_path), data()).content_hash() != before
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\x89PNG\r\n\x1a\n", "truncated"])
@@ -84,9 +89,9 @@ def test_small_image_is_named(tmp_path):
 
 def test_folder_without_images(tmp_path):
     with pytest.raises(InputError, match="holds no images"):
-        ImageFolder(str(tmp_path), 8, (1,))
+        ImageFolder(str(tmp_path), data())
     with pytest.raises(InputError, match="does not exist"):
-        ImageFolder(str(tmp_path / "none"), 8, (1,))
+        ImageFolder(str(tmp_path / "none"), data())
 
 
 def test_tfds_source(monkeypatch):
@@ -99,7 +104,7 @@ def test_tfds_source(monkeypatch):
         return examples
 
     monkeypatch.setattr(tfds, "data_source", data_source)
-    source = TfdsImages("set/variant:train[:3]", 8, (1, 2))
+    source = TfdsImages("set/variant:train[:3]", data(scales=(1, 2)))
     assert calls == [("set/variant", "train[:3]", None)] and len(source) == 3
     np.testing.assert_array_equal(source[0][0], RGB)
     np.testing.assert_array_equal(source[1][0][..., 2], RGB[..., 0])
@@ -114,7 +119,7 @@ def test_other_pixels_of_a_tfds_set(monkeypatch):
     for last in (RGB, RGB, RGB ^ 1):
         examples = [{"image": RGB}] * 5 + [{"image": last}]
         monkeypatch.setattr(tfds, "data_source", lambda *_, e=examples, **__: e)
-        hashes.append(TfdsImages("set:train", 8, (1,)).content_hash())
+        hashes.append(TfdsImages("set:train", data()).content_hash())
     assert hashes[0] == hashes[1] != hashes[2]
 
 
@@ -122,4 +127,4 @@ def test_other_pixels_of_a_tfds_set(monkeypatch):
 def test_wrong_tfds_name(name, tmp_path):
     pytest.importorskip("tensorflow_datasets")
     with pytest.raises(InputError, match=name):
-        TfdsImages(name, 8, (1,), str(tmp_path))
+        TfdsImages(name, data(tfds_dir=str(tmp_path)))

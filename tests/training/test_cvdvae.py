@@ -14,10 +14,9 @@ from jaxrestore.data.sources import open_sources
 from jaxrestore.errors import InputError
 from jaxrestore.priors import VDVAE, load_prior, read_metadata, save_prior
 from jaxrestore.training import loop
+from jaxrestore.training.cvdvae import CVDVAERecipe, Plateau
 from jaxrestore.training.export import export
 from jaxrestore.training.loop import Trainer
-from jaxrestore.training.plateau import Plateau
-from jaxrestore.training.recipe import create_recipe
 from jaxrestore.training.stopping import StopRequest
 from tests.priors.random_weights import random_prior
 from tests.training import tiny
@@ -60,7 +59,7 @@ def test_it_learns_and_the_prior_is_frozen(make, tiny_prior, tmp_path):
 
 def test_a_gradient_of_the_prior_is_never_asked_for(make):
     config = make()
-    recipe = create_recipe(config)
+    recipe = CVDVAERecipe(config)
     params = jax.eval_shape(recipe.init, jax.random.key(0))
     gradient = jax.eval_shape(
         jax.grad(lambda p, b, f: recipe.loss(p, b, jax.random.key(0), 0, f)[0]),
@@ -151,7 +150,7 @@ def test_a_resumed_run_decides_alike(make, tmp_path, monkeypatch):
 )
 def test_mistakes(make, settings, message):
     with pytest.raises(InputError, match=message):
-        create_recipe(make(**settings))
+        CVDVAERecipe(make(**settings))
 
 
 def test_the_command_line_in_one_line(image_folder, tmp_path, capsys):

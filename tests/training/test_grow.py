@@ -6,7 +6,7 @@ import pytest
 
 from jaxrestore.errors import InputError
 from jaxrestore.priors import PatchVDVAE, PatchVDVAEConfig
-from jaxrestore.training.grow import grow
+from jaxrestore.training.state import grow
 
 
 def test_grown_network_computes_the_same():

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from jaxrestore.errors import InputError
-from jaxrestore.training import loop, notices
+from jaxrestore.training import loop, progress
 from jaxrestore.training.hvae import warmed_up_cosine
 from jaxrestore.training.loop import Trainer
 from tests.training import tiny
@@ -206,7 +206,7 @@ def test_what_takes_long_is_announced(
     config = make_config(total_steps=2, **{"data.val": str(image_folder)})
     run(config, tmp_path / "quick")
     assert "..." not in capsys.readouterr().err
-    monkeypatch.setattr(notices, "_PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "_PATIENCE", 0.0)
     run(config, tmp_path / "slow")
     said = capsys.readouterr().err
     parts = ("reading the images", "compiling the training step", "evaluating")

@@ -14,8 +14,7 @@ from jaxrestore.priors import (
     read_metadata,
 )
 from jaxrestore.priors.hvae.patch_config import published, thesis
-from jaxrestore.training.losses import balanced_kl, kl_weight
-from jaxrestore.training.patch_vdvae import PatchVDVAERecipe
+from jaxrestore.training.patch_vdvae import PatchVDVAERecipe, balanced_kl, kl_weight
 from tests.training import tiny
 
 

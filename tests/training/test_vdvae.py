@@ -14,16 +14,13 @@ from jaxrestore.errors import InputError
 from jaxrestore.priors import VDVAEConfig, load_prior, read_metadata
 from jaxrestore.priors.hvae.vdvae_config import PUBLISHED
 from jaxrestore.training.config import train_config
-from jaxrestore.training.recipe import create_recipe
 from jaxrestore.training.vdvae import VDVAERecipe
 from tests.training import tiny
 
 
 @pytest.fixture(scope="module")
 def recipe():
-    recipe = create_recipe(tiny.make("vdvae", {}))
-    assert isinstance(recipe, VDVAERecipe)
-    return recipe
+    return VDVAERecipe(tiny.make("vdvae", {}))
 
 
 def _key(seed):
