@@ -19,9 +19,9 @@ from jaxrestore.priors.hvae.rules import (
     PriorSample,
 )
 from jaxrestore.priors.hvae.stages import apply
-from jaxrestore.priors.hvae.vdvae import VDVAE, decoder_block
+from jaxrestore.priors.hvae.vdvae import VDVAE, layers
 from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
-from jaxrestore.priors.hvae.walk import Run, per_group, split, top_down
+from jaxrestore.priors.hvae.walk import Run, nothing, per_group, split, top_down
 
 
 @jax.tree_util.register_dataclass
@@ -91,7 +91,7 @@ class LowResEncoder:
         below, above = split(prior.runs(None, shape), k)
         own = self._own(below, features)
         given = [_run(run, *mine) for run, mine in zip(below, own, strict=True)]
-        walk = partial(top_down, collect=_nothing, unroll=prior.config.unroll)
+        walk = partial(top_down, collect=nothing, unroll=prior.config.unroll)
         rule: LatentRule = PosteriorSample(key, temperature)
         drawn = PriorSample(key, jnp.asarray(prior_temperature, jnp.float32))
         if groups is not None:
@@ -162,11 +162,10 @@ class LowResEncoder:
 
     def _own(self, path: list[Run], features) -> list[tuple[dict, Callable]]:
         """Parameters and function (params, h) -> q(z_l | z_<l, y) of each run."""
-        small = self.config.small
-        stages = small.decoder_stages[: len(path)]
-        result = []
-        for i, (run, stage) in enumerate(zip(path, stages, strict=True)):
-            block, skip = decoder_block(small, stage), features[stage.resolution]
+        table, result = layers(self.config.small), []
+        for i, run in enumerate(path):
+            block = table[f"top_down/stage_{i}/blocks"].module
+            skip = features[run.latent_shape[0]]
             params = _first(run.count, self.params["posterior"][f"stage_{i}"])
             result.append((params, partial(_posterior, block, skip)))
         return result
@@ -279,7 +278,3 @@ def _posterior(block, skip, params: dict, h: jax.Array) -> Gaussian:
 
 def _divergence(z, prior, posterior: Any) -> jax.Array:
     return posterior.student.kl_from(posterior.teacher)
-
-
-def _nothing(z, prior, posterior):
-    return ()

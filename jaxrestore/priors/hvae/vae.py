@@ -9,10 +9,11 @@ import jax.numpy as jnp
 
 from jaxrestore.errors import InputError
 from jaxrestore.nets.vae_blocks import Decoder, Encoder
+from jaxrestore.parameters import unflatten
 from jaxrestore.priors.config import NetworkConfig, channels, sizes
 from jaxrestore.priors.hvae.base import HierarchicalVAE
 from jaxrestore.priors.hvae.gaussian import Gaussian, from_raw
-from jaxrestore.priors.hvae.stages import apply, init
+from jaxrestore.priors.hvae.stages import Layer, apply, init
 from jaxrestore.priors.hvae.walk import Run
 from jaxrestore.settings import count, number, static
 
@@ -66,17 +67,14 @@ class VAE(HierarchicalVAE):
 
     @staticmethod
     def init_params(config: VAEConfig, key: jax.Array) -> dict:
-        size, channels = config.image_size, config.image_channels
-        first, second = jax.random.split(key)
-        image, latent = (size, size, channels), (1, 1, config.latent_dim)
-        log_std = jnp.full((), math.log(config.initial_std), jnp.float32)
-        return {
-            "bottom_up": init(_encoder(config), first, jnp.zeros(image)),
-            "top_down": {
-                "decoder": init(_decoder(config), second, jnp.zeros(latent)),
-                "log_std": log_std,
-            },
+        image = (config.image_size, config.image_size, config.image_channels)
+        layers = {
+            "bottom_up": Layer(_encoder(config), [image]),
+            "top_down/decoder": Layer(_decoder(config), [config.latent_dim]),
         }
+        log_std = jnp.full((), math.log(config.initial_std), jnp.float32)
+        params = init(layers, jax.random.split(key))
+        return unflatten(params | {"top_down/log_std": log_std})
 
     def _inputs(self, image, encoder_noise):
         return jnp.clip(image, 0.0, 1.0)
