@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from jaxrestore.data.files import atomic_path
 from jaxrestore.errors import InputError
 
 # Nested dicts to one level, names joined by '/', and back.
-flatten = partial(flatten_dict, sep="/")
-unflatten = partial(unflatten_dict, sep="/")
+flatten: Callable[[dict], dict[str, Any]] = partial(flatten_dict, sep="/")
+unflatten: Callable[[dict], dict[str, Any]] = partial(unflatten_dict, sep="/")
 
 
 def params_sha256(prior: Any) -> str:

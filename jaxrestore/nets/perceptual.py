@@ -5,7 +5,7 @@ SqueezeNet 1.1 (Iandola et al. 2016), up to their last feature map, as torchvisi
 numbers their layers: layer i of ours carries the weights of its ``features.i``.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -88,7 +88,7 @@ STACKS: dict[str, tuple[Layer, ...]] = {
 
 def tap_channels(name: str) -> tuple[int, ...]:
     """Channels of the feature maps of a stack, in order."""
-    specs = [layer.spec for layer in STACKS[name] if layer.tap]
+    specs: list[Any] = [layer.spec for layer in STACKS[name] if layer.tap]
     return tuple(2 * s.expand if isinstance(s, Fire) else s.features for s in specs)
 
 
@@ -139,5 +139,5 @@ class _Fire(nn.Module):
 def _max_pool(x: jax.Array, size: int, ceil: bool) -> jax.Array:
     """Maximum over size x size windows every second pixel, (H, W, C)."""
     extra = [(-(side - size)) % 2 if ceil else 0 for side in x.shape[:2]]
-    padding = [(0, more) for more in extra]
+    padding: Any = [(0, more) for more in extra]
     return nn.max_pool(x, (size, size), (2, 2), padding)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from jaxrestore.errors import InputError
-from jaxrestore.operators import Downsample
 from jaxrestore.parameters import params_sha256
 from jaxrestore.priors import (
     VDVAE,

@@ -27,7 +27,7 @@ class Layer(NamedTuple):
     count: int | None = None
 
 
-def init(layers: Mapping[str, Layer], keys: jax.Array) -> dict[str, dict]:
+def init(layers: Mapping[str, Layer], keys: jax.Array) -> dict[str, Any]:
     """Fresh parameters of a table of layers by their path, each from its key."""
     pairs = zip(layers.items(), keys, strict=False)
     return {path: _init(layer, key) for (path, layer), key in pairs}
