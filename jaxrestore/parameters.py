@@ -2,41 +2,24 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from jaxrestore.data.files import atomic_path
 from jaxrestore.errors import InputError
 
-
-def flatten(params: dict, prefix: str = "") -> dict[str, Any]:
-    """Nested dicts to one level, names joined by '/'."""
-    flat = {}
-    for name, value in params.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{name}/")
-        else:
-            flat[prefix + name] = value
-    return flat
-
-
-def unflatten(flat: dict[str, Any]) -> dict:
-    """Inverse of :func:`flatten`."""
-    params: dict = {}
-    for name, value in flat.items():
-        *parents, last = name.split("/")
-        node = params
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[last] = value
-    return params
+# Nested dicts to one level, names joined by '/', and back.
+flatten: Callable[[dict], dict[str, Any]] = partial(flatten_dict, sep="/")
+unflatten: Callable[[dict], dict[str, Any]] = partial(unflatten_dict, sep="/")
 
 
 def params_sha256(prior: Any) -> str:

@@ -4,13 +4,12 @@ from types import ModuleType
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.convert import patch_vdvae, vdvae
-from jaxrestore.convert.tensors import Arrays, plain_names, read, write
+from jaxrestore.convert.tensors import Arrays, plain_names, prior_from, write
 from jaxrestore.errors import InputError
-from jaxrestore.parameters import flatten, shapes_of, unflatten
+from jaxrestore.parameters import flatten
 from jaxrestore.priors.registry import ARCHITECTURES
 
 # name, which is also the architecture's -> module with tensors, without_buffers, infer,
@@ -41,13 +40,14 @@ def from_state_dict(arrays: Arrays, format: str, config: Any = None) -> Any:
         InputError: a tensor is missing, left over, of another shape or no finite real
             numbers, or the config cannot be inferred.
     """
-    module = _module(format)
+    if format not in FORMATS:
+        raise InputError(f"format={format!r}: expected one of {', '.join(FORMATS)}")
+    module = FORMATS[format]
     arrays = plain_names(arrays)
     config = _config(format, module, arrays, config)
     arrays = module.without_buffers(arrays, config)
     kind = ARCHITECTURES[format][0]
-    leaves = read(list(module.tensors(config)), arrays, shapes_of(kind, config))
-    return kind(jax.tree.map(jnp.asarray, unflatten(leaves)), config)
+    return prior_from(module.tensors(config), arrays, kind, config)
 
 
 def to_state_dict(prior: Any) -> dict[str, np.ndarray]:
@@ -79,12 +79,6 @@ def to_state_dict(prior: Any) -> dict[str, np.ndarray]:
 def format_of(prior: Any) -> str:
     """The name in `FORMATS` of a prior's format."""
     return next(n for n, (kind, _) in ARCHITECTURES.items() if kind is type(prior))
-
-
-def _module(format: str) -> ModuleType:
-    if format not in FORMATS:
-        raise InputError(f"format={format!r}: expected one of {', '.join(FORMATS)}")
-    return FORMATS[format]
 
 
 def _config(format: str, module: ModuleType, arrays: Arrays, config: Any) -> Any:

@@ -3,24 +3,21 @@
 import re
 from collections.abc import Iterator
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.convert.tensors import (
     CHANNELS,
     KERNEL,
-    VECTOR,
     Arrays,
     Shapes,
     Tensor,
+    affine,
     plain_names,
-    read,
+    prior_from,
 )
 from jaxrestore.errors import InputError
 from jaxrestore.metrics.lpips import LPIPS, check_network
 from jaxrestore.nets.perceptual import STACKS, Fire, Pool, tap_channels
-from jaxrestore.parameters import shapes_of, unflatten
 
 # Of the classifiers' last layers, and of what a whole lpips model repeats or fixes.
 _UNUSED = ("classifier.", "lins.", "scaling_layer.")
@@ -32,16 +29,12 @@ def tensors(network: str) -> Iterator[Tensor]:
         if isinstance(spec, Fire):
             for part in ("squeeze", "expand1x1", "expand3x3"):
                 path = f"stack/features_{index}/{part}"
-                yield from _convolution(f"features.{index}.{part}", path)
+                yield from affine(f"features.{index}.{part}", path, KERNEL)
         elif not isinstance(spec, Pool):
-            yield from _convolution(f"features.{index}", f"stack/features_{index}")
+            path = f"stack/features_{index}"
+            yield from affine(f"features.{index}", path, KERNEL)
     for i in range(len(tap_channels(network))):
         yield Tensor(f"lin{i}.model.1.weight", f"heads/{i}", CHANNELS)
-
-
-def _convolution(name: str, path: str) -> Iterator[Tensor]:
-    yield Tensor(f"{name}.weight", f"{path}/kernel", KERNEL)
-    yield Tensor(f"{name}.bias", f"{path}/bias", VECTOR)
 
 
 def from_state_dicts(
@@ -67,8 +60,7 @@ def from_state_dicts(
             "--heads is missing: the source holds a classifier alone; expected also "
             f"the file lpips/weights/v0.1/{network}.pth of the lpips package"
         )
-    leaves = read(list(tensors(network)), arrays, shapes_of(LPIPS, network))
-    return LPIPS(jax.tree.map(jnp.asarray, unflatten(leaves)), network)
+    return prior_from(tensors(network), arrays, LPIPS, network)
 
 
 def infer(shapes: Shapes) -> str:

@@ -89,24 +89,21 @@ def infer(shapes: Shapes) -> PatchVDVAEConfig | None:
     try:
         cell = [shapes[f"{name}.residual_block.0.convs.1.weight"] for name in up]
         posterior = shapes[f"{entries[-1]}.posterior_net.0.convs.1.weight"]
+        groups = [
+            _last(shapes, rf"top_down\.levels_down\.{level}\.(\d+)\.")
+            for level in range(levels)
+        ]
+        cells = [_last(shapes, rf"{re.escape(n)}\.residual_block\.(\d+)\.") for n in up]
+        kernels = [shapes[f"{n}.residual_block.0.convs.3.weight"] for n in up]
+        latents = [shapes[f"{name}.z_projection.weight"] for name in entries]
         return PatchVDVAEConfig(
             strides=(1, *(shapes[f"{n}.pool.ops.0.weight"][-1] for n in up[1:])),
-            groups=tuple(
-                2 + _last(shapes, rf"top_down\.levels_down\.{level}\.(\d+)\.")
-                for level in range(levels)
-            ),
-            cells=tuple(
-                1 + _last(shapes, rf"{re.escape(name)}\.residual_block\.(\d+)\.")
-                for name in up
-            ),
-            top_down_filters=tuple(
-                shapes[f"{name}.z_projection.weight"][0] for name in entries
-            ),
+            groups=tuple(2 + last for last in groups),
+            cells=tuple(1 + last for last in cells),
+            top_down_filters=tuple(shape[0] for shape in latents),
             bottom_up_filters=tuple(shape[1] for shape in cell),
-            kernel_sizes=tuple(
-                shapes[f"{name}.residual_block.0.convs.3.weight"][-1] for name in up
-            ),
-            latent_channels=shapes[f"{entries[0]}.z_projection.weight"][1],
+            kernel_sizes=tuple(shape[-1] for shape in kernels),
+            latent_channels=latents[0][1],
             skip_filters=shapes[f"{up[0]}.skip_projection.weight"][0],
             bottleneck_ratio=cell[0][0] / cell[0][1],
             posterior_ratio=posterior[0] / posterior[1],

@@ -4,14 +4,16 @@ A format is a list of :class:`Tensor`; reading and writing a checkpoint are two 
 over it, so that one is the inverse of the other, bit for bit.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.errors import InputError
-from jaxrestore.parameters import real
+from jaxrestore.parameters import real, shapes_of, unflatten
 
 Arrays = Mapping[str, np.ndarray]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -74,17 +76,28 @@ class Tensor:
 
 def dense(name: str, path: str, index: int | None = None, side=1) -> Iterator[Tensor]:
     """A 1x1 convolution, or one whose stride is the side of its kernel."""
-    yield Tensor(f"{name}.weight", f"{path}/kernel", blocks(side), index)
+    return affine(name, path, blocks(side), index)
+
+
+def affine(
+    name: str, path: str, layout: Layout, index: int | None = None
+) -> Iterator[Tensor]:
+    """A kernel of some layout and its bias."""
+    yield Tensor(f"{name}.weight", f"{path}/kernel", layout, index)
     yield Tensor(f"{name}.bias", f"{path}/bias", VECTOR, index)
 
 
 def convolution(name: str, path: str, index: int | None, side: int) -> Iterator[Tensor]:
     """A `nets.layers.Convolution`, which holds 1x1 kernels as matrices."""
     if side == 1:
-        yield from dense(name, f"{path}/pointwise", index)
-    else:
-        yield Tensor(f"{name}.weight", f"{path}/kernel", KERNEL, index)
-        yield Tensor(f"{name}.bias", f"{path}/bias", VECTOR, index)
+        return dense(name, f"{path}/pointwise", index)
+    return affine(name, path, KERNEL, index)
+
+
+def prior_from(table: Iterable[Tensor], arrays: Arrays, kind: Any, config: Any) -> Any:
+    """The instance of a kind that a checkpoint's tensors make, errors as `read`."""
+    leaves = read(list(table), arrays, shapes_of(kind, config))
+    return kind(jax.tree.map(jnp.asarray, unflatten(leaves)), config)
 
 
 def their_shapes(table: Sequence[Tensor], ours: Shapes) -> dict[str, tuple[int, ...]]:

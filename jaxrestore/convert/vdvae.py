@@ -1,6 +1,7 @@
 """OpenAI's VDVAE ``state_dict``, and the copy of it in PnP-HVAE."""
 
 from collections.abc import Iterator
+from itertools import count
 
 import numpy as np
 
@@ -24,12 +25,10 @@ SECTIONS = ()
 def tensors(config: VDVAEConfig) -> Iterator[Tensor]:
     """The table of a network; see `tensors.Tensor`."""
     yield from convolution("encoder.in_conv", "bottom_up/stem", None, 3)
-    number = 0
+    names = (f"encoder.enc_blocks.{number}" for number in count())
     for i, stage in enumerate(config.encoder_stages):
-        for j in range(stage.count):
-            name = f"encoder.enc_blocks.{number}"
+        for j, name in zip(range(stage.count), names, strict=False):
             yield from _block(name, f"bottom_up/stage_{i}", j, stage.resolution)
-            number += 1
     yield from _top_down(config)
     yield Tensor("decoder.gain", "top_down/head/gain", CHANNELS)
     yield Tensor("decoder.bias", "top_down/head/bias", CHANNELS)
@@ -37,16 +36,14 @@ def tensors(config: VDVAEConfig) -> Iterator[Tensor]:
 
 
 def _top_down(config: VDVAEConfig) -> Iterator[Tensor]:
-    number = 0
+    names = (f"decoder.dec_blocks.{number}" for number in count())
     for i, stage in enumerate(config.decoder_stages):
         side, here = stage.resolution, f"top_down/stage_{i}"
-        for j in range(stage.count):
-            name = f"decoder.dec_blocks.{number}"
+        for j, name in zip(range(stage.count), names, strict=False):
             yield from _block(f"{name}.enc", f"{here}/blocks/enc", j, side)
             yield from _block(f"{name}.prior", f"{here}/blocks/prior_block", j, side)
             yield from _block(f"{name}.resnet", f"{here}/blocks/resnet", j, side)
             yield from dense(f"{name}.z_proj", f"{here}/blocks/z_proj", j)
-            number += 1
         if side <= config.no_bias_above:
             yield Tensor(f"decoder.bias_xs.{i}", f"{here}/bias", MAP)
 
@@ -82,14 +79,12 @@ def infer(shapes: Shapes) -> VDVAEConfig | None:
     The weights of a block do not tell at which side it works, so that only whole
     networks can be recognised.
     """
+    found = [
+        len({name.split(".")[2] for name in shapes if name.startswith(prefix)})
+        for prefix in ("encoder.enc_blocks.", "decoder.dec_blocks.")
+    ]
     for config in PUBLISHED.values():
-        if _counts(config) == tuple(
-            len({name.split(".")[2] for name in shapes if name.startswith(prefix)})
-            for prefix in ("encoder.enc_blocks.", "decoder.dec_blocks.")
-        ):
+        depth = sum(stage.count for stage in config.encoder_stages)
+        if [depth, config.num_groups] == found:
             return config
     return None
-
-
-def _counts(config: VDVAEConfig) -> tuple[int, int]:
-    return sum(stage.count for stage in config.encoder_stages), config.num_groups

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 
 from jaxrestore.errors import InputError
 from jaxrestore.metrics.checks import as_pair
-from jaxrestore.nets.perceptual import STACKS, apply_stack, init_stack, tap_channels
+from jaxrestore.nets.perceptual import STACKS, Stack, tap_channels
 from jaxrestore.parameters import config_in, from_arrays, read_arrays, write_params
 
 _LEAST = 32
@@ -54,7 +54,8 @@ class LPIPS:
             f"{i}": jax.random.uniform(k, (c,), jnp.float32)
             for i, (k, c) in enumerate(zip(keys, channels, strict=True))
         }
-        return cls({"stack": init_stack(network, stack_key), "heads": heads}, network)
+        stack = Stack(network).init(stack_key, jnp.zeros((64, 64, 3), jnp.float32))
+        return cls({"stack": stack["params"], "heads": heads}, network)
 
     def __call__(self, image: ArrayLike, reference: ArrayLike) -> jax.Array:
         """Distance of two images, 0 for equal ones.
@@ -93,7 +94,8 @@ class LPIPS:
     def _features(self, image: jax.Array) -> list[jax.Array]:
         mean, std = jnp.asarray(_MEAN, jnp.float32), jnp.asarray(_STD, jnp.float32)
         x = ((2 * image - 1 - mean) / std).astype(jnp.float32)
-        return [_unit(f) for f in apply_stack(self.network, self.params["stack"], x)]
+        maps: Any = Stack(self.network).apply({"params": self.params["stack"]}, x)
+        return [_unit(features) for features in maps]
 
 
 def _unit(features: jax.Array) -> jax.Array:

@@ -25,12 +25,9 @@ class LocalCritic(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         for i, features in enumerate((*self.widths, 1)):
             shape = (KERNEL, KERNEL, x.shape[-1], features)
-            kernel = self.param(
-                f"kernel_{i}", nn.initializers.he_normal(), shape, jnp.float32
-            )
-            bias = self.param(
-                f"bias_{i}", nn.initializers.zeros, (features,), jnp.float32
-            )
+            start, zeros = nn.initializers.he_normal(), nn.initializers.zeros
+            kernel = self.param(f"kernel_{i}", start, shape, jnp.float32)
+            bias = self.param(f"bias_{i}", zeros, (features,), jnp.float32)
             x = convolve(x, kernel, self.padding) + bias
             if i < len(self.widths):
                 x = nn.relu(x)

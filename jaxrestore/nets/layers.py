@@ -46,10 +46,9 @@ class Pointwise(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        kernel = self.param(
-            "kernel", self.kernel_init, (x.shape[-1], self.features), jnp.float32
-        )
-        bias = self.param("bias", self.bias_init, (self.features,), jnp.float32)
+        shape = (x.shape[-1], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
+        bias = self.param("bias", self.bias_init, shape[1:], jnp.float32)
         return x @ kernel.astype(x.dtype) + bias.astype(x.dtype)
 
 
@@ -147,7 +146,6 @@ class Unpool(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         x = nn.leaky_relu(Pointwise(self.features, name="pointwise")(x), LEAKY_SLOPE)
-        bias = self.param(
-            "scale_bias", nn.initializers.zeros, (self.features,), jnp.float32
-        )
+        zeros, shape = nn.initializers.zeros, (self.features,)
+        bias = self.param("scale_bias", zeros, shape, jnp.float32)
         return upsample_nearest(x, self.stride) + bias.astype(x.dtype)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 
 class Conv(NamedTuple):
@@ -89,12 +88,8 @@ STACKS: dict[str, tuple[Layer, ...]] = {
 
 def tap_channels(name: str) -> tuple[int, ...]:
     """Channels of the feature maps of a stack, in order."""
-    return tuple(_width(layer.spec) for layer in STACKS[name] if layer.tap)
-
-
-def _width(spec: Conv | Pool | Fire) -> int:
-    assert not isinstance(spec, Pool)
-    return spec.features if isinstance(spec, Conv) else 2 * spec.expand
+    specs: list[Any] = [layer.spec for layer in STACKS[name] if layer.tap]
+    return tuple(2 * s.expand if isinstance(s, Fire) else s.features for s in specs)
 
 
 class Stack(nn.Module):
@@ -111,35 +106,22 @@ class Stack(nn.Module):
         for index, spec, tap in STACKS[self.name_of_stack]:
             name = f"features_{index}"
             if isinstance(spec, Conv):
-                x = nn.relu(_Convolution(*spec, name=name)(x))
+                x = nn.relu(_convolution(*spec, name=name)(x))
             elif isinstance(spec, Fire):
                 x = _Fire(*spec, name=name)(x)
             else:
-                x = max_pool(x, spec.size, spec.ceil)
+                x = _max_pool(x, spec.size, spec.ceil)
             if tap:
                 taps.append(x)
         return tuple(taps)
 
 
-class _Convolution(nn.Module):
-    features: int
-    size: int
-    stride: int = 1
-    padding: int = 0
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        shape = (self.size, self.size, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.he_normal(), shape, jnp.float32)
-        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
-        out = lax.conv_general_dilated(
-            x[None],
-            kernel,
-            (self.stride, self.stride),
-            [(self.padding, self.padding)] * 2,
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )
-        return out[0] + bias
+def _convolution(
+    features: int, size: int, stride: int = 1, padding: int = 0, *, name: str
+) -> nn.Conv:
+    start = nn.initializers.he_normal()
+    sides = (size, size)
+    return nn.Conv(features, sides, stride, padding, kernel_init=start, name=name)
 
 
 class _Fire(nn.Module):
@@ -148,30 +130,14 @@ class _Fire(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        x = nn.relu(_Convolution(self.squeeze, 1, name="squeeze")(x))
-        small = _Convolution(self.expand, 1, name="expand1x1")(x)
-        large = _Convolution(self.expand, 3, 1, 1, name="expand3x3")(x)
+        x = nn.relu(_convolution(self.squeeze, 1, name="squeeze")(x))
+        small = _convolution(self.expand, 1, name="expand1x1")(x)
+        large = _convolution(self.expand, 3, 1, 1, name="expand3x3")(x)
         return nn.relu(jnp.concatenate([small, large], -1))
 
 
-def max_pool(x: jax.Array, size: int, ceil: bool) -> jax.Array:
+def _max_pool(x: jax.Array, size: int, ceil: bool) -> jax.Array:
     """Maximum over size x size windows every second pixel, (H, W, C)."""
     extra = [(-(side - size)) % 2 if ceil else 0 for side in x.shape[:2]]
-    return lax.reduce_window(
-        x,
-        -jnp.inf,
-        lax.max,
-        (size, size, 1),
-        (2, 2, 1),
-        [(0, extra[0]), (0, extra[1]), (0, 0)],
-    )
-
-
-def apply_stack(name: str, params: dict, x: jax.Array) -> tuple[jax.Array, ...]:
-    """Feature maps of a normalised image (H, W, 3), see `Stack`."""
-    return Stack(name).apply({"params": params}, x)  # type: ignore[return-value]
-
-
-def init_stack(name: str, key: jax.Array) -> Any:
-    """Random parameters of a stack: nested dicts of arrays."""
-    return Stack(name).init(key, jnp.zeros((64, 64, 3), jnp.float32))["params"]
+    padding: Any = [(0, more) for more in extra]
+    return nn.max_pool(x, (size, size), (2, 2), padding)

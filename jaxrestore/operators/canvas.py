@@ -19,7 +19,7 @@ def fast_fft_size(minimum: int, multiple_of: int = 1) -> int:
             f"minimum={minimum}, multiple_of={multiple_of}; expected numbers >= 1"
         )
     count = -(-minimum // multiple_of)
-    while not _is_smooth(count):
+    while pow(210, count.bit_length(), count):  # 210 = 2 * 3 * 5 * 7
         count += 1
     return count * multiple_of
 
@@ -52,10 +52,3 @@ def _reach(side: int, factor: int) -> tuple[int, int]:
     before = -(-(side - 1 - side // 2) // factor)
     after = -(-max(side // 2 - factor + 1, 0) // factor)
     return before, after
-
-
-def _is_smooth(number: int) -> bool:
-    for prime in (2, 3, 5, 7):
-        while number % prime == 0:
-            number //= prime
-    return number == 1

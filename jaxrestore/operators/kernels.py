@@ -33,7 +33,9 @@ def anisotropic_gaussian(
         )
     if not math.isfinite(angle):
         raise InputError(f"angle={angle}; expected a finite number of radians")
-    rows, columns = _grid(size)
+    height, width = _pair(size)
+    rows, columns = np.ogrid[:height, :width]
+    rows, columns = rows - height // 2, columns - width // 2
     along = columns * math.cos(angle) - rows * math.sin(angle)
     across = columns * math.sin(angle) + rows * math.cos(angle)
     return normalise(np.exp(-0.5 * ((along / stds[0]) ** 2 + (across / stds[1]) ** 2)))
@@ -49,8 +51,7 @@ def bicubic(factor: int) -> np.ndarray:
     Args:
       factor: whole number >= 1; the kernel has a side of about 5 times as much.
     """
-    if not isinstance(factor, int | np.integer) or factor < 1:
-        raise InputError(f"factor={factor!r}; expected a whole number >= 1")
+    check_factor(factor)
     middle = (factor - 1) / 2  # of a block, where Downsample keeps its first pixel
     radius = math.ceil(2 * factor + middle) - 1
     t = np.abs(np.arange(-radius, radius) + middle) / factor
@@ -111,7 +112,7 @@ def load_kernel(path: str | Path) -> np.ndarray:
         `normalise` refuses.
     """
     path = Path(path)
-    readers = {".npy": _read_npy, ".png": _read_png, ".mat": _read_mat}
+    readers = {".npy": np.load, ".png": _read_png, ".mat": _read_mat}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise InputError(
@@ -174,10 +175,10 @@ def _pair(size: Size) -> tuple[int, int]:
     return int(pair[0]), int(pair[1])
 
 
-def _grid(size: Size) -> tuple[np.ndarray, np.ndarray]:
-    height, width = _pair(size)
-    rows, columns = np.mgrid[:height, :width].astype(np.float64)
-    return rows - height // 2, columns - width // 2
+def check_factor(factor: object) -> None:
+    """Refuses what is no factor of a reduction."""
+    if not isinstance(factor, int | np.integer) or factor < 1:
+        raise InputError(f"factor={factor!r}; expected a whole number >= 1")
 
 
 def _trajectory(rng: np.random.Generator, bend: float, steps: int = 2000) -> np.ndarray:
@@ -194,16 +195,10 @@ def _splat(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     image = np.zeros(shape)
     base = np.clip(np.floor(points).astype(int), 0, np.maximum(np.array(shape) - 2, 0))
     fraction = points - base
-    for row in (0, 1):
-        for column in (0, 1):
-            offset = np.array([row, column])
-            weight = np.prod(np.abs(1 - offset - fraction), axis=1)
-            np.add.at(image, tuple((base + offset).T), weight)
+    for offset in np.ndindex(2, 2):
+        weight = np.prod(np.abs(1 - np.array(offset) - fraction), axis=1)
+        np.add.at(image, tuple((base + offset).T), weight)
     return image
-
-
-def _read_npy(path: Path) -> np.ndarray:
-    return np.load(path, allow_pickle=False)
 
 
 def _read_png(path: Path) -> np.ndarray:
@@ -221,10 +216,7 @@ def _read_mat(path: Path) -> np.ndarray:
     arrays = {
         name: value
         for name, value in loadmat(path).items()
-        if not name.startswith("__")
-        and isinstance(value, np.ndarray)
-        and value.dtype.kind in "buif"
-        and value.ndim == 2
+        if np.ndim(value) == 2 and np.asarray(value).dtype.kind in "buif"
     }
     named = [name for name in ("kernel", "k", "psf", "f") if name in arrays]
     if len(arrays) != 1 and not named:

@@ -22,9 +22,6 @@ class Identity(Diagonal):
     def adjoint(self, y):
         return y
 
-    def initial_image(self, y):
-        return y
-
     def unknown_boundary(self, observed_shape, multiple_of=1):
         return self
 
@@ -107,16 +104,14 @@ class Crop(Diagonal):
             )
         return x[top:height, left:width]
 
-    def adjoint(self, y):
-        return jnp.pad(y, self._padding())
-
     def input_shape(self, measurement_shape):
         top, bottom, left, right = self.margins
         height, width, channels = measurement_shape
         return height + top + bottom, width + left + right, channels
 
     def initial_image(self, y):
-        return jnp.pad(y, self._padding(), mode="edge")
+        top, bottom, left, right = self.margins
+        return jnp.pad(y, ((top, bottom), (left, right), (0, 0)), mode="edge")
 
     def visible(self, image, scale=1):
         top, bottom, left, right = (margin * scale for margin in self.margins)
@@ -128,7 +123,3 @@ class Crop(Diagonal):
                 f"margins={self.margins}; expected four numbers >= 0 "
                 "(top, bottom, left, right)"
             )
-
-    def _padding(self):
-        top, bottom, left, right = self.margins
-        return (top, bottom), (left, right), (0, 0)

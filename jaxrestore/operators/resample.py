@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators import kernels
@@ -118,7 +117,7 @@ class Downsample(LinearOperator):
         return on_canvas(self, observed_shape, multiple_of)
 
     def validate(self):
-        _check_factor(self.factor)
+        kernels.check_factor(self.factor)
         Blur(self.kernel).validate()
 
 
@@ -129,8 +128,3 @@ def _centroid(kernel: jax.Array) -> jax.Array:
     columns = jnp.arange(kw) - kw // 2
     moments = jnp.stack([rows @ kernel.sum(1), columns @ kernel.sum(0)])
     return moments / kernel.sum()
-
-
-def _check_factor(factor) -> None:
-    if not isinstance(factor, int | np.integer) or factor < 1:
-        raise InputError(f"factor={factor!r}; expected a whole number >= 1")

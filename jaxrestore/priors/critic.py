@@ -8,9 +8,8 @@ import jax.numpy as jnp
 
 from jaxrestore.errors import InputError
 from jaxrestore.nets.critic import LocalCritic
-from jaxrestore.priors.config import NetworkConfig
-
-BOUNDARIES = ("symmetric", "valid")
+from jaxrestore.priors.config import NetworkConfig, channels, sizes
+from jaxrestore.settings import choice, static
 
 
 @dataclass(frozen=True)
@@ -28,17 +27,9 @@ class CriticConfig(NetworkConfig):
             mirrored at its borders first, so that each pixel counts equally.
     """
 
-    widths: tuple[int, ...] = (16, 32, 32, 64, 64, 64)
-    image_channels: int = 3
-    boundary: str = "symmetric"
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.boundary not in BOUNDARIES:
-            raise InputError(
-                f"model.boundary={self.boundary!r}: expected one of"
-                f" {', '.join(BOUNDARIES)}"
-            )
+    widths: tuple[int, ...] = static((16, 32, 32, 64, 64, 64), sizes)
+    image_channels: int = static(3, channels)
+    boundary: str = static("symmetric", choice("symmetric", "valid"))
 
     @property
     def receptive_field(self) -> int:

@@ -20,34 +20,16 @@ ARCHITECTURES: dict[str, tuple[Any, Any]] = {
     "vdvae": (VDVAE, VDVAEConfig),
 }
 
-# name -> (file in jaxrestore/weights, SHA-256)
-BUNDLED: dict[str, tuple[str, str]] = {
-    "alr-natural": (
-        "alr-natural.safetensors",
-        "06b388eb00cff87f4dc5a233e938147ed9828ae36f0c15baf9b4bb2fcc04a55c",
-    ),
-    "cvdvae-faces64-x2": (
-        "cvdvae-faces64-x2.safetensors",
-        "0585b3266a037e21a777fd20ba579680ffd51914b65e51dd7c5ab6755bb6e587",
-    ),
-    "cvdvae-faces64-x4": (
-        "cvdvae-faces64-x4.safetensors",
-        "6c510cd0f94acf50e98d2347889c3a6fb97c9d9017eab144d6cbd66348ebd714",
-    ),
-    "cvdvae-faces64-x8": (
-        "cvdvae-faces64-x8.safetensors",
-        "b8de346de519992cfbfb416dd4581cfc39b977a0534fabe9912a8a227ead2dc8",
-    ),
-    "patch-vdvae-natural": (
-        "patch-vdvae-natural.safetensors",
-        "91ec0d9f9102229f493063f84e71a5dca3d2a4c7046245bc118af693e0a0328b",
-    ),
-    "vae-faces64": (
-        "vae-faces64.safetensors",
-        "48509f978bdd1476603234124ced8d5b904e3ebd0ac72e6085fd96344b6cd78e",
-    ),
-    "vdvae-faces64": (
-        "vdvae-faces64.safetensors",
-        "ccd6f470aa2d6c6134bc6ecf1f1c5fe56533740ee300c693f7afb91a15e656bc",
-    ),
+# name, also of the file in jaxrestore/weights -> SHA-256
+_SHA256 = """
+06b388eb00cff87f4dc5a233e938147ed9828ae36f0c15baf9b4bb2fcc04a55c alr-natural
+0585b3266a037e21a777fd20ba579680ffd51914b65e51dd7c5ab6755bb6e587 cvdvae-faces64-x2
+6c510cd0f94acf50e98d2347889c3a6fb97c9d9017eab144d6cbd66348ebd714 cvdvae-faces64-x4
+b8de346de519992cfbfb416dd4581cfc39b977a0534fabe9912a8a227ead2dc8 cvdvae-faces64-x8
+91ec0d9f9102229f493063f84e71a5dca3d2a4c7046245bc118af693e0a0328b patch-vdvae-natural
+48509f978bdd1476603234124ced8d5b904e3ebd0ac72e6085fd96344b6cd78e vae-faces64
+ccd6f470aa2d6c6134bc6ecf1f1c5fe56533740ee300c693f7afb91a15e656bc vdvae-faces64
+"""
+BUNDLED: dict[str, str] = {
+    name: digest for digest, name in map(str.split, _SHA256.split("\n")[1:-1])
 }

@@ -46,8 +46,8 @@ def sha256(path: str | Path) -> str:
 def resolve(name_or_path: str | Path) -> tuple[Path, str | None]:
     """File of a bundled name or a path, and the SHA-256 it must have (None: any)."""
     if str(name_or_path) in BUNDLED:
-        filename, digest = BUNDLED[str(name_or_path)]
-        return Path(str(resources.files("jaxrestore") / "weights" / filename)), digest
+        folder = Path(str(resources.files("jaxrestore") / "weights"))
+        return folder / f"{name_or_path}.safetensors", BUNDLED[str(name_or_path)]
     path = Path(name_or_path)
     if not path.is_file():
         raise InputError(

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from jaxrestore.data.files import atomic_path
 
-_ACCENT = "#e8590c"
+ACCENT = "#e8590c"
 _BLUE = "#1c5d99"
 
 
@@ -33,6 +33,11 @@ def chart(
         _plain(ax)
     if title:
         figure.suptitle(title, fontsize=10)
+    save(figure, path)
+
+
+def save(figure: Figure, path: str | os.PathLike) -> None:
+    """Writes a figure as PNG, whole or not at all."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png")
 
@@ -76,11 +81,11 @@ def convergence(
         if np.any(np.asarray(history["residual"]) > 0):
             axes[0].set_yscale("log")
         if tolerance > 0:
-            axes[0].axhline(tolerance, color=_ACCENT, linestyle="--", linewidth=1)
+            axes[0].axhline(tolerance, color=ACCENT, linestyle="--", linewidth=1)
         axes[1].ticklabel_format(
             axis="y", style="sci", scilimits=(-3, 4), useOffset=False
         )
-        axes[2].axhline(1, color=_ACCENT, linestyle="--", linewidth=1)
+        axes[2].axhline(1, color=ACCENT, linestyle="--", linewidth=1)
 
 
 def bars(

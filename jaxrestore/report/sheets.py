@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,9 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from scipy import ndimage
 
-from jaxrestore.data.files import atomic_path
+from jaxrestore.report.charts import ACCENT, save
 
-_ACCENT = "#e8590c"
 _PANEL_INCHES = 3.6
 
 
@@ -44,17 +44,14 @@ def sheet(
     for line, row, label in zip(axes, rows, row_labels, strict=True):
         line[0].set_ylabel(label, fontsize=8, rotation=0, ha="right", va="center")
         for ax in line:
-            ax.set(xticks=[], yticks=[])
-            ax.spines[:].set_visible(False)
+            _bare(ax)
         for ax, image in zip(line, row, strict=False):
-            pixels = np.broadcast_to(np.clip(image, 0, 1), (height, width, 3))
-            ax.imshow(pixels, interpolation="nearest")
+            _show(ax, np.clip(image, 0, 1), "nearest")
     for ax, label in zip(axes[0], column_labels, strict=False):
         ax.set_title(label, fontsize=8)
     if title:
         figure.suptitle(title, fontsize=9)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png")
+    save(figure, path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,12 +100,13 @@ def comparison(path: str | os.PathLike, panels: Sequence[Panel]) -> None:
         whole.set_title(
             f"{panel.title}\n{panel.note}" if notes else panel.title, fontsize=11
         )
-        whole.add_patch(_frame(left - 0.5, top - 0.5, side))
+        corner = (left - 0.5, top - 0.5)
+        style: Any = {"fill": False, "edgecolor": ACCENT, "linewidth": 1.3}
+        whole.add_patch(Rectangle(corner, side, side, **style))
         _show(detail, image[top : top + side, left : left + side], "nearest")
         for spine in detail.spines.values():
-            spine.set(visible=True, color=_ACCENT, linewidth=1.5)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png")
+            spine.set(visible=True, color=ACCENT, linewidth=1.5)
+    save(figure, path)
 
 
 def _enlarged(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -135,15 +133,12 @@ def _detail(image: np.ndarray) -> tuple[int, int, int]:
     return int(row) + margin - side // 2, int(column) + margin - side // 2, side
 
 
-def _frame(left: float, top: float, side: int) -> Rectangle:
-    return Rectangle(
-        (left, top), side, side, fill=False, edgecolor=_ACCENT, linewidth=1.3
-    )
-
-
 def _show(ax: Axes, image: np.ndarray, interpolation: str) -> None:
-    if image.shape[-1] == 1:
-        image = np.repeat(image, 3, -1)
-    ax.imshow(image, interpolation=interpolation, vmin=0, vmax=1)
+    pixels = np.broadcast_to(image, (*image.shape[:2], 3))
+    ax.imshow(pixels, interpolation=interpolation)
+    _bare(ax)
+
+
+def _bare(ax: Axes) -> None:
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)

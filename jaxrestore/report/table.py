@@ -28,10 +28,11 @@ def score_table(records: Sequence[Mapping[str, Any]]) -> str:
         for title, column in columns.items()
         if any(record.get(column[0]) is not None for record in records)
     }
-    rows = [["image", *(title.strip() for title in known)]]
-    rows += [
-        [r["name"], *(_cell(r.get(k), f) for k, f in known.values())] for r in records
-    ]
+    rows = [["image", *map(str.strip, known)]]
+    for record in records:
+        cells = ((record.get(key), form) for key, form in known.values())
+        line = ["-" if v is None else form.format(v) for v, form in cells]
+        rows.append([record["name"], *line])
     if len(records) > 1:
         rows.append(["mean", *(_mean(records, k, f) for k, f in known.values())])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -42,10 +43,6 @@ def score_table(records: Sequence[Mapping[str, Any]]) -> str:
         ).rstrip()
         for row in rows
     )
-
-
-def _cell(value: Any, form: str) -> str:
-    return "-" if value is None else form.format(value)
 
 
 def _mean(records: Sequence[Mapping[str, Any]], key: str, form: str) -> str:

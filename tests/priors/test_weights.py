@@ -113,12 +113,12 @@ def test_weights_of_a_shape_that_would_do(prior, tmp_path):
 
 
 def test_bundled_hash_is_checked(prior, tmp_path, monkeypatch):
-    monkeypatch.setitem(registry.BUNDLED, "bad", ("samples.txt", "0" * 64))
+    monkeypatch.setitem(registry.BUNDLED, "bad", "0" * 64)
     from jaxrestore.priors import weights
 
     monkeypatch.setattr(weights.resources, "files", lambda package: tmp_path)
     (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "samples.txt").write_bytes(b"x")
+    (tmp_path / "weights" / "bad.safetensors").write_bytes(b"x")
     with pytest.raises(InputError, match="SHA-256"):
         load_prior("bad")
 

@@ -18,7 +18,7 @@ from jaxrestore.priors.hvae.rules import (
     PriorSample,
     Tempered,
 )
-from jaxrestore.priors.hvae.walk import Collect, Run, per_group, top_down
+from jaxrestore.priors.hvae.walk import Collect, Run, nothing, per_group, top_down
 
 
 class Elbo(NamedTuple):
@@ -151,7 +151,7 @@ class HierarchicalVAE:
         Arguments as for :meth:`decode`.
         """
         self._check_groups(latents, self.num_groups)
-        return self._walk(Given(tuple(latents)), None, shape, _nothing)[0]
+        return self._walk(Given(tuple(latents)), None, shape, nothing)[0]
 
     def sample(self, key, shape: tuple[int, int], temperature=1.0) -> jax.Array:
         """Draw z from the prior and return the decoder mean, (H, W, C) in [0, 1].
@@ -161,7 +161,7 @@ class HierarchicalVAE:
             temperature: scalar or (L,): p(z_l | z_<l) = N(mean, tau_l^2 std^2).
         """
         rule = PriorSample(key, jnp.asarray(temperature, jnp.float32))
-        decoded, _ = self._walk(rule, None, shape, _nothing)
+        decoded, _ = self._walk(rule, None, shape, nothing)
         return self._to_unit(decoded)[0]
 
     def draw(self, key, shape: tuple[int, int], temperature=1.0) -> tuple:
@@ -187,7 +187,7 @@ class HierarchicalVAE:
         drawn = PriorSample(key, jnp.asarray(temperature, jnp.float32))
         k = len(latents) if groups is None else groups
         rule = Below(k, Given(tuple(latents)), drawn)
-        return self._to_unit(self._walk(rule, None, shape, _nothing)[0])[0]
+        return self._to_unit(self._walk(rule, None, shape, nothing)[0])[0]
 
     def interpolate(
         self, first, second, key, groups: int, count: int, temperature=1.0
@@ -353,7 +353,3 @@ class HierarchicalVAE:
     def _to_unit(self, decoded: Any) -> tuple[jax.Array, jax.Array]:
         """Mean and standard deviation of p(x | z) in [0, 1] units, (H, W, C)."""
         raise NotImplementedError
-
-
-def _nothing(z, prior, posterior):
-    return ()

@@ -19,9 +19,9 @@ from jaxrestore.priors.hvae.rules import (
     PriorSample,
 )
 from jaxrestore.priors.hvae.stages import apply
-from jaxrestore.priors.hvae.vdvae import VDVAE, decoder_block
+from jaxrestore.priors.hvae.vdvae import VDVAE, layers
 from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
-from jaxrestore.priors.hvae.walk import Run, per_group, split, top_down
+from jaxrestore.priors.hvae.walk import Run, nothing, per_group, split, top_down
 
 
 @jax.tree_util.register_dataclass
@@ -89,9 +89,8 @@ class LowResEncoder:
         """
         shape, k = self.config.image_shape, self.num_groups
         below, above = split(prior.runs(None, shape), k)
-        own = self._own(below, features)
-        given = [_run(run, *mine) for run, mine in zip(below, own, strict=True)]
-        walk = partial(top_down, collect=_nothing, unroll=prior.config.unroll)
+        given = self._runs(below, features)
+        walk = partial(top_down, collect=nothing, unroll=prior.config.unroll)
         rule: LatentRule = PosteriorSample(key, temperature)
         drawn = PriorSample(key, jnp.asarray(prior_temperature, jnp.float32))
         if groups is not None:
@@ -118,11 +117,7 @@ class LowResEncoder:
         """
         shape = self.config.image_shape
         path, _ = split(prior.runs(prior.skips(image), shape), self.num_groups)
-        own = self._own(path, self.features(y))
-        both = [
-            _run(run, *mine, teacher=run.posterior)
-            for run, mine in zip(path, own, strict=True)
-        ]
+        both = self._runs(path, self.features(y), beside=True)
         rule = _OfTeacher(PosteriorSample(key))
         _, kept = top_down(both, rule, _divergence, self.config.prior.unroll)
         return jnp.stack(per_group(kept))
@@ -160,25 +155,26 @@ class LowResEncoder:
                 f" {self.num_groups}"
             )
 
-    def _own(self, path: list[Run], features) -> list[tuple[dict, Callable]]:
-        """Parameters and function (params, h) -> q(z_l | z_<l, y) of each run."""
-        small = self.config.small
-        stages = small.decoder_stages[: len(path)]
-        result = []
-        for i, (run, stage) in enumerate(zip(path, stages, strict=True)):
-            block, skip = decoder_block(small, stage), features[stage.resolution]
+    def _runs(self, path: list[Run], features, beside: bool = False) -> list[Run]:
+        """The frozen runs with q(z_l | z_<l, y), alone or beside their posterior."""
+        table, result = layers(self.config.small), []
+        for i, run in enumerate(path):
+            block = table[f"top_down/stage_{i}/blocks"].module
+            skip = features[run.latent_shape[0]]
             params = _first(run.count, self.params["posterior"][f"stage_{i}"])
-            result.append((params, partial(_posterior, block, skip)))
+            teacher = run.posterior if beside else None
+            result.append(_run(run, params, partial(_posterior, block, skip), teacher))
         return result
 
 
 def init_params(config: LowResConfig, key: jax.Array) -> dict:
     """Fresh parameters of an encoder as nested dicts of float32 arrays."""
     own = _own_part(config.small, VDVAE.init_params(config.small, key))
-    counts = _counts(config)
-    posterior = {
-        name: _first(count, own["posterior"][name]) for name, count in counts.items()
-    }
+    left, posterior = config.num_groups, {}
+    for i, stage in enumerate(config.small.decoder_stages):
+        if left > 0:
+            posterior[f"stage_{i}"] = _first(left, own["posterior"][f"stage_{i}"])
+        left -= stage.count
     return own | {"posterior": posterior}
 
 
@@ -191,16 +187,6 @@ def _own_part(config: VDVAEConfig, params: dict) -> dict:
 
 def _first(count: int, stacked: dict) -> dict:
     return jax.tree.map(lambda leaf: leaf[:count], stacked)
-
-
-def _counts(config: LowResConfig) -> dict[str, int]:
-    """Posterior blocks by stage, those without left out."""
-    left, counts = config.num_groups, {}
-    for i, stage in enumerate(config.small.decoder_stages):
-        if left > 0:
-            counts[f"stage_{i}"] = min(left, stage.count)
-        left -= stage.count
-    return counts
 
 
 def start_from_prior(config: LowResConfig, own: dict, prior: dict) -> dict:
@@ -257,7 +243,7 @@ class _OfTeacher(NamedTuple):
         return self.rule(inputs, prior, posterior.teacher)
 
 
-def _run(run: Run, params: dict, own: Callable, teacher: Callable | None = None) -> Run:
+def _run(run: Run, params: dict, own: Callable, teacher: Callable | None) -> Run:
     """The frozen run with the encoder's posterior, alone or beside a teacher."""
 
     def posterior(both, h):
@@ -279,7 +265,3 @@ def _posterior(block, skip, params: dict, h: jax.Array) -> Gaussian:
 
 def _divergence(z, prior, posterior: Any) -> jax.Array:
     return posterior.student.kl_from(posterior.teacher)
-
-
-def _nothing(z, prior, posterior):
-    return ()

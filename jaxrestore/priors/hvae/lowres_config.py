@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -9,6 +10,11 @@ from jaxrestore.errors import InputError
 from jaxrestore.operators import Downsample
 from jaxrestore.priors.config import NetworkConfig
 from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
+from jaxrestore.settings import count, number, sequence, static, text
+
+
+def _prior(value: Any, name: str) -> VDVAEConfig:
+    return value if isinstance(value, VDVAEConfig) else VDVAEConfig.from_dict(value)
 
 
 @dataclass(frozen=True)
@@ -29,21 +35,18 @@ class LowResConfig(NetworkConfig):
             antialiased bicubic one.
     """
 
-    prior: VDVAEConfig
-    prior_sha256: str = ""
-    factor: int = 4
-    groups: int = 0
-    enc_blocks: str = ""
-    bottleneck: float = 0.0
-    kernel: tuple[tuple[float, ...], ...] = ()
+    prior: VDVAEConfig = static(None, _prior)
+    prior_sha256: str = static("", text)
+    factor: int = static(4, count())
+    groups: int = static(0, count(0))
+    enc_blocks: str = static("", text)
+    bottleneck: float = static(0.0, number())
+    kernel: tuple[tuple[float, ...], ...] = static(
+        (), sequence(sequence(number()), least=0)
+    )
 
     def __post_init__(self):
         super().__post_init__()
-        if not isinstance(self.prior, VDVAEConfig):
-            prior = VDVAEConfig.from_dict(self.prior)
-            object.__setattr__(self, "prior", prior)
-        rows = tuple(tuple(float(value) for value in row) for row in self.kernel)
-        object.__setattr__(self, "kernel", rows)
         size = self.prior.image_size
         sides = {stage.resolution for stage in self.prior.decoder_stages}
         reached = [size // side for side in sorted(sides - {size}, reverse=True)]

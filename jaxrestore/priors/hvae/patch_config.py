@@ -1,9 +1,18 @@
 """The shapes of a PatchVDVAE, and the published ones."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from jaxrestore.errors import InputError
-from jaxrestore.priors.config import NetworkConfig
+from jaxrestore.priors.config import NetworkConfig, channels, dtype, sizes
+from jaxrestore.settings import count, flag, number, sequence, static
+
+
+def _odd(value: Any, name: str) -> int:
+    size = count()(value, name)
+    if size % 2 == 0:
+        raise InputError(f"{name}={value}: expected odd sizes")
+    return size
 
 
 @dataclass(frozen=True)
@@ -36,23 +45,23 @@ class PatchVDVAEConfig(NetworkConfig):
         unroll: run equal blocks without a loop (training on a CPU).
     """
 
-    strides: tuple[int, ...] = (1, 4, 2, 2, 2, 2)
-    groups: tuple[int, ...] = (6, 6, 6, 6, 6, 6)
-    cells: tuple[int, ...] = (5, 5, 5, 5, 5, 5)
-    top_down_filters: tuple[int, ...] = (256, 256, 256, 256, 256, 256)
-    bottom_up_filters: tuple[int, ...] = (256, 256, 256, 256, 256, 128)
-    kernel_sizes: tuple[int, ...] = (1, 3, 3, 3, 3, 3)
-    latent_channels: int = 16
-    skip_filters: int = 64
-    bottleneck_ratio: float = 0.25
-    posterior_ratio: float = 0.125
-    posterior_shortcut: bool = False
-    patch: int = 1
-    image_channels: int = 3
-    decoder_std: float | None = None
-    noise_input: bool = False
-    compute_dtype: str = "float32"
-    unroll: bool = False
+    strides: tuple[int, ...] = static((1, 4, 2, 2, 2, 2), sizes)
+    groups: tuple[int, ...] = static((6,) * 6, sizes)
+    cells: tuple[int, ...] = static((5,) * 6, sizes)
+    top_down_filters: tuple[int, ...] = static((256,) * 6, sizes)
+    bottom_up_filters: tuple[int, ...] = static((256,) * 5 + (128,), sizes)
+    kernel_sizes: tuple[int, ...] = static((1, 3, 3, 3, 3, 3), sequence(_odd))
+    latent_channels: int = static(16, count())
+    skip_filters: int = static(64, count())
+    bottleneck_ratio: float = static(0.25, number())
+    posterior_ratio: float = static(0.125, number())
+    posterior_shortcut: bool = static(False, flag)
+    patch: int = static(1, count())
+    image_channels: int = static(3, channels)
+    decoder_std: float | None = static(None, number(none=True))
+    noise_input: bool = static(False, flag)
+    compute_dtype: str = static("float32", dtype)
+    unroll: bool = static(False, flag)
 
     def __post_init__(self):
         super().__post_init__()
@@ -63,10 +72,6 @@ class PatchVDVAEConfig(NetworkConfig):
                     f"model.{name}={value}: expected {levels} values, one per level as"
                     " in model.strides"
                 )
-        if any(size % 2 == 0 for size in self.kernel_sizes):
-            raise InputError(
-                f"model.kernel_sizes={self.kernel_sizes}: expected odd sizes"
-            )
         if self.strides[0] != 1:
             raise InputError(
                 f"model.strides={self.strides}: expected 1 first (the coarsest level)"

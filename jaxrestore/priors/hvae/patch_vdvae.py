@@ -1,9 +1,8 @@
 """PatchVDVAE: the fully convolutional hierarchical VAE, for images of any size."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -18,16 +17,11 @@ from jaxrestore.nets.layers import (
     space_to_depth,
 )
 from jaxrestore.nets.patch_blocks import TopDownBlock
+from jaxrestore.parameters import unflatten
 from jaxrestore.priors.hvae.base import HierarchicalVAE
 from jaxrestore.priors.hvae.gaussian import Gaussian, from_raw
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
-from jaxrestore.priors.hvae.stages import (
-    apply,
-    apply_stacked,
-    block_run,
-    init,
-    init_stacked,
-)
+from jaxrestore.priors.hvae.stages import Layer, apply, apply_stacked, block_run, init
 from jaxrestore.priors.hvae.walk import Run
 
 NOISE_UNIT = 0.1  # the encoder's noise map is noise_std / NOISE_UNIT
@@ -53,17 +47,11 @@ class PatchVDVAE(HierarchicalVAE):
         Stacked blocks carry a leading axis over the groups. ``prior_mean`` and
         ``prior_std`` are the fixed N(0, I) of the first group.
         """
-        levels = len(config.strides)
-        keys = iter(jax.random.split(key, 8 * levels + 4))
-        pixels = config.patch**2 * config.image_channels + config.noise_input
-        bottom_up = {"stem": init(_stem(config), next(keys), _dot(pixels))}
-        top_down = {}
-        for level in range(levels):
-            bottom_up[f"level_{level}"] = _init_bottom_up(config, level, keys)
-            top_down[f"level_{level}"] = _init_top_down(config, level, keys)
-        last = _dot(config.top_down_filters[-1])
-        top_down["head"] = init(_head(config), next(keys), last)
-        return {"bottom_up": bottom_up, "top_down": top_down}
+        keys = jax.random.split(key, 8 * len(config.strides) + 4)
+        params = init(_layers(config), keys)
+        zero = jnp.zeros((1, config.latent_channels), jnp.float32)
+        params["top_down/level_0/first"] |= {"prior_mean": zero, "prior_std": zero + 1}
+        return unflatten(params)
 
     def _canvas(self, shape):
         stride = self.config.stride
@@ -84,49 +72,50 @@ class PatchVDVAE(HierarchicalVAE):
     def _bottom_up(self, inputs) -> list[jax.Array]:
         """Skips of every level, coarsest first."""
         config, params = self.config, self.params["bottom_up"]
+        layers = _layers(config)
         x = _gather(config, inputs).astype(config.compute_dtype)
-        x = apply(_stem(config), params["stem"], x)
+        x = apply(layers["bottom_up/stem"].module, params["stem"], x)
         skips = []
         for level in reversed(range(len(config.strides))):
-            here = params[f"level_{level}"]
-            x = apply_stacked(_cell(config, level), here["cells"], x, config.unroll)
-            skips.append(apply(_skip(config), here["skip"], x))
+            path, here = f"bottom_up/level_{level}", params[f"level_{level}"]
+            cell = layers[f"{path}/cells"].module
+            x = apply_stacked(cell, here["cells"], x, config.unroll)
+            skips.append(apply(layers[f"{path}/skip"].module, here["skip"], x))
             if level > 0:
-                x = apply(_pool(config, level), here["pool"], x)
+                x = apply(layers[f"{path}/pool"].module, here["pool"], x)
         return skips[::-1]
 
     def _runs(self, skips, canvas) -> list[Run]:
         config, result = self.config, []
         for level, factor in enumerate(config.factors):
             here = self.params["top_down"][f"level_{level}"]
-            make = partial(
-                block_run,
-                latent_shape=(
-                    canvas[0] // factor,
-                    canvas[1] // factor,
-                    config.latent_channels,
-                ),
-                skip=None if skips is None else skips[level],
-                statistics=from_raw,
-                compute_dtype=config.compute_dtype,
-            )
-            enter, count = _identity, config.groups[level]
-            if level == 0:
-                first = _block(config, 0, first=True)
-                run = make(first, here["first"], 1, enter=enter)
-                result.append(_fixed_prior(run))
-                count -= 1
-            else:
-                enter = partial(apply, _unpool(config, level), here["unpool"])
-            if count:
-                block = _block(config, level)
-                result.append(make(block, here["blocks"], count, enter=enter))
+            height, width = (side // factor for side in canvas)
+            enter = _identity
+            for name in ("first", "unpool", "blocks"):
+                layer = _layers(config).get(f"top_down/level_{level}/{name}")
+                if layer is None:
+                    continue
+                if layer.count is None:
+                    enter = partial(apply, layer.module, here[name])
+                    continue
+                run = block_run(
+                    layer.module,
+                    here[name],
+                    layer.count,
+                    (height, width, config.latent_channels),
+                    enter,
+                    None if skips is None else skips[level],
+                    from_raw,
+                    config.compute_dtype,
+                )
+                result.append(_fixed_prior(run) if name == "first" else run)
         return result
 
     def _decode(self, stream) -> Gaussian:
         """Gaussian on [-1, 1]."""
-        config, head = self.config, self.params["top_down"]["head"]
-        raw = apply(_head(config), head, stream).astype(jnp.float32)
+        config, params = self.config, self.params["top_down"]["head"]
+        head = _layers(config)["top_down/head"].module
+        raw = apply(head, params, stream).astype(jnp.float32)
         spread = partial(depth_to_space, factor=config.patch)
         if config.decoder_std is not None:
             mean = spread(raw)
@@ -174,65 +163,41 @@ def _identity(stream):
     return stream
 
 
-def _dot(channels: int) -> jax.Array:
-    return jnp.zeros((1, 1, channels))
-
-
-def _init_bottom_up(config: PatchVDVAEConfig, level: int, keys: Iterator) -> dict:
-    stream, cell = _dot(config.bottom_up_filters[level]), _cell(config, level)
-    params = {
-        "cells": init_stacked(cell, next(keys), config.cells[level], stream),
-        "skip": init(_skip(config), next(keys), stream),
-    }
-    if level > 0:
-        stride = config.strides[level]
-        block = jnp.zeros((stride, stride, stream.shape[-1]))
-        params["pool"] = init(_pool(config, level), next(keys), block)
-    return params
-
-
-def _init_top_down(config: PatchVDVAEConfig, level: int, keys: Iterator) -> dict:
-    stream = _dot(config.top_down_filters[level])
-    skip, latent = _dot(config.skip_filters), _dot(config.latent_channels)
-    params, count = {}, config.groups[level]
-    if level == 0:
-        first = _block(config, 0, first=True)
-        params["first"] = init_stacked(first, next(keys), 1, None, skip, latent)
-        fixed = jnp.zeros((1, config.latent_channels), jnp.float32)
-        params["first"] |= {"prior_mean": fixed, "prior_std": fixed + 1}
-        count -= 1
-    else:
-        coarser = _dot(config.top_down_filters[level - 1])
-        params["unpool"] = init(_unpool(config, level), next(keys), coarser)
-    if count:
-        block = _block(config, level)
-        params["blocks"] = init_stacked(block, next(keys), count, stream, skip, latent)
-    return params
-
-
-def _stem(config: PatchVDVAEConfig) -> Pointwise:
-    return Pointwise(config.bottom_up_filters[-1])
-
-
-def _cell(config: PatchVDVAEConfig, level: int) -> ResidualCell:
-    filters = config.bottom_up_filters[level]
-    inner = int(filters * config.bottleneck_ratio)
-    scale = config.num_groups**-0.5
-    return ResidualCell(filters, inner, config.kernel_sizes[level], True, scale)
-
-
-def _skip(config: PatchVDVAEConfig) -> Pointwise:
-    return Pointwise(config.skip_filters)
-
-
-def _pool(config: PatchVDVAEConfig, level: int) -> Pool:
-    """From ``level`` to the next coarser one."""
-    return Pool(config.bottom_up_filters[level - 1], config.strides[level])
-
-
-def _unpool(config: PatchVDVAEConfig, level: int) -> Unpool:
-    """From the next coarser level to ``level``."""
-    return Unpool(config.top_down_filters[level], config.strides[level])
+@cache
+def _layers(config: PatchVDVAEConfig) -> dict[str, Layer]:
+    """The network: what is under each path of its parameters."""
+    skip, latent = config.skip_filters, config.latent_channels
+    pixels = config.patch**2 * config.image_channels
+    seen = pixels + config.noise_input
+    stem = Pointwise(config.bottom_up_filters[-1])
+    layers = {"bottom_up/stem": Layer(stem, [seen])}
+    for level, stride in enumerate(config.strides):
+        up, down = f"bottom_up/level_{level}", f"top_down/level_{level}"
+        width, filters = config.bottom_up_filters[level], config.top_down_filters[level]
+        cell = ResidualCell(
+            width,
+            int(width * config.bottleneck_ratio),
+            config.kernel_sizes[level],
+            residual=True,
+            output_scale=config.num_groups**-0.5,
+        )
+        layers[f"{up}/cells"] = Layer(cell, [width], config.cells[level])
+        layers[f"{up}/skip"] = Layer(Pointwise(skip), [width])
+        count = config.groups[level]
+        if level == 0:
+            first = _block(config, 0, first=True)
+            layers[f"{down}/first"] = Layer(first, [None, skip, latent], 1)
+            count -= 1
+        else:
+            pool = Pool(config.bottom_up_filters[level - 1], stride)
+            layers[f"{up}/pool"] = Layer(pool, [(stride, stride, width)])
+            coarser = config.top_down_filters[level - 1]
+            layers[f"{down}/unpool"] = Layer(Unpool(filters, stride), [coarser])
+        if count:
+            block = _block(config, level)
+            layers[f"{down}/blocks"] = Layer(block, [filters, skip, latent], count)
+    head = Pointwise(pixels if config.decoder_std is not None else 2 * pixels)
+    return layers | {"top_down/head": Layer(head, [config.top_down_filters[-1]])}
 
 
 def _block(config: PatchVDVAEConfig, level: int, first: bool = False) -> TopDownBlock:
@@ -248,8 +213,3 @@ def _block(config: PatchVDVAEConfig, level: int, first: bool = False) -> TopDown
         has_prior=not first,
         shortcut=config.posterior_shortcut,
     )
-
-
-def _head(config: PatchVDVAEConfig) -> Pointwise:
-    outputs = 1 if config.decoder_std is not None else 2
-    return Pointwise(outputs * config.image_channels * config.patch**2)

@@ -27,16 +27,18 @@ class LatentRule(Protocol):
     ) -> jax.Array: ...
 
 
-def _group_keys(key: jax.Array, start: int, count: int) -> jax.Array:
-    fold = jax.vmap(lambda group: jax.random.fold_in(key, group))
-    return fold(jnp.arange(start, start + count))
-
-
 def _per_group(temperature: jax.Array | float, start: int, count: int) -> jax.Array:
     temperature = jnp.asarray(temperature, jnp.float32)
     if temperature.ndim == 0:
         return jnp.broadcast_to(temperature, (count,))
     return temperature[start : start + count]
+
+
+def _draws(rule: Any, start: int, count: int, shape: Any) -> tuple:
+    """Key and temperature of each group, of a rule that has both."""
+    fold = jax.vmap(lambda group: jax.random.fold_in(rule.key, group))
+    keys = fold(jnp.arange(start, start + count))
+    return keys, _per_group(rule.temperature, start, count)
 
 
 class PriorMean(NamedTuple):
@@ -57,16 +59,10 @@ class PosteriorSample(NamedTuple):
     key: jax.Array
     temperature: jax.Array | float = 1.0
     uses_posterior = True
-
-    def inputs(self, start, count, shape):
-        return (
-            _group_keys(self.key, start, count),
-            _per_group(self.temperature, start, count),
-        )
+    inputs = _draws
 
     def __call__(self, inputs, prior, posterior):
-        key, temperature = inputs
-        return posterior.sample(key, temperature)
+        return posterior.sample(*inputs)
 
 
 class Tempered(NamedTuple):
@@ -91,16 +87,10 @@ class PriorSample(NamedTuple):
     key: jax.Array
     temperature: jax.Array
     uses_posterior = False
-
-    def inputs(self, start, count, shape):
-        return (
-            _group_keys(self.key, start, count),
-            _per_group(self.temperature, start, count),
-        )
+    inputs = _draws
 
     def __call__(self, inputs, prior, posterior):
-        key, temperature = inputs
-        return prior.sample(key, temperature)
+        return prior.sample(*inputs)
 
 
 class Given(NamedTuple):

@@ -1,30 +1,50 @@
 """What the networks of hierarchical VAEs share: stacked Linen blocks as functions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 from jaxrestore.priors.hvae.gaussian import Gaussian
 from jaxrestore.priors.hvae.walk import Run
 
 
+class Layer(NamedTuple):
+    """A part of a network, by its place in a table of layers.
+
+    Attributes:
+        module: in Linen.
+        shapes: of its inputs (h, w, C); C alone for one pixel; None for no input.
+        count: equal modules, their parameters stacked along a leading axis, or None
+            for one alone.
+    """
+
+    module: Any
+    shapes: Sequence[tuple[int, int, int] | int | None]
+    count: int | None = None
+
+
+def init(layers: Mapping[str, Layer], keys: jax.Array) -> dict[str, Any]:
+    """Fresh parameters of a table of layers by their path, each from its key."""
+    pairs = zip(layers.items(), keys, strict=False)
+    return {path: _init(layer, key) for (path, layer), key in pairs}
+
+
+def _init(layer: Layer, key: jax.Array) -> dict:
+    shapes = [(1, 1, s) if isinstance(s, int) else s for s in layer.shapes]
+    inputs = [None if shape is None else jnp.zeros(shape) for shape in shapes]
+    make = lambda k: layer.module.init(k, *inputs)["params"]  # noqa: E731
+    if layer.count is None:
+        return make(key)
+    return jax.vmap(make)(jax.random.split(key, layer.count))
+
+
 def apply(module, params: dict, *inputs, method: str | None = None) -> Any:
     """Run a Linen module, or one of its methods, with ``params``."""
     return module.apply({"params": params}, *inputs, method=method)
-
-
-def init(module, key: jax.Array, *inputs) -> dict:
-    """Fresh parameters of a Linen module for inputs of these shapes."""
-    return module.init(key, *inputs)["params"]
-
-
-def init_stacked(module, key: jax.Array, count: int, *inputs) -> dict:
-    """Parameters of ``count`` equal modules, stacked along a leading axis."""
-    keys = jax.random.split(key, count)
-    return jax.vmap(lambda k: init(module, k, *inputs))(keys)
 
 
 def apply_stacked(module, params: dict, x: jax.Array, unroll: bool) -> jax.Array:

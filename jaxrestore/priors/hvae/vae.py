@@ -9,11 +9,13 @@ import jax.numpy as jnp
 
 from jaxrestore.errors import InputError
 from jaxrestore.nets.vae_blocks import Decoder, Encoder
-from jaxrestore.priors.config import NetworkConfig
+from jaxrestore.parameters import unflatten
+from jaxrestore.priors.config import NetworkConfig, channels, sizes
 from jaxrestore.priors.hvae.base import HierarchicalVAE
 from jaxrestore.priors.hvae.gaussian import Gaussian, from_raw
-from jaxrestore.priors.hvae.stages import apply, init
+from jaxrestore.priors.hvae.stages import Layer, apply, init
 from jaxrestore.priors.hvae.walk import Run
+from jaxrestore.settings import count, number, static
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,11 @@ class VAEConfig(NetworkConfig):
         initial_std: gamma before training, [0, 1] units; it is learned.
     """
 
-    image_size: int = 64
-    image_channels: int = 1
-    widths: tuple[int, ...] = (32, 64, 96, 128)
-    latent_dim: int = 64
-    initial_std: float = 0.2
+    image_size: int = static(64, count())
+    image_channels: int = static(1, channels)
+    widths: tuple[int, ...] = static((32, 64, 96, 128), sizes)
+    latent_dim: int = static(64, count())
+    initial_std: float = static(0.2, number(0, above=True))
 
     num_groups: ClassVar[int] = 1
     unroll: ClassVar[bool] = False
@@ -40,15 +42,11 @@ class VAEConfig(NetworkConfig):
     def __post_init__(self):
         super().__post_init__()
         halvings = len(self.widths)
-        if self.image_size < 1 or self.image_size % 2**halvings:
+        if self.image_size % 2**halvings:
             raise InputError(
                 f"model.image_size={self.image_size}: expected a multiple of"
                 f" {2**halvings}, as each of the {halvings} widths halves it"
             )
-        if self.latent_dim < 1:
-            raise InputError(f"model.latent_dim={self.latent_dim}: expected 1 or more")
-        if not self.initial_std > 0:
-            raise InputError(f"model.initial_std={self.initial_std}: expected > 0")
 
 
 @jax.tree_util.register_dataclass
@@ -69,17 +67,14 @@ class VAE(HierarchicalVAE):
 
     @staticmethod
     def init_params(config: VAEConfig, key: jax.Array) -> dict:
-        size, channels = config.image_size, config.image_channels
-        first, second = jax.random.split(key)
-        image, latent = (size, size, channels), (1, 1, config.latent_dim)
-        log_std = jnp.full((), math.log(config.initial_std), jnp.float32)
-        return {
-            "bottom_up": init(_encoder(config), first, jnp.zeros(image)),
-            "top_down": {
-                "decoder": init(_decoder(config), second, jnp.zeros(latent)),
-                "log_std": log_std,
-            },
+        image = (config.image_size, config.image_size, config.image_channels)
+        layers = {
+            "bottom_up": Layer(_encoder(config), [image]),
+            "top_down/decoder": Layer(_decoder(config), [config.latent_dim]),
         }
+        log_std = jnp.full((), math.log(config.initial_std), jnp.float32)
+        params = init(layers, jax.random.split(key))
+        return unflatten(params | {"top_down/log_std": log_std})
 
     def _inputs(self, image, encoder_noise):
         return jnp.clip(image, 0.0, 1.0)

@@ -1,7 +1,7 @@
 """VDVAE: the hierarchical VAE of images of one size, with discrete pixels."""
 
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -13,16 +13,11 @@ from jaxrestore.nets.layers import (
     upsample_nearest,
 )
 from jaxrestore.nets.vdvae_blocks import Block, DecoderBlock, Head
+from jaxrestore.parameters import unflatten
 from jaxrestore.priors.hvae import dmol
 from jaxrestore.priors.hvae.base import HierarchicalVAE
 from jaxrestore.priors.hvae.gaussian import from_log_std
-from jaxrestore.priors.hvae.stages import (
-    apply,
-    apply_stacked,
-    block_run,
-    init,
-    init_stacked,
-)
+from jaxrestore.priors.hvae.stages import Layer, apply, apply_stacked, block_run, init
 from jaxrestore.priors.hvae.vdvae_config import Stage, VDVAEConfig
 from jaxrestore.priors.hvae.walk import Run
 
@@ -48,27 +43,13 @@ class VDVAE(HierarchicalVAE):
         The blocks of a stage are stacked along a leading axis; ``bias`` is the learned
         start (R, R, W) of a top-down stage's stream.
         """
-        count = len(config.encoder_stages) + len(config.decoder_stages)
-        keys = iter(jax.random.split(key, count + 2))
-        dot = lambda channels: jnp.zeros((1, 1, channels))  # noqa: E731
-        pixel = dot(config.image_channels)
-        bottom_up = {"stem": init(_stem(config), next(keys), pixel)}
-        for i, stage in enumerate(config.encoder_stages):
-            block, width = _encoder_block(config, stage), config.width_at(stage[0])
-            here = init_stacked(block, next(keys), stage.count, dot(width))
-            bottom_up[f"stage_{i}"] = here
-        top_down = {}
+        table = layers(config)
+        params = init(table, jax.random.split(key, len(table)))
         for i, stage in enumerate(config.decoder_stages):
-            side, width = stage.resolution, config.width_at(stage.resolution)
-            block, inputs = decoder_block(config, stage), (width, width, config.zdim)
-            here = init_stacked(block, next(keys), stage.count, *map(dot, inputs))
-            top_down[f"stage_{i}"] = {"blocks": here}
-            if side <= config.no_bias_above:
-                bias = jnp.zeros((side, side, width), jnp.float32)
-                top_down[f"stage_{i}"]["bias"] = bias
-        last = dot(config.width_at(config.image_size))
-        top_down["head"] = init(_head(config), next(keys), last)
-        return {"bottom_up": bottom_up, "top_down": top_down}
+            if (side := stage.resolution) <= config.no_bias_above:
+                bias = jnp.zeros((side, side, config.width_at(side)), jnp.float32)
+                params[f"top_down/stage_{i}/bias"] = bias
+        return unflatten(params)
 
     def _inputs(self, image, encoder_noise):
         config = self.config
@@ -78,11 +59,12 @@ class VDVAE(HierarchicalVAE):
     def _bottom_up(self, inputs) -> dict[int, jax.Array]:
         """Feature maps (R, R, W) by their side R, the last one of each side."""
         config, params = self.config, self.params["bottom_up"]
-        x = apply(_stem(config), params["stem"], inputs.astype(config.compute_dtype))
+        table, x = layers(config), inputs.astype(config.compute_dtype)
+        x = apply(table["bottom_up/stem"].module, params["stem"], x)
         maps = {config.image_size: x}
         for i, stage in enumerate(config.encoder_stages):
-            block, here = _encoder_block(config, stage), params[f"stage_{i}"]
-            x = apply_stacked(block, here, x, config.unroll)
+            block = table[f"bottom_up/stage_{i}"].module
+            x = apply_stacked(block, params[f"stage_{i}"], x, config.unroll)
             x = average_pool(x, stage.factor) if stage.factor > 1 else x
             missing = config.width_at(x.shape[0]) - x.shape[-1]
             x = jnp.pad(x, ((0, 0), (0, 0), (0, missing)))
@@ -95,7 +77,7 @@ class VDVAE(HierarchicalVAE):
             here, side = self.params["top_down"][f"stage_{i}"], stage.resolution
             result.append(
                 block_run(
-                    decoder_block(config, stage),
+                    layers(config)[f"top_down/stage_{i}/blocks"].module,
                     here["blocks"],
                     stage.count,
                     (side, side, config.zdim),
@@ -109,7 +91,8 @@ class VDVAE(HierarchicalVAE):
 
     def _decode(self, stream) -> dmol.DiscretizedLogistics:
         config = self.config
-        raw = apply(_head(config), self.params["top_down"]["head"], stream)
+        head = layers(config)["top_down/head"].module
+        raw = apply(head, self.params["top_down"]["head"], stream)
         channels = config.image_channels
         return dmol.from_raw(raw, channels, config.levels, config.exact_bins)
 
@@ -135,33 +118,23 @@ def _enter(config: VDVAEConfig, stage: Stage, bias, stream):
     return start + upsample_nearest(stream[..., :width], stage.factor)
 
 
-def _stem(config: VDVAEConfig) -> Convolution:
-    kernel_init = torch_uniform(9 * config.image_channels)
-    return Convolution(config.width_at(config.image_size), 3, kernel_init)
-
-
-def _encoder_block(config: VDVAEConfig, stage: Stage) -> Block:
-    side = stage.resolution
-    return Block(
-        config.width_at(side),
-        config.inner_at(side),
-        config.kernel_at(side),
-        residual=True,
-        output_scale=sum(s.count for s in config.encoder_stages) ** -0.5,
-    )
-
-
-def decoder_block(config: VDVAEConfig, stage: Stage) -> DecoderBlock:
-    """The module of a top-down stage's blocks."""
-    side = stage.resolution
-    return DecoderBlock(
-        config.width_at(side),
-        config.zdim,
-        config.inner_at(side),
-        config.kernel_at(side),
-        output_scale=config.num_groups**-0.5,
-    )
-
-
-def _head(config: VDVAEConfig) -> Head:
-    return Head((10 if config.image_channels == 3 else 3) * config.num_mixtures)
+@cache
+def layers(config: VDVAEConfig) -> dict[str, Layer]:
+    """The network but for its biases: what is under each path of its parameters."""
+    pixel, width = config.image_channels, config.width_at(config.image_size)
+    stem = Convolution(width, 3, torch_uniform(9 * pixel))
+    table = {"bottom_up/stem": Layer(stem, [pixel])}
+    depth = sum(stage.count for stage in config.encoder_stages)
+    for i, (side, count, _) in enumerate(config.encoder_stages):
+        inner, size = config.inner_at(side), config.kernel_at(side)
+        outer = config.width_at(side)
+        block = Block(outer, inner, size, residual=True, output_scale=depth**-0.5)
+        table[f"bottom_up/stage_{i}"] = Layer(block, [outer], count)
+    for i, (side, count, _) in enumerate(config.decoder_stages):
+        inner, size = config.inner_at(side), config.kernel_at(side)
+        outer, scale = config.width_at(side), config.num_groups**-0.5
+        group = DecoderBlock(outer, config.zdim, inner, size, output_scale=scale)
+        shapes = [outer, outer, config.zdim]
+        table[f"top_down/stage_{i}/blocks"] = Layer(group, shapes, count)
+    head = Head((10 if pixel == 3 else 3) * config.num_mixtures)
+    return table | {"top_down/head": Layer(head, [width])}

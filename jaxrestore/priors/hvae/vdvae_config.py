@@ -2,10 +2,11 @@
 
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxrestore.errors import InputError
-from jaxrestore.priors.config import NetworkConfig
+from jaxrestore.priors.config import NetworkConfig, channels, dtype
+from jaxrestore.settings import count, flag, literal, number, sequence, static, text
 
 
 class Stage(NamedTuple):
@@ -21,6 +22,10 @@ class Stage(NamedTuple):
     resolution: int
     count: int
     factor: int = 1
+
+
+def _variances(value: Any, name: str) -> tuple[float, ...] | None:
+    return None if literal(value) is None else sequence(number(), length=2)(value, name)
 
 
 @dataclass(frozen=True)
@@ -58,60 +63,54 @@ class VDVAEConfig(NetworkConfig):
         unroll: run equal blocks without a loop (training on a CPU).
     """
 
-    image_size: int = 32
-    image_channels: int = 3
-    width: int = 384
-    custom_widths: str = ""
-    enc_blocks: str = "32x11,32d2,16x6,16d2,8x6,8d2,4x3,4d4,1x3"
-    dec_blocks: str = "1x1,4m1,4x2,8m4,8x5,16m8,16x10,32m16,32x21"
-    zdim: int = 16
-    num_mixtures: int = 10
-    bottleneck: float = 0.25
-    no_bias_above: int = 64
-    low_bit: bool = False
-    input_shift: float = -127.5
-    input_scale: float = 1 / 64
-    input_factor: float = 255.0
-    mean_shift: float = 0.0
-    variance_range: tuple[float, float] | None = None
-    coupled_mean: bool = False
-    exact_bins: bool = False
-    compute_dtype: str = "float32"
-    unroll: bool = False
+    image_size: int = static(32, count())
+    image_channels: int = static(3, channels)
+    width: int = static(384, count())
+    custom_widths: str = static("", text)
+    enc_blocks: str = static("32x11,32d2,16x6,16d2,8x6,8d2,4x3,4d4,1x3", text)
+    dec_blocks: str = static("1x1,4m1,4x2,8m4,8x5,16m8,16x10,32m16,32x21", text)
+    zdim: int = static(16, count())
+    num_mixtures: int = static(10, count())
+    bottleneck: float = static(0.25, number())
+    no_bias_above: int = static(64, count(0))
+    low_bit: bool = static(False, flag)
+    input_shift: float = static(-127.5, number())
+    input_scale: float = static(1 / 64, number())
+    input_factor: float = static(255.0, number())
+    mean_shift: float = static(0.0, number())
+    variance_range: tuple[float, float] | None = static(None, _variances)
+    coupled_mean: bool = static(False, flag)
+    exact_bins: bool = static(False, flag)
+    compute_dtype: str = static("float32", dtype)
+    unroll: bool = static(False, flag)
 
     def __post_init__(self):
         super().__post_init__()
-        if self.variance_range is not None:
-            low, high = (float(value) for value in self.variance_range)
-            object.__setattr__(self, "variance_range", (low, high))
-        for name in ("image_size", "width", "zdim", "num_mixtures"):
-            if getattr(self, name) < 1:
-                raise _error(self, name, "a positive integer")
         _check_path(self)
 
     @property
     def encoder_stages(self) -> tuple[Stage, ...]:
         """The bottom-up path, finest first."""
         stages = []
-        for side, letter, number in _parse(self, "enc_blocks", "xd"):
+        for side, letter, value in _parse(self, "enc_blocks", "xd"):
             pools = letter == "d"
-            stages.append(Stage(side, 1 if pools else number, number if pools else 1))
+            stages.append(Stage(side, 1 if pools else value, value if pools else 1))
         return tuple(stages)
 
     @property
     def decoder_stages(self) -> tuple[Stage, ...]:
         """The top-down path, coarsest first, one stage a resolution."""
         stages: list[Stage] = []
-        for side, letter, number in _parse(self, "dec_blocks", "xm"):
+        for side, letter, value in _parse(self, "dec_blocks", "xm"):
             last = stages[-1] if stages else None
             if letter == "m":
-                if last is None or last.resolution != number or side % number:
-                    raise _error(self, "dec_blocks", f"{number} before {side}m{number}")
-                stages.append(Stage(side, 1, side // number))
+                if last is None or last.resolution != value or side % value:
+                    raise _error(self, "dec_blocks", f"{value} before {side}m{value}")
+                stages.append(Stage(side, 1, side // value))
             elif last is None:
-                stages.append(Stage(side, number))
+                stages.append(Stage(side, value))
             elif last.resolution == side:
-                stages[-1] = last._replace(count=last.count + number)
+                stages[-1] = last._replace(count=last.count + value)
             else:
                 raise _error(self, "dec_blocks", f"{side}m{last.resolution} first")
         return tuple(stages)

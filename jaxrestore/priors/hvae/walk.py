@@ -17,6 +17,11 @@ from jaxrestore.priors.hvae.rules import LatentRule
 Collect = Callable[[jax.Array, Gaussian, Gaussian | None], Any]
 
 
+def nothing(z, prior, posterior):
+    """Collects nothing."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Run:
     """Consecutive latent groups of equal shape whose blocks are stacked.
