@@ -116,7 +116,7 @@ class CommandLine:
                 others = {key: text for key, text in texts.items() if key != name}
                 implied = _defaults(self.schema(merged(values, others)))[name]
                 if texts[name] != (_at(values, name) or implied):
-                    values = merged(values, {section: {} for section in sections})
+                    values = {k: v for k, v in values.items() if k not in sections}
         schema = self.schema(merged(values, texts))
         known = _defaults(schema)
         for name, _ in tokens:

@@ -103,7 +103,7 @@ def row(prior: Any, name: str, digest: str) -> tuple[str, str]:
         name: what the user calls it.
         digest: SHA-256 of its file; that decides whether it is a bundled one.
     """
-    bundled = {known: key for key, (_, known) in BUNDLED.items()}
+    bundled = {known: key for key, known in BUNDLED.items()}
     if digest in bundled:
         return bundled[digest], ""
     if getattr(prior.config, "noise_input", False):

@@ -8,10 +8,10 @@ import pytest
 from skimage import metrics as oracle
 
 from jaxrestore.errors import InputError
+from jaxrestore.likelihoods import estimate_noise_std
 from jaxrestore.metrics import (
     average_pairwise_distance,
     brisque,
-    estimate_noise_std,
     lr_psnr,
     mse,
     psnr,
