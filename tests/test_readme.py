@@ -3,8 +3,12 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from jaxrestore.metrics import psnr
 from jaxrestore.solvers import Status
+
+pytestmark = pytest.mark.slow
 
 README = Path(__file__).parent.parent / "README.md"
 

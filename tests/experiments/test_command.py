@@ -8,6 +8,8 @@ from jaxrestore.cli.entry import run_command
 from jaxrestore.experiments import EXPERIMENTS
 from jaxrestore.experiments.command import main
 
+pytestmark = pytest.mark.slow
+
 
 def test_help_lists_every_experiment(capsys):
     assert run_command(main, ["experiments", "--help"]) == 0

@@ -4,11 +4,14 @@ import json
 
 import jax
 import numpy as np
+import pytest
 
 from jaxrestore.experiments.comparison import Problem, missing
 from jaxrestore.experiments.deblurring import blurred
 from jaxrestore.experiments.faces import square
 from jaxrestore.experiments.inpainting import holes
+
+pytestmark = pytest.mark.slow
 
 VAL = "--val={}/images"
 

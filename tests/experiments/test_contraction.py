@@ -3,9 +3,12 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxrestore.experiments.contraction import ratios
 from tests.oracles.affine_hierarchy import as_arrays, random_hierarchy
+
+pytestmark = pytest.mark.slow
 
 
 def test_ratios_of_an_affine_map_are_those_of_its_matrix():

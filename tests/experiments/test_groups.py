@@ -3,12 +3,15 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from jaxrestore.experiments import groups
 from jaxrestore.experiments.groups import load_config, parameters, variant
 from jaxrestore.priors import PatchVDVAE, PatchVDVAEConfig, save_prior
 from tests.priors.random_weights import random_prior
 from tests.training import tiny
+
+pytestmark = pytest.mark.slow
 
 
 def test_variants_have_nearly_the_size_of_the_config():

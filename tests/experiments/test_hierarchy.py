@@ -1,9 +1,12 @@
 """Volume terms and iterated reconstructions."""
 
 import numpy as np
+import pytest
 
 from jaxrestore.experiments import diverse
 from jaxrestore.experiments.iterated import picked
+
+pytestmark = pytest.mark.slow
 
 
 def test_volume(experiment):

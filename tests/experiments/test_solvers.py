@@ -6,6 +6,8 @@ import pytest
 from jaxrestore.experiments.auto_temperature import summarise
 from jaxrestore.solvers.selection import CANDIDATES
 
+pytestmark = pytest.mark.slow
+
 
 def test_convergence(experiment):
     rows = experiment("convergence")

@@ -22,6 +22,8 @@ from tests.priors.random_weights import random_prior
 from tests.training import tiny
 from tests.training.runs import assert_same_bits, read_rows, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def make(image_folder, tiny_prior):

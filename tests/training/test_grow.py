@@ -8,6 +8,8 @@ from jaxrestore.errors import InputError
 from jaxrestore.priors import PatchVDVAE, PatchVDVAEConfig
 from jaxrestore.training.state import grow
 
+pytestmark = pytest.mark.slow
+
 
 def test_grown_network_computes_the_same():
     narrow = PatchVDVAEConfig(

@@ -17,6 +17,8 @@ import pytest
 
 from jaxrestore.training.loop import Trainer
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -10,6 +10,8 @@ from jaxrestore.training.stopping import StopRequest
 from tests.training import tiny
 from tests.training.runs import assert_same_bits, losses, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=tiny.RECIPES)
 def make_tiny(request, image_folder, tiny_prior):
