@@ -9,6 +9,7 @@ such dataclasses, so that names, defaults and messages are the same everywhere.
 import ast
 import difflib
 import math
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, asdict, field, fields
 from typing import Any, TypeVar
@@ -155,6 +156,10 @@ def parse_number(value: Any, name: str) -> float:
     return result
 
 
+def _is_none(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and value in ("none", "None", ""))
+
+
 def number(
     low: float = -math.inf,
     high: float = math.inf,
@@ -175,7 +180,7 @@ def number(
     """
 
     def check(value: Any, name: str) -> float | None:
-        if none and value in (None, "none", "None", ""):
+        if none and _is_none(value):
             return None
         if infinite and str(value) == "inf":
             return math.inf
@@ -193,12 +198,13 @@ def count(low: int = 1, high: int = 2**31 - 1, *, none: bool = False) -> Check:
     """A whole number from `low` to `high`; with `none` also None."""
 
     def check(value: Any, name: str) -> int | None:
-        if none and value in (None, "none", "None", ""):
+        if none and _is_none(value):
             return None
         found = literal(value)
-        if not hasattr(found, "__index__") or isinstance(found, bool):
+        try:
+            found = low - 1 if isinstance(found, bool) else operator.index(found)
+        except TypeError:
             found = low - 1
-        found = found.__index__()
         if not low <= found <= high:
             ends = f"from {low} on" if high == 2**31 - 1 else f"from {low} to {high}"
             raise InputError(f"{name}={value}: expected a whole number {ends}")

@@ -142,10 +142,12 @@ class Batch:
             _say(f"{item.name}: {note}")
         outcome = self._chosen.run(method, problem)
         if int(outcome.result.status) == Status.DIVERGED:
-            after = outcome.record.get("steps", 0)
+            steps = outcome.record.get("steps")
+            how = "" if steps is None else f" after {steps} steps"
+            also = "" if steps is None else "raise --noise_std or "
             raise InputError(
                 f"--input={item.path or 'sample'}: {self._chosen.kind.name} diverged"
-                f" after {after} steps; raise --noise_std or {self._chosen.remedy}"
+                f"{how}; {also}{self._chosen.remedy}"
             )
         scores = outputs.scores(problem, outcome)
         make_folder(folder, "--output")

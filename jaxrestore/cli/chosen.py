@@ -68,6 +68,7 @@ class Chosen:
             name = getattr(config, role)
             self.weights[role] = {"name": name, "sha256": sha256(resolve(name)[0])}
         self.prior: Any = next(iter(self._models.values()), None)
+        self.kind(*self._models.values()).check_models()
         self._given = {
             name: value
             for name, value in vars(config.solver).items()
@@ -78,7 +79,6 @@ class Chosen:
             self._criterion = SELECTED[self._given.pop("temperature")]
         elif tau is not None:
             for_groups(tau, self.prior.num_groups)  # before anything is written
-        self.kind(*self._models.values()).check_models()
 
     def _load(self, role: str) -> Any:
         if role == "prior":

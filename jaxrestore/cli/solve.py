@@ -99,6 +99,16 @@ def _check_use(line: Parsed) -> None:
                 f"--{name}={line.given[name]}: has no use in a config whose task is"
                 f" {line.config.task}; choose another --config, see --help"
             )
+    from jaxrestore.solvers import SOLVERS
+
+    kind = SOLVERS[line.config.solver.name]
+    unused = {"prior": not kind.models, "encoder": "encoder" not in kind.models}
+    for name, useless in unused.items():
+        if name in line.given and useless:
+            raise InputError(
+                f"--{name}={line.given[name]}: has no use with the method {kind.name};"
+                " leave it out, or choose another --config.solver.name"
+            )
     if line.given.get("simulate") == "false" and line.flags.input is None:
         raise InputError("--nosimulate: needs an observation, give --input=FILE")
 

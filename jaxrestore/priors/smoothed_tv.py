@@ -12,7 +12,7 @@ import jax.numpy as jnp
 class SmoothedTV:
     """g(x) = mean over pixels of sqrt( sum_c |(Dx)_{pixel, c}|^2 + eps^2 ).
 
-    D are the two forward differences, periodic as in `solvers.total_variation`.
+    D are the two forward differences, periodic as in `solvers.TV`.
 
     Attributes:
         epsilon: eps > 0 in [0, 1] units; differences below it cost quadratically.

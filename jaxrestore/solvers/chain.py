@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
 from jaxrestore.settings import count, number, sequence
+from jaxrestore.solvers.checks import check_kind, checked_start
 from jaxrestore.solvers.method import Problem, Sampler
 from jaxrestore.solvers.quantiles import RunningQuantiles
 from jaxrestore.solvers.results import Draws
@@ -53,11 +54,15 @@ def sample(
     Raises:
         InputError: a setting out of its range, or more images than fit.
     """
+    check_kind(method, Sampler, "samples", "restore")
     method = method.validate(observation)
+    start = checked_start(start, observation)
     n_samples = count()(n_samples, "n_samples")
     wanted = count()(method.chains if chains is None else chains, "chains")
     per_chain = -(-n_samples // wanted)
     levels = sequence(number(0, 1, above=True), 0)(quantiles, "quantiles")
+    if sorted(set(levels) - {1}) != list(levels):
+        raise InputError(f"quantiles={levels}: expected rising levels between 0 and 1")
     if keep:
         _check_memory(n_samples, observation.image_shape)
     plan = _Plan(

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.errors import InputError
@@ -47,3 +48,38 @@ def check_latents(prior: Any, latents: Any, shape: tuple[int, ...]) -> None:
             f"latents have shapes {shapes}; expected {expected}, as `reconstruct`"
             " returns them"
         )
+
+
+def check_kind(solver: Any, kind: type, does: str, other: str) -> None:
+    """Refuse what another function runs.
+
+    Raises:
+        InputError: the solver is of another kind.
+    """
+    if not isinstance(solver, kind):
+        raise InputError(
+            f"method: a {type(solver).__name__} was given, expected one that {does};"
+            f" is it one for `{other}`?"
+        )
+
+
+def checked_start(start: Any, observation: Any) -> Any:
+    """x^0 in single precision at least; None passes.
+
+    Raises:
+        InputError: another shape than the operator's images have, or no floats.
+    """
+    if start is None:
+        return None
+    shape = tuple(observation.image_shape)
+    if tuple(start.shape) != shape:
+        raise InputError(
+            f"start has shape {tuple(start.shape)}; expected {shape}, the shape of the"
+            " image that the operator takes"
+        )
+    if not jnp.issubdtype(start.dtype, jnp.floating):
+        raise InputError(
+            f"start has dtype {start.dtype}; expected floats in [0, 1]; divide 8-bit"
+            " values by 255"
+        )
+    return start.astype(jnp.promote_types(start.dtype, jnp.float32))

@@ -52,7 +52,6 @@ class DiverseSR(Sampler):
     requires: ClassVar = {"prior": (VDVAE,), "encoder": (LowResEncoder,)}
     models: ClassVar = ("prior", "encoder")
     chains: ClassVar = 16
-    independent: ClassVar = True
 
     def validate(self, observation):
         method = super().validate(observation)

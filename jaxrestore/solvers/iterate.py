@@ -104,7 +104,10 @@ def _advance(
         best=jnp.where(better, value, carry.best),
         stale=jnp.where(better, 0, carry.stale + 1),
         worst=jnp.maximum(grown, carry.worst),
-        growing=jnp.where(grown > carry.worst, carry.growing + 1, 0),
+        # The first step has nothing to be compared with.
+        growing=jnp.where(
+            (grown > carry.worst) & (carry.steps > 0), carry.growing + 1, 0
+        ),
         status=carry.status,
         history=carry.history,
     )
@@ -130,8 +133,7 @@ def _status(method, problem, stopping: Stopping, after: _Carry) -> jax.Array:
     status = jnp.where(done, Status.MAX_STEPS, Status.RUNNING)
     if stopping.patience is not None:
         status = jnp.where(after.stale > stopping.patience, Status.PLATEAU, status)
-    # The first step has nothing to be compared with.
-    diverged = after.growing > stopping.growth
+    diverged = after.growing >= stopping.growth
     status = jnp.where(diverged, Status.DIVERGED, status)
     converged = after.residual <= stopping.tolerance
     converged &= method.settled(problem, after.state)

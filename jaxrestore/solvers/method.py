@@ -162,11 +162,9 @@ class Sampler(Solver):
 
     Attributes:
         chains: how many chains run side by side unless told otherwise.
-        independent: successive draws are independent of one another.
     """
 
     chains: ClassVar[int] = 1
-    independent: ClassVar[bool] = False
 
     def init(self, problem: Problem) -> Any:
         """The state of one chain before its first step, from `problem.key`."""

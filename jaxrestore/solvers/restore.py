@@ -1,14 +1,12 @@
 """One function that runs every method."""
 
 from functools import partial
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
 from jaxrestore.settings import count
+from jaxrestore.solvers.checks import check_kind, checked_start
 from jaxrestore.solvers.method import Method, Problem
 from jaxrestore.solvers.results import Restoration
 from jaxrestore.solvers.stopping import Stopping
@@ -44,12 +42,12 @@ def restore(
         InputError: a setting out of its range, a prior that cannot do what the method
             needs, or a start of another shape.
     """
+    check_kind(method, Method, "iterates", "sample")
     method = method.validate(observation)
     stopping = (method.stopping if stopping is None else stopping).validate()
     steps = method.max_steps if max_steps is None else max_steps
     steps = count()(steps, "max_steps")
-    if start is not None:
-        start = _checked_start(start, observation)
+    start = checked_start(start, observation)
     # Explicit transfers, so that callers may forbid implicit ones.
     arguments = jax.device_put((method, observation, stopping, start, key))
     return _restore(*arguments, max_steps=steps, history=bool(history))
@@ -69,18 +67,3 @@ def _restore(
     start = observation.initial_image() if start is None else start
     problem = Problem(observation, start, max_steps, key)
     return method.cast(start.dtype).solve(problem, stopping, history)
-
-
-def _checked_start(start: Any, observation: Observation) -> Any:
-    shape = tuple(observation.image_shape)
-    if tuple(start.shape) != shape:
-        raise InputError(
-            f"start has shape {tuple(start.shape)}; expected {shape}, the shape of the"
-            " image that the operator takes"
-        )
-    if not jnp.issubdtype(start.dtype, jnp.floating):
-        raise InputError(
-            f"start has dtype {start.dtype}; expected floats in [0, 1]; divide 8-bit"
-            " values by 255"
-        )
-    return start.astype(jnp.promote_types(start.dtype, jnp.float32))

@@ -9,7 +9,9 @@ import numpy as np
 from jax import lax
 
 from jaxrestore.errors import InputError
+from jaxrestore.likelihoods import GaussianNoise
 from jaxrestore.settings import choice, number, sequence, setting, static
+from jaxrestore.solvers.checks import check_kind
 from jaxrestore.solvers.iterate import iterate
 from jaxrestore.solvers.method import Method, Problem
 from jaxrestore.solvers.results import Restoration
@@ -66,6 +68,12 @@ class SelectTemperature(Method):
 
     def validate(self, observation):
         chosen = super().validate(observation)
+        check_kind(self.method, Method, "iterates", "sample")
+        if not isinstance(observation.noise, GaussianNoise):
+            raise InputError(
+                f"noise: a {type(observation.noise).__name__}, expected GaussianNoise:"
+                " both criteria are made for it; give a temperature"
+            )
         if not hasattr(self.method, "temperature"):
             raise InputError(
                 f"method: {self.method.name} has no temperature to choose, expected one"
@@ -102,7 +110,9 @@ class SelectTemperature(Method):
         names = (self.criterion,) if criteria is None else criteria
         observation = problem.observation
         level = jnp.asarray(observation.noise.std, observation.y.dtype)  # type: ignore
-        variance, observed = jnp.mean(level**2), observation.count
+        observed = observation.count
+        spread = jnp.broadcast_to(level**2, observation.y.shape)
+        variance = observation.operator.clean(spread).sum() / observed
         if "sure" in names:
             if problem.key is None:
                 raise InputError("key: missing, criterion=sure needs a random key")

@@ -10,7 +10,7 @@ import pytest
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators import Identity
-from jaxrestore.solvers import Sampler, Status, sample
+from jaxrestore.solvers import TV, Sampler, Status, restore, sample
 from jaxrestore.solvers.quantiles import RunningQuantiles
 from tests.solvers.problems import gaussian
 
@@ -86,7 +86,8 @@ def test_a_batch_equals_one_by_one():
 
 
 def test_mistakes():
-    for settings in {"burn_in": -1}, {"thinning": 0}, {"quantiles": (0.0,)}:
+    levels = ({"quantiles": q} for q in [(0.0,), (0.9, 0.1), (0.5, 1.0)])
+    for settings in {"burn_in": -1}, {"thinning": 0}, *levels:
         with pytest.raises(InputError, match=next(iter(settings))):
             sample(Walk(), SEEN, key=KEY, n_samples=3, **settings)
 
@@ -110,3 +111,13 @@ def test_quantiles_of_many_are_close(name):
     # Twice the spread that the exact quantiles themselves have.
     error = np.abs(np.asarray(follow.values()) - exact).mean(1)
     assert (error < 2 * exact.std(1)).all()
+
+
+def test_each_function_runs_its_own_kind():
+    with pytest.raises(InputError, match="method: a Walk .*expected one that iterates"):
+        restore(Walk(), SEEN)
+    with pytest.raises(InputError, match="method: a TV .*expected one that samples"):
+        sample(TV(), SEEN, key=KEY, n_samples=1)
+    with pytest.raises(InputError, match="start has dtype"):
+        start = np.zeros((2, 2, 1), np.uint8)
+        sample(Walk(), SEEN, key=KEY, n_samples=1, start=start)
