@@ -16,6 +16,8 @@ from jaxrestore.priors import VDVAE, LowResEncoder, save_prior
 from tests.priors.random_weights import random_prior
 from tests.priors.test_lowres import SMALL, make_encoder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):

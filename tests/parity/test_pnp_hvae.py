@@ -13,6 +13,8 @@ from jaxrestore.solvers import PnPHVAE
 from tests.parity import golden
 from tests.solvers.problems import gaussian, run
 
+pytestmark = pytest.mark.slow
+
 
 def _operator(name, stored):
     if "inpainting" in name:

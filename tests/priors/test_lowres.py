@@ -26,6 +26,8 @@ from tests.contracts.cases import block_average
 from tests.priors.random_weights import random_prior
 from tests.priors.test_tools import GREY
 
+pytestmark = pytest.mark.slow
+
 SMALL = replace(
     GREY,
     enc_blocks="8x1,8d2,4x1,4d2,2x1",

@@ -114,6 +114,7 @@ def test_an_exploding_prior_ends_as_diverged_with_a_finite_image():
     assert np.isfinite(result.mean).all()
 
 
+@pytest.mark.slow
 def test_jit_equals_eager():
     y = observations(0, 1)[0]
     with jax.disable_jit():

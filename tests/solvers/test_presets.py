@@ -50,7 +50,7 @@ def test_the_file_decides_which_row():
         config: PatchVDVAEConfig
 
     told, plain = (Prior(PatchVDVAEConfig(noise_input=on)) for on in (True, False))
-    assert row(plain, "copy.safetensors", BUNDLED[NATURAL][1]) == (NATURAL, "")
+    assert row(plain, "copy.safetensors", BUNDLED[NATURAL]) == (NATURAL, "")
     name, line = row(told, "mine.safetensors", "0")
     assert name == NATURAL and "mine.safetensors" in line
     assert row(plain, f"folder/{NATURAL}", "0") == (f"folder/{NATURAL}", "")

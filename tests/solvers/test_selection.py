@@ -23,6 +23,8 @@ from jaxrestore.solvers import (
 from jaxrestore.solvers.results import Found
 from tests.solvers.problems import KERNEL, gaussian, observations, observe, prior
 
+pytestmark = pytest.mark.slow
+
 SHAPE, SIGMA = (64, 64, 1), 0.1
 SHARES = np.array([0.2, 0.5, 0.7, 0.8, 0.9, 1.0], np.float32)
 OPERATORS = {

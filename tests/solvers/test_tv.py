@@ -79,6 +79,7 @@ def test_no_generic_minimiser_does_better(name, coupled):
         assert found.fun >= reached * (1 - 1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["identity", "blur"])
 def test_a_hundred_steps_are_close_to_the_minimum(name):
     clean = jnp.asarray(data.astronaut()[:128, 160:288] / 255, jnp.float32)

@@ -17,6 +17,8 @@ from jaxrestore.training.config import train_config
 from tests.training import tiny
 from tests.training.runs import read_rows, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def make_alr(image_folder):

@@ -17,6 +17,8 @@ from jaxrestore.priors.hvae.patch_config import published, thesis
 from jaxrestore.training.patch_vdvae import PatchVDVAERecipe, balanced_kl, kl_weight
 from tests.training import tiny
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def recipe():

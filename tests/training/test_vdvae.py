@@ -17,6 +17,8 @@ from jaxrestore.training.config import train_config
 from jaxrestore.training.vdvae import VDVAERecipe
 from tests.training import tiny
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def recipe():
