@@ -102,13 +102,11 @@ def _check_use(line: Parsed) -> None:
     from jaxrestore.solvers import SOLVERS
 
     kind = SOLVERS[line.config.solver.name]
-    unused = {"prior": not kind.models, "encoder": "encoder" not in kind.models}
-    for name, useless in unused.items():
-        if name in line.given and useless:
-            raise InputError(
-                f"--{name}={line.given[name]}: has no use with the method {kind.name};"
-                " leave it out, or choose another --config.solver.name"
-            )
+    if "encoder" in line.given and "encoder" not in kind.models:
+        raise InputError(
+            f"--encoder={line.given['encoder']}: has no use with the method {kind.name};"
+            " leave it out, or choose --config.solver.name=diverse_sr"
+        )
     if line.given.get("simulate") == "false" and line.flags.input is None:
         raise InputError("--nosimulate: needs an observation, give --input=FILE")
 
