@@ -104,8 +104,8 @@ def _check_use(line: Parsed) -> None:
     kind = SOLVERS[line.config.solver.name]
     if "encoder" in line.given and "encoder" not in kind.models:
         raise InputError(
-            f"--encoder={line.given['encoder']}: has no use with the method {kind.name};"
-            " leave it out, or choose --config.solver.name=diverse_sr"
+            f"--encoder={line.given['encoder']}: has no use with the method"
+            f" {kind.name}; leave it out, or choose --config.solver.name=diverse_sr"
         )
     if line.given.get("simulate") == "false" and line.flags.input is None:
         raise InputError("--nosimulate: needs an observation, give --input=FILE")
