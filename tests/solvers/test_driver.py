@@ -179,9 +179,14 @@ def test_every_element_of_a_batch_stops_alone():
 
 def test_progress_is_told_of_every_piece_and_changes_nothing():
     told = []
-    method, observation = Scaling(0.9, 0.1, 2.0), gaussian(jnp.ones((2, 2, 1)), Identity(), 0.1)
+    method, observation = (
+        Scaling(0.9, 0.1, 2.0),
+        gaussian(jnp.ones((2, 2, 1)), Identity(), 0.1),
+    )
     arguments = {"max_steps": 30, "history": True, "stopping": Stopping(1e-3)}
-    watched = restore(method, observation, progress=lambda *a: told.append(a), **arguments)
+    watched = restore(
+        method, observation, progress=lambda *a: told.append(a), **arguments
+    )
     plain = restore(method, observation, **arguments)
     steps = [done for done, _ in told]
     assert steps == sorted(steps) and steps[0] == 1 and steps[-1] == plain.steps
