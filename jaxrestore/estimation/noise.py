@@ -24,7 +24,8 @@ class NoiseEstimate:
 
     Attributes:
         std: standard deviation, the root of the mean variance of the channels.
-        low, high: an interval that nine in ten true levels lie in.
+        low, high: an interval that nine in ten true levels of white noise lie in, in
+            flat and textured photographs together.
         correlation: of the noise of neighbouring pixels, from -0.25 to 0.5; 0: white,
             or unknown. Fine texture raises it, too.
         clipped: share of the seen values that are exactly 0 or 1.
@@ -42,20 +43,22 @@ def estimate_noise(
 ) -> NoiseEstimate | None:
     """The level of white noise in an image, rounding to 8 bits included.
 
-    In the patches of 8 x 8 pixels that are flattest as their coarse DCT coefficients
-    tell, the fine ones hold hardly anything but noise: the variance is the median,
-    over the fine frequencies, of their mean square over these patches and all
-    channels (Ponomarenko et al. 2007; Colom and Buades, IPOL 2013, equations 3 to 6).
-    Clipped patches are left out, or scaled up where there are no others.
+    Where an image is flat, all there is in its fine frequencies is noise. With
+    D_m(u, v) the orthonormal DCT of patch m, of 8 x 8 pixels,
 
-    Where hardly a whole patch was seen (random masks, tiny images) the level comes
-    from pairs of neighbouring pixels, too large in texture; `low` then is far below.
+        std^2 = median over u + v >= 9 of the mean over m and channels of D_m(u, v)^2,
 
-    The interval is wider the more the estimate grows when less flat patches join, the
-    less noise there is in colour than in brightness (either may be texture), and the
-    more noise there would be with the `correlation` that was found. Noise that is not
-    white (demosaicing, JPEG, denoising in the camera) has less in the fine frequencies
-    than in all: `std` is then too small.
+    m being the 0.3 % of the patches with the least energy in the other frequencies,
+    which say nothing of white noise in these (Ponomarenko et al. 2007; Colom and
+    Buades, IPOL 2013). Clipped patches are left out, or scaled where there are hardly
+    others. Without enough whole patches (random masks) std is `pair_variance` ** 1/2,
+    too large in texture, and `low` far below it.
+
+    The interval is the wider the more the estimate grows when less flat patches join
+    and the more `correlation` there is: both may be texture. Noise that is not white
+    (demosaicing, JPEG, denoising in the camera) has less in the fine frequencies than
+    in the others: std is then too small, and high only follows what a correlation of
+    direct neighbours explains. Noise that "clean" photographs have is noise here.
 
     Args:
         image: (H, W, C) in [0, 1].
@@ -72,7 +75,7 @@ def estimate_noise(
     image, seen = _checked(image, observed)
     ends = (image == 0) | (image == 1)
     clipped = float(np.count_nonzero(ends & seen) / max(1, np.count_nonzero(seen)))
-    coefficients = fine_coefficients(image, ends, seen.all(-1))
+    coefficients = fine_coefficients(image, ends, np.asarray(seen.all(-1)))
     if coefficients is not None:
         return _from_patches(coefficients, clipped)
     variance = pair_variance(image, ends, seen)
@@ -121,8 +124,8 @@ def _from_patches(coefficients: np.ndarray, clipped: float) -> NoiseEstimate:
     margin += _OF_CLIPPED * clipped + _OF_CORRELATION * max(correlation, 0)
     margin += _OF_CHOICE * (1 - choice)
     high = max(std, whole) * (1 + margin)
-    levels = map(float, (std, low, max(high, _ROUNDING)))
-    return NoiseEstimate(*levels, correlation, clipped)
+    high = max(float(high), _ROUNDING)
+    return NoiseEstimate(float(std), float(low), high, correlation, clipped)
 
 
 def _correlated(spectrum: np.ndarray) -> tuple[float, float]:

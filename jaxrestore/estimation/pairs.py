@@ -38,8 +38,8 @@ def pair_variance(
     given = image[middle], ends[middle], seen[middle]
     found = []
     for axis in (0, 1):
-        turned = [np.moveaxis(array, axis, 0) for array in given]
-        found += [_pairs(*turned, start) for start in (0, 1)]
+        values, clipped, inside = (np.moveaxis(array, axis, 0) for array in given)
+        found += [_pairs(values, clipped, inside, start) for start in (0, 1)]
     squares, flatness = np.concatenate(found, axis=1)
     if len(squares) < _FEWEST:
         return None

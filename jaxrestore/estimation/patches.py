@@ -10,12 +10,13 @@ _FEWEST = 64  # patches that are looked at; with fewer there is no estimate
 _MEASURED = 32, 0.003  # patches that are measured, at least; share of those looked at
 _CLIPPED = 0.05  # share of clipped values that a patch may have
 MOST_CLIPPED = 0.75  # the same where there is nothing better
+_CONSTANT = 1e-6  # deviation of a patch without noise: a frame, a caption
 _SEED = 0
 
 _ROWS, _COLUMNS = (grid.ravel() for grid in np.indices((SIDE, SIDE)))
 _MEASURES = _ROWS + _COLUMNS >= _SPLIT
-_DCT = np.kron(*2 * [fft.dct(np.eye(SIDE), norm="ortho", axis=0)])
-_FINE = _DCT[_MEASURES].astype(np.float32)
+_BASIS = np.asarray(fft.dct(np.eye(SIDE), norm="ortho", axis=0))
+_FINE = np.kron(_BASIS, _BASIS)[_MEASURES].astype(np.float32)
 # cos(w) of the measuring frequencies, down and across.
 COSINES = np.cos(np.pi / SIDE * np.stack([_ROWS, _COLUMNS])[:, _MEASURES])
 
@@ -28,7 +29,8 @@ def fine_coefficients(
     The coefficients of an orthonormal DCT of white noise are independent of one
     another: patches chosen by the coarse ones (u + v < 9) have fine ones of unbiased
     variance. Values that were clipped shrink it; a patch with a share p of them is
-    scaled up by `clipped_variance(p)` ** -1/2.
+    scaled up by `clipped_variance(p)` ** -1/2. Constant patches are left out, unless
+    half of all are.
 
     Args:
         image: (H, W, C).
@@ -50,9 +52,12 @@ def fine_coefficients(
     patches = patches[kept]
     patches -= patches.mean(-1, keepdims=True)
     patches /= np.sqrt(clipped_variance(share[kept]))[..., None].astype(np.float32)
+    energy = np.einsum("ncp,ncp->n", patches, patches)
+    constant = energy <= _CONSTANT**2 * patches[0].size
+    if len(patches) - constant.sum() > max(_FEWEST, len(patches) / 2):
+        patches, energy = patches[~constant], energy[~constant]
     fine = patches @ _FINE.T
-    coarse = np.einsum("ncp,ncp->n", patches, patches)
-    coarse -= np.einsum("ncf,ncf->n", fine, fine)
+    coarse = energy - np.einsum("ncf,ncf->n", fine, fine)
     return fine[np.argsort(coarse)]
 
 
