@@ -13,7 +13,8 @@ from jaxrestore.cli.degradation import Degradation
 from jaxrestore.cli.solve_config import SolveConfig
 from jaxrestore.data.images import LoadedImage
 from jaxrestore.errors import InputError
-from jaxrestore.likelihoods import GaussianNoise, Observation, estimate_noise_std
+from jaxrestore.estimation import estimate_noise
+from jaxrestore.likelihoods import GaussianNoise, Observation
 
 # Eight-bit rounding alone is 0.29/255; less than this is not worth believing.
 _LEAST_NOISE = 0.5 / 255
@@ -169,13 +170,14 @@ class Task:
             told = self.config.simulated_noise_std or _LEAST_NOISE
         if told != "auto":
             return told, []
-        estimate = estimate_noise_std(y, mask)
-        if estimate is None:
+        found = estimate_noise(y, mask)
+        if found is None:
             raise InputError(
                 "--noise_std=auto: too few neighbouring pixels were seen to estimate"
                 " the noise, expected a number; give the level, such as"
                 " --noise_std=3/255"
             )
+        estimate = found.std
         text = f"noise level estimated at {255 * estimate:.2f}/255"
         if estimate < _LEAST_NOISE:
             text += f", {255 * _LEAST_NOISE:g}/255 assumed"

@@ -15,6 +15,7 @@ EXPERIMENTS: dict[str, str] = {
     "temperature": "PSNR against temperature, by noise level (figure 5.9)",
     "volume": "do later groups' volumes depend on earlier latents? (figure 5.1)",
     "iterated": "u <- HVAE(u, tau) again and again (figure A.1)",
+    "noise": "estimated noise levels against the true ones, blur, clipping, JPEG",
     "denoising": "white noise: total variation and critics (table 3.2)",
     "deblurring": "natural images behind blur kernels (table 5.2)",
     "inpainting": "natural images with holes (table 5.3)",
