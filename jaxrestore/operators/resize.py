@@ -159,6 +159,7 @@ class Resize(LinearOperator):
         return _separable(self.rows, x, self.columns)
 
     def adjoint(self, y):
+        self.input_shape(y.shape)
         return _separable(self.rows.T, y, self.columns.T)
 
     def input_shape(self, measurement_shape):
