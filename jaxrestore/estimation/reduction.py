@@ -3,16 +3,17 @@
 import numpy as np
 
 from jaxrestore.errors import InputError
-from jaxrestore.operators.resize import FILTERS, resize_weights
+from jaxrestore.operators.resize import resize_weights
 
 _BLOCK = 32
 _LOWEST = 0.12  # cycles a pixel: below it the filters hardly differ
 _DECAYS = np.arange(1.0, 4.01, 0.25)  # of power spectra; natural images have about 2
+_CERTAIN = 0.045  # excess above which it was no box
 _ROUNDING = 2 / 12 / 255**2  # of 8 bits, after each of the two axes
 
 
 def estimate_filter(small: np.ndarray, factor: int = 2) -> tuple[str, dict[str, float]]:
-    """The filter whose spectrum explains a reduced image best.
+    """The filter to assume for a reduced image: "bicubic", "area" or "nearest".
 
     A natural image has a power spectrum c |f|^-a. Reduced with the filter k it shows
 
@@ -22,12 +23,17 @@ def estimate_filter(small: np.ndarray, factor: int = 2) -> tuple[str, dict[str, 
     Whittle's mean negative log-likelihood, mean_f [log P_k(f) + I(f) / P_k(f)], of the
     image's spectrum I, averaged over blocks of 32 pixels and channels.
 
+    How much worse bicubic explains the image than no filter at all does is what the
+    answer rests on: not at all after any filter that smooths. Lanczos and bilinear are
+    no answers: they cannot be told from bicubic in sharp and soft photographs, and
+    cost less when bicubic is assumed than bicubic costs when they are.
+
     Args:
         small: (h, w, C) in [0, 1], at least 32 x 32.
         factor: >= 2, by which it was reduced.
 
     Returns:
-        The name of one of `operators.resize.FILTERS` and all scores, lower is better.
+        The name, for `Resize.create`, and both scores, lower is better.
 
     Raises:
         InputError: the image is too small, or the factor below 2.
@@ -39,8 +45,13 @@ def estimate_filter(small: np.ndarray, factor: int = 2) -> tuple[str, dict[str, 
             " factor >= 2; take bicubic"
         )
     seen = _spectrum(np.asarray(small, np.float64))
-    scores = {name: _misfit(seen, _response(name, factor)) for name in FILTERS}
-    return min(scores, key=scores.__getitem__), scores
+    scores = {
+        name: _misfit(seen, _response(name, factor)) for name in ("bicubic", "nearest")
+    }
+    excess = scores["bicubic"] - scores["nearest"]
+    if excess <= 0:
+        return "bicubic", scores
+    return "area" if excess < _CERTAIN else "nearest", scores
 
 
 def _spectrum(image: np.ndarray) -> np.ndarray:
@@ -77,7 +88,6 @@ def _misfit(seen: np.ndarray, response: np.ndarray) -> float:
     passed = response[:, None, :, None] * response[None, :, None, :]
     base = np.fft.fftfreq(_BLOCK)
     inner = np.hypot(base[:, None], base) > _LOWEST
-    # Without the frequencies that are their own mirror image.
     seen = seen[inner]
     best = np.inf
     for decay in _DECAYS:
