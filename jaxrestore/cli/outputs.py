@@ -10,7 +10,7 @@ import numpy as np
 from jaxrestore.cli.chosen import Outcome
 from jaxrestore.cli.solve_config import SolveConfig
 from jaxrestore.cli.task import Problem
-from jaxrestore.data.images import write_png
+from jaxrestore.data.images import LoadedImage, write_png
 from jaxrestore.likelihoods import Observation
 from jaxrestore.metrics import average_pairwise_distance, lr_psnr, psnr, ssim
 from jaxrestore.report import charts
@@ -31,12 +31,22 @@ def names(config: SolveConfig) -> tuple[str, ...]:
 
 
 def write(
-    folder: Path, problem: Problem, outcome: Outcome, scores: dict, config: SolveConfig
+    folder: Path,
+    problem: Problem,
+    outcome: Outcome,
+    scores: dict,
+    config: SolveConfig,
+    source: LoadedImage | None = None,
 ) -> None:
-    """Write the files of an image into a folder."""
-    image = problem.crop(outcome.image)
-    write_png(folder / "observed.png", problem.observed, problem.bit_depth)
-    write_png(folder / "restored.png", image, problem.bit_depth)
+    """Write the files of an image into a folder.
+
+    Args:
+        source: the file that was restored, whose colour profile and alpha are kept.
+    """
+    image, depth = problem.crop(outcome.image), problem.bit_depth
+    icc, alpha = (source.icc, source.alpha) if source else (None, None)
+    write_png(folder / "observed.png", problem.observed, depth, icc=icc)
+    write_png(folder / "restored.png", image, depth, icc=icc, alpha=alpha)
     # What the solver starts from, where that is not what is shown, is scored.
     start = _note(scores, "_observed")
     start = start and _STARTS.get(config.task, "") + start

@@ -8,6 +8,7 @@ from jaxrestore.operators.checks import OperatorReport, check_operator
 from jaxrestore.operators.linear_solve import conjugate_gradient
 from jaxrestore.operators.pointwise import Crop, Identity, Mask
 from jaxrestore.operators.resample import Downsample
+from jaxrestore.operators.resize import Resize
 from jaxrestore.operators.sensing import Matrix
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Matrix",
     "Operator",
     "OperatorReport",
+    "Resize",
     "check_operator",
     "conjugate_gradient",
     "fast_fft_size",

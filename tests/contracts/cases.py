@@ -14,8 +14,10 @@ from jaxrestore.operators import (
     Identity,
     Mask,
     Matrix,
+    Resize,
     kernels,
 )
+from jaxrestore.operators.resize import FILTERS
 
 # Each draw has a new shape and compiles anew: few examples of each operator.
 laws = settings(
@@ -66,6 +68,9 @@ def problem(name, seed):
         "downsample": lambda: Downsample(kernel, factor),
         "mask": lambda: Mask(jnp.asarray(drawn_mask, jnp.float32)),
         "crop": lambda: Crop((0, 1, 1, 0)),
+        "resize": lambda: Resize.create(
+            size, rng.integers(3, 9, 2).tolist(), rng.choice(FILTERS)
+        ),
         "identity": Identity,
         "matrix": lambda: Matrix(
             normal(seed, (20, size[0] * size[1] * channels)) / 10,

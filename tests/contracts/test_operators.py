@@ -36,7 +36,7 @@ from tests.contracts.cases import (
 ADJOINT_ERROR = {"float32": 1e-5, "float64": 1e-13}
 SOLVE_ERROR = 1e-4
 
-CLOSED = "blur", "downsample", "mask", "crop", "matrix"
+CLOSED = "blur", "downsample", "resize", "mask", "crop", "matrix"
 COMPOSED = "crop @ blur", "crop @ downsample", "mask @ blur", "blur @ blur"
 ALL = ("identity", *CLOSED, *COMPOSED)
 
