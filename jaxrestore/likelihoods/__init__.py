@@ -1,7 +1,18 @@
 """Likelihoods: everything that reads the measurement y."""
 
+from jaxrestore.likelihoods.compressed import jpeg_observation
 from jaxrestore.likelihoods.estimate import estimate_noise_std
+from jaxrestore.likelihoods.jpeg_steps import project_box
 from jaxrestore.likelihoods.noise import GaussianNoise, NoiseModel
 from jaxrestore.likelihoods.observation import Observation
+from jaxrestore.likelihoods.quantised import QuantisedNoise
 
-__all__ = ["GaussianNoise", "NoiseModel", "Observation", "estimate_noise_std"]
+__all__ = [
+    "GaussianNoise",
+    "NoiseModel",
+    "Observation",
+    "QuantisedNoise",
+    "estimate_noise_std",
+    "jpeg_observation",
+    "project_box",
+]
