@@ -17,6 +17,7 @@ EXPERIMENTS: dict[str, str] = {
     "iterated": "u <- HVAE(u, tau) again and again (figure A.1)",
     "noise": "estimated noise levels against the true ones, blur, clipping, JPEG",
     "denoising": "white noise: total variation and critics (table 3.2)",
+    "jpeg": "JPEG artefacts: PSNR by quality, and the cells that are kept",
     "deblurring": "natural images behind blur kernels (table 5.2)",
     "inpainting": "natural images with holes (table 5.3)",
     "faces": "faces: a hole, missing pixels, super-resolution (table 5.1)",

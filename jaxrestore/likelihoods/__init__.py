@@ -1,6 +1,14 @@
-"""Likelihoods: everything that scores the measurement y."""
+"""Likelihoods: everything that reads the measurement y."""
 
+from jaxrestore.likelihoods.compressed import jpeg_observation
 from jaxrestore.likelihoods.noise import GaussianNoise, NoiseModel
 from jaxrestore.likelihoods.observation import Observation
+from jaxrestore.likelihoods.quantised import QuantisedNoise
 
-__all__ = ["GaussianNoise", "NoiseModel", "Observation"]
+__all__ = [
+    "GaussianNoise",
+    "NoiseModel",
+    "Observation",
+    "QuantisedNoise",
+    "jpeg_observation",
+]

@@ -5,6 +5,7 @@ from jaxrestore.operators.base import Chain, Compose, LinearOperator, Operator
 from jaxrestore.operators.blur import Blur
 from jaxrestore.operators.canvas import fast_fft_size
 from jaxrestore.operators.checks import OperatorReport, check_operator
+from jaxrestore.operators.jpeg import JPEG
 from jaxrestore.operators.linear_solve import conjugate_gradient
 from jaxrestore.operators.pointwise import Crop, Identity, Mask
 from jaxrestore.operators.resample import Downsample
@@ -12,6 +13,7 @@ from jaxrestore.operators.resize import Resize
 from jaxrestore.operators.sensing import Matrix
 
 __all__ = [
+    "JPEG",
     "Blur",
     "Chain",
     "Compose",
