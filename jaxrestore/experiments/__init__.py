@@ -17,6 +17,7 @@ EXPERIMENTS: dict[str, str] = {
     "iterated": "u <- HVAE(u, tau) again and again (figure A.1)",
     "denoising": "white noise: total variation and critics (table 3.2)",
     "deblurring": "natural images behind blur kernels (table 5.2)",
+    "blind_kernel": "blur kernels estimated from the photograph, against the true ones",
     "inpainting": "natural images with holes (table 5.3)",
     "faces": "faces: a hole, missing pixels, super-resolution (table 5.1)",
     "jpmap": "JPMAP and CSGM with a plain VAE, on faces (section 5.1)",

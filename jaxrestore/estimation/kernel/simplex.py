@@ -39,8 +39,6 @@ def without_dust(kernel: np.ndarray, threshold: float) -> np.ndarray:
 def centred(kernel: np.ndarray) -> np.ndarray:
     """Moves the centre of mass to shape // 2 by whole pixels; sum one again."""
     mass = ndimage.center_of_mass(kernel)
-    steps = [
-        round(s // 2 - m) for s, m in zip(kernel.shape, mass, strict=True)
-    ]
+    steps = [round(s // 2 - m) for s, m in zip(kernel.shape, mass, strict=True)]
     moved = ndimage.shift(kernel, steps, order=0)
     return moved / moved.sum()

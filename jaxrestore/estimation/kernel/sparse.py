@@ -1,14 +1,15 @@
 """Evidence of a kernel under sparse gradients, and the steps that raise it.
 
-The gradients x of the sharp photograph (two differences, all pixels i) are Gaussian with
-variances of their own, y = k * x + noise. Integrating x out with a diagonal posterior
-covariance, and maximising over the variances, leaves (Wipf and Zhang, Revisiting Bayesian
-blind deconvolution, JMLR 2014, eq. 14; Levin et al. 2011 for other mixtures)
+The gradients x of the sharp photograph (two differences, all pixels i) are Gaussian
+with variances of their own, y = k * x + noise. Integrating x out with a diagonal
+posterior covariance, and maximising over the variances, leaves (Wipf and Zhang,
+Revisiting Bayesian blind deconvolution, JMLR 2014; Levin et al. 2011 take mixtures)
 
-    E(k) = min_(x, g)  ||y - k * x||^2 / s + sum_i ( x_i^2 / g_i + log(s + g_i ||k||^2) )
+    E(k) = min_(x, g)  ||y - k * x||^2 / s
+                       + sum_i ( x_i^2 / g_i + log(s + g_i ||k||^2) )
 
-per observed gradient, with s the noise variance of the gradients. The term in ||k||^2 is
-what keeps the delta kernel from winning, as it does without integrating x out.
+per observed gradient, with s the noise variance of the gradients. The term in ||k||^2
+is what keeps the delta kernel from winning, as it does without integrating x out.
 """
 
 from collections.abc import Callable
@@ -87,9 +88,7 @@ def latent_step(
         The new state; the posterior variances of x, (2, h, w).
     """
     transfer = seen.transfer(kernel)
-    squares = np.maximum(
-        seen.convolve(seen.mask, seen.transfer(kernel**2).conj()), 0
-    )
+    squares = np.maximum(seen.convolve(seen.mask, seen.transfer(kernel**2).conj()), 0)
     curvature = squares / state.noise + 1 / state.variances
 
     def normal(x):
