@@ -19,6 +19,7 @@ EXPERIMENTS: dict[str, str] = {
     "denoising": "white noise: total variation and critics (table 3.2)",
     "jpeg": "JPEG artefacts: PSNR by quality, and the cells that are kept",
     "deblurring": "natural images behind blur kernels (table 5.2)",
+    "blind_kernel": "blur kernels estimated from the photograph, against the true ones",
     "inpainting": "natural images with holes (table 5.3)",
     "faces": "faces: a hole, missing pixels, super-resolution (table 5.1)",
     "jpmap": "JPMAP and CSGM with a plain VAE, on faces (section 5.1)",

@@ -101,6 +101,48 @@ def motion(
     return normalise(_splat(path, (height, width)))
 
 
+def defocus(size: Size, radius: float) -> np.ndarray:
+    """A disc, what a lens out of focus makes of a point.
+
+    Each weight is the part of its pixel that the disc covers (8 x 8 samples).
+
+    Args:
+      size: side, or (height, width), in pixels.
+      radius: > 0, in pixels.
+    """
+    _check_length("radius", radius)
+    height, width = _pair(size)
+    fine = (np.arange(8) + 0.5) / 8 - 0.5
+    rows = (np.arange(height)[:, None] - height // 2 + fine).ravel() ** 2
+    columns = (np.arange(width)[:, None] - width // 2 + fine).ravel() ** 2
+    covered = rows[:, None] + columns <= radius**2
+    return normalise(covered.reshape(height, 8, width, 8).sum((1, 3)))
+
+
+def line(size: Size, length: float, angle: float) -> np.ndarray:
+    """Straight motion at constant speed.
+
+    Args:
+      size: side, or (height, width), in pixels; at least 2.
+      length: of the path, > 0, in pixels; what lies outside of the size is cut off.
+      angle: in radians, as of `anisotropic_gaussian`.
+    """
+    _check_length("length", length)
+    height, width = _pair(size)
+    along = np.linspace(-length / 2, length / 2, 50 * math.ceil(length) + 1)
+    rows = height // 2 - along * math.sin(angle)
+    columns = width // 2 + along * math.cos(angle)
+    kept = (np.abs(rows - (height - 1) / 2) <= (height - 1) / 2) & (
+        np.abs(columns - (width - 1) / 2) <= (width - 1) / 2
+    )
+    return normalise(_splat(np.stack([rows, columns], 1)[kept], (height, width)))
+
+
+def _check_length(name: str, value: float) -> None:
+    if not (math.isfinite(value) and value > 0):
+        raise InputError(f"{name}={value} of a kernel; expected > 0 pixels")
+
+
 def load_kernel(path: str | Path) -> np.ndarray:
     """Reads a kernel from a .npy, .png or .mat file and normalises it to sum 1.
 

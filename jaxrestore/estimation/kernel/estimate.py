@@ -1,0 +1,172 @@
+"""The blur kernel of a photograph, from the photograph alone."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import ndimage
+
+from jaxrestore.errors import InputError
+from jaxrestore.estimation.kernel.families import FAMILIES, search
+from jaxrestore.estimation.kernel.free import free_kernel
+from jaxrestore.estimation.kernel.sparse import Gradients, evidence
+
+_LUMA = np.array([0.299, 0.587, 0.114])
+_LARGEST = 512  # pixels a side that are looked at for a free kernel
+_COMPARED = 144  # and for comparing kernels
+_LEAST_NOISE = 1 / 255
+# Variance of the gradients, chosen on validation images: noise, and what of a
+# photograph is not sparse; with less of it the kernel gets a spike in its middle.
+_NOISE_FACTOR, _TEXTURE = 3.0, 60.0 / 255**2
+_SHARP = 0.62  # standard deviation of a Gaussian below which nothing is to be undone
+_MARGIN = 0.002  # of evidence that a free kernel must be better by,
+_UNLIKE = 0.25  # and how far, relatively, from the best formula
+
+# How often the error ||k - true||^2 was at most 0.6 ||true||^2 on validation images,
+# (good + 1) / (all + 2) of the few runs that docs/blind.md tells of.
+_CONFIDENCE = {"none": 0.75, "gaussian": 0.8, "defocus": 0.5}
+_CONFIDENCE |= {"motion": 0.67, "free": 0.86}
+
+
+@dataclass(frozen=True)
+class KernelEstimate:
+    """What was found.
+
+    Attributes:
+        kernel: (kh, kw) float32, odd sides, sum 1, centre at shape // 2.
+        family: "none", "gaussian", "motion", "defocus" or "free".
+        parameters: of the family: std; length and angle (degrees, counter-clockwise
+            from the horizontal); radius; in pixels. Empty for "none" and "free".
+        confidence: in [0, 1], how often such an estimate was a good one.
+        scores: family -> E(k) of its best kernel per gradient, lower is better.
+        notes: what the user should know.
+    """
+
+    kernel: np.ndarray
+    family: str
+    parameters: dict[str, float]
+    confidence: float
+    scores: dict[str, float]
+    notes: tuple[str, ...] = field(default=())
+
+
+def estimate_kernel(
+    image: np.ndarray,
+    noise_std: float,
+    *,
+    max_size: int = 25,
+    progress: Callable[[str], None] | None = None,
+) -> KernelEstimate:
+    """Minimise the negative evidence E(k) of `sparse` over families of kernels.
+
+    Args:
+        image: (H, W, C) in [0, 1], of 1 or 3 channels; any boundary.
+        noise_std: of the white noise, in [0, 1] units; below 1/255 counts as that.
+        max_size: largest side of a kernel, in pixels; an even one is taken one less.
+        progress: is told what is done.
+
+    Raises:
+        InputError: not such an image, or one that is too small for the kernel.
+    """
+    report = progress or (lambda text: None)
+    size = _checked_size(max_size)
+    grey = _checked_grey(image, size)
+    noise = _NOISE_FACTOR * max(_checked_noise(noise_std), _LEAST_NOISE) ** 2
+    noise += _TEXTURE
+    seen = Gradients(textured(grey, _COMPARED), size // 2 + 1)
+    if seen.power == 0:
+        return _nothing("the image is constant: nothing can be said of its blur")
+
+    def score(kernel: np.ndarray) -> float:
+        return evidence(seen, kernel, noise)
+
+    found = {"none": ((), np.ones((1, 1)))}
+    scores = {"none": score(found["none"][1])}
+    for family in FAMILIES:
+        report(family.name)
+        values, scores[family.name] = search(family, size, score)
+        found[family.name] = values, family.make(size, *values)
+        if found["gaussian"][0][0] <= _SHARP:  # the first: no blur of any form
+            return _chosen(found, scores)
+    free = free_kernel(textured(grey, _LARGEST), noise, size, report)
+    found["free"], scores["free"] = ((), free), score(free)
+    return _chosen(found, scores)
+
+
+def _chosen(found: dict, scores: dict[str, float]) -> KernelEstimate:
+    best = min((f.name for f in FAMILIES if f.name in scores), key=scores.__getitem__)
+    if "free" not in found:
+        best = "none"
+    elif scores["free"] < scores[best] - _MARGIN:
+        best = "free" if _unlike(found["free"][1], found[best][1]) else best
+    values, kernel = found[best]
+    names = {family.name: family.names for family in FAMILIES}.get(best, ())
+    parameters = dict(zip(names, map(float, values), strict=True))
+    return KernelEstimate(trimmed(kernel), best, parameters, _CONFIDENCE[best], scores)
+
+
+def _unlike(free: np.ndarray, formula: np.ndarray) -> bool:
+    """Is a kernel of another form than one from a formula, of the same shape?"""
+    return float(np.sum((free - formula) ** 2)) > _UNLIKE * float(np.sum(formula**2))
+
+
+def trimmed(kernel: np.ndarray) -> np.ndarray:
+    """Without the frame of zeros around the middle; float32 of sum one."""
+    middle = np.array(kernel.shape) // 2
+    reach = np.abs(np.argwhere(kernel > 1e-4 * kernel.max()) - middle).max(0)
+    (top, left), (bottom, right) = middle - reach, middle + reach + 1
+    kernel = kernel[top:bottom, left:right]
+    return (kernel / kernel.sum()).astype(np.float32)
+
+
+def textured(image: np.ndarray, side: int) -> np.ndarray:
+    """The part of at most side x side with the most edges, of an image (H, W).
+
+    The sum of the roots of gradients is compared: many edges beat one hard line.
+    """
+    if max(image.shape) <= side:
+        return image
+    edges = np.sqrt(ndimage.gaussian_gradient_magnitude(image, 1.5))
+    height, width = (min(side, s) for s in image.shape)
+    total = np.pad(edges.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    sums = total[height:, width:] - total[:-height, width:]
+    sums += total[:-height, :-width] - total[height:, :-width]
+    top, left = np.unravel_index(np.argmax(sums), sums.shape)
+    return image[top : top + height, left : left + width]
+
+
+def _nothing(note: str) -> KernelEstimate:
+    one = np.ones((1, 1), np.float32)
+    return KernelEstimate(one, "none", {}, 0.0, {}, (note,))
+
+
+def _checked_grey(image: np.ndarray, size: int) -> np.ndarray:
+    """(H, W) float64: the luma of three channels."""
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[-1] not in (1, 3) or image.dtype.kind != "f":
+        raise InputError(
+            f"image: {image.dtype} of shape {image.shape}; expected floats (H, W, 1) or"
+            " (H, W, 3) in [0, 1]; convert it first"
+        )
+    if not np.isfinite(image).all():
+        raise InputError("image: holds NaN or infinite values; expected finite ones")
+    if min(image.shape[:2]) < 2 * size:
+        raise InputError(
+            f"image: {image.shape[0]}x{image.shape[1]} pixels; expected at least twice"
+            f" max_size={size} a side; take a larger image or a smaller max_size"
+        )
+    image = image.astype(np.float64)
+    return image[..., 0] if image.shape[-1] == 1 else image @ _LUMA
+
+
+def _checked_size(size: int) -> int:
+    if not isinstance(size, int | np.integer) or size < 3:
+        raise InputError(f"max_size={size!r}; expected a whole number from 3 on")
+    return int(size) - (1 - int(size) % 2)
+
+
+def _checked_noise(noise_std: float) -> float:
+    if not (math.isfinite(noise_std) and 0 <= noise_std <= 1):
+        raise InputError(f"noise_std={noise_std}; expected a level in [0, 1]")
+    return float(noise_std)

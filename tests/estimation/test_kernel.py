@@ -1,0 +1,128 @@
+"""Kernels estimated from photographs: known blurs of known photographs."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import signal
+from skimage import color, data
+
+from jaxrestore.errors import InputError
+from jaxrestore.estimation.kernel import estimate_kernel
+from jaxrestore.estimation.kernel.families import FAMILIES
+from jaxrestore.estimation.kernel.simplex import centred, project_simplex, without_dust
+from jaxrestore.estimation.kernel.sparse import Gradients, evidence
+from jaxrestore.operators import kernels
+
+NOISE = 1 / 255
+
+
+def photograph(name, kernel=None, side=160):
+    """The middle of a sample photograph behind a blur, with noise, 8 bits."""
+    pixels = getattr(data, name)()
+    image = pixels / 255 if pixels.ndim == 2 else color.rgb2gray(pixels)
+    if kernel is not None:
+        image = signal.fftconvolve(image, kernel, "valid")
+    top, left = ((size - side) // 2 for size in image.shape)
+    image = image[top : top + side, left : left + side]
+    image = image + NOISE * np.random.default_rng(0).standard_normal(image.shape)
+    return (np.round(255 * image.clip(0, 1)) / 255)[..., None]
+
+
+@settings(deadline=None, max_examples=50, derandomize=True)
+@given(arrays(np.float64, st.integers(1, 12), elements=st.floats(-3, 3)))
+def test_projection_onto_the_simplex(values):
+    found = project_simplex(values)
+    assert found.min() >= 0 and abs(found.sum() - 1) < 1e-12
+    # Optimality: values - found is largest, and constant, where found is positive.
+    gap = values - found
+    np.testing.assert_allclose(gap[found > 0], gap.max(), atol=1e-12)
+
+
+def test_dust_goes_and_the_centre_of_mass_is_the_centre():
+    kernel = np.zeros((9, 9))
+    kernel[1:3, 1:4] = 1
+    kernel[7, 7] = 0.5
+    found = centred(without_dust(kernel, 0.03))
+    assert abs(found.sum() - 1) < 1e-12 and np.count_nonzero(found) == 6
+    assert abs(np.array(np.nonzero(found)).mean(1) - 4).max() <= 0.5
+
+
+@pytest.mark.parametrize("name", ["camera", "astronaut"])
+@pytest.mark.parametrize("std", [1.2, 2.0])
+def test_evidence_knows_the_width(name, std):
+    image = photograph(name, kernels.gaussian(25, std), 128)[..., 0]
+    seen = Gradients(image, 13)
+    widths = std * np.array([0.5, 0.7, 0.85, 1, 1.15, 1.4, 2])
+    scores = [evidence(seen, kernels.gaussian(25, w), 16 / 255**2) for w in widths]
+    assert abs(widths[np.argmin(scores)] / std - 1) <= 0.151
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["camera", "astronaut", "coffee"])
+def test_gaussian(name):
+    found = estimate_kernel(photograph(name, kernels.gaussian(25, 2.0)), NOISE)
+    assert found.family == "gaussian"
+    assert abs(found.parameters["std"] / 2 - 1) < 0.15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["camera", "astronaut"])
+def test_straight_motion(name):
+    found = estimate_kernel(photograph(name, kernels.line(25, 11, 0.6)), NOISE)
+    middle = np.array(found.kernel.shape) // 2
+    grid = np.argwhere(found.kernel > 0) - middle
+    spread = (grid.T * found.kernel[found.kernel > 0]) @ grid
+    angle = 0.5 * np.arctan2(-2 * spread[0, 1], spread[1, 1] - spread[0, 0])
+    assert found.family in ("motion", "free")
+    assert abs(angle - 0.6) < np.radians(10)
+    assert abs(np.sqrt(12 * np.linalg.eigvalsh(spread)[-1]) / 11 - 1) < 0.25
+
+
+@pytest.mark.parametrize("name", ["camera", "astronaut"])
+def test_a_sharp_photograph_has_no_blur(name):
+    found = estimate_kernel(photograph(name, side=128), NOISE, max_size=15)
+    assert found.family == "none" and found.kernel.shape == (1, 1)
+
+
+@pytest.mark.slow
+def test_estimate_does_not_depend_on_grey_level_or_colour():
+    image = photograph("camera", kernels.gaussian(15, 1.5), 96)
+    first = estimate_kernel(image, NOISE, max_size=9)
+    for other in (np.repeat(image, 3, -1), 1 - image, image.transpose(1, 0, 2)):
+        found = estimate_kernel(other, NOISE, max_size=9)
+        assert found.family == first.family
+        assert abs(found.parameters["std"] / first.parameters["std"] - 1) < 0.1
+        assert found.kernel.dtype == np.float32 and found.kernel.min() >= 0
+        assert abs(found.kernel.sum() - 1) < 1e-5
+        assert all(side % 2 for side in found.kernel.shape)
+        assert 0 <= found.confidence <= 1
+
+
+def test_families_have_one_parameter_for_every_step():
+    for family in FAMILIES:
+        for start in family.starts(25):
+            assert len(start) == len(family.names) == len(family.steps)
+            assert abs(family.make(25, *start).sum() - 1) < 1e-5
+
+
+def test_a_constant_image_says_nothing():
+    found = estimate_kernel(np.full((60, 60, 1), 0.5), NOISE)
+    assert found.family == "none" and found.confidence == 0 and found.notes
+
+
+@pytest.mark.parametrize(
+    "image, noise, size, message",
+    [
+        (np.zeros((60, 60)), 0.01, 25, "expected floats"),
+        (np.zeros((60, 60, 3), int), 0.01, 25, "convert"),
+        (np.full((60, 60, 3), np.nan), 0.01, 25, "NaN"),
+        (np.zeros((40, 60, 1)), 0.01, 25, "twice max_size=25"),
+        (np.zeros((60, 60, 1)), -1, 25, "noise_std=-1"),
+        (np.zeros((60, 60, 1)), 0.01, 2, "max_size=2"),
+    ],
+)
+def test_mistakes(image, noise, size, message):
+    with pytest.raises(InputError, match=message):
+        estimate_kernel(image, noise, max_size=size)
