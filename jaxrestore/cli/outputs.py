@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.cli.chosen import Outcome
+from jaxrestore.cli.degradation import BLIND
 from jaxrestore.cli.solve_config import SolveConfig
 from jaxrestore.cli.task import Problem
 from jaxrestore.data.images import LoadedImage, write_png
@@ -19,7 +20,11 @@ from jaxrestore.solvers import Draws
 
 FILES = ("observed.png", "restored.png", "comparison.png")
 _SHOWN = 16  # samples in the picture of all
-_STARTS = {"downsample": "bicubic: ", "mask": "filled smoothly: "}
+_STARTS = {
+    "downsample": "bicubic: ",
+    "resize": "bicubic: ",
+    "mask": "filled smoothly: ",
+}
 
 
 def names(config: SolveConfig) -> tuple[str, ...]:
@@ -47,6 +52,14 @@ def write(
     icc, alpha = (source.icc, source.alpha) if source else (None, None)
     write_png(folder / "observed.png", problem.observed, depth, icc=icc)
     write_png(folder / "restored.png", image, depth, icc=icc, alpha=alpha)
+    if outcome.rejected is not None:
+        write_png(
+            folder / "rejected.png", problem.crop(outcome.rejected), depth, icc=icc
+        )
+    if config.kernel.kind == BLIND and problem.degradation.kernel is not None:
+        kernel = problem.degradation.kernel[..., None]
+        write_png(folder / "kernel.png", kernel / kernel.max(), 16)
+        np.save(folder / "kernel.npy", kernel[..., 0])
     # What the solver starts from, where that is not what is shown, is scored.
     start = _note(scores, "_observed")
     start = start and _STARTS.get(config.task, "") + start

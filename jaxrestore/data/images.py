@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 
 from jaxrestore.data.deep_png import read_deep_png, write_deep_png
 from jaxrestore.data.files import atomic_path
+from jaxrestore.data.jpeg import JPEGFile
 from jaxrestore.errors import InputError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".ppm", ".pgm")
@@ -28,6 +29,7 @@ class LoadedImage:
         notes: What was changed on the way, one sentence each, for the user.
         icc: The colour profile that gives the pixels their meaning, None for sRGB.
         alpha: (H, W, 1) float32 in [0, 1], None where the image is opaque.
+        jpeg: The file's coefficients, see `data.jpeg.read_jpeg`; None for other files.
     """
 
     pixels: np.ndarray
@@ -35,6 +37,7 @@ class LoadedImage:
     notes: tuple[str, ...] = ()
     icc: bytes | None = None
     alpha: np.ndarray | None = None
+    jpeg: JPEGFile | None = None
 
 
 def read_image(path: str | os.PathLike, argument: str = "--input") -> LoadedImage:

@@ -9,10 +9,11 @@ from jaxrestore.operators.jpeg import JPEG
 from jaxrestore.operators.linear_solve import conjugate_gradient
 from jaxrestore.operators.pointwise import Crop, Identity, Mask
 from jaxrestore.operators.resample import Downsample
-from jaxrestore.operators.resize import Resize
+from jaxrestore.operators.resize import FILTERS, Resize
 from jaxrestore.operators.sensing import Matrix
 
 __all__ = [
+    "FILTERS",
     "JPEG",
     "Blur",
     "Chain",
