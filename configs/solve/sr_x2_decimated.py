@@ -3,7 +3,7 @@
 python solve.py --config=configs/solve/sr_x2_decimated.py --input=small.png
 """
 
-from jaxrestore.configs.solve.sr_x4 import get_config as sr_x4
+from jaxrestore.configs.solve.sr_x4_decimated import get_config as sr_x4
 
 
 def get_config():

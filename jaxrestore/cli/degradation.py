@@ -14,7 +14,6 @@ from jaxrestore.estimation.kernel import estimate_kernel
 from jaxrestore.estimation.reduction import estimate_filter
 from jaxrestore.operators import kernels
 
-
 BLIND = "auto"  # the kind of a kernel that is estimated from the photograph
 
 
@@ -180,13 +179,9 @@ def _filter(y: np.ndarray, factor: float) -> tuple[str, str]:
     """The filter to assume, and a note where it is not the usual one."""
     if min(y.shape[:2]) < 32 or factor < 2:
         return "bicubic", ""
-    found, _ = estimate_filter(y, round(factor))
-    if found == "bicubic":
-        return found, ""
-    return (
-        found,
-        f"it seems to have been made small by {found}; --filter says otherwise",
-    )
+    if estimate_filter(y, round(factor))[0] == "bicubic":
+        return "bicubic", ""
+    return "area", "it seems to have been made smaller by area; --filter=bicubic if not"
 
 
 def _kernel(config: SolveConfig) -> np.ndarray:

@@ -138,6 +138,19 @@ def _check_kernel(line: Parsed) -> None:
     )
 
 
+def command_line(program: str) -> CommandLine:
+    """The flags and settings of the command."""
+    return CommandLine(
+        program,
+        _usage(program),
+        SolveFlags,
+        _schema,
+        _load,
+        resets={"solver.name": ("solver", "stopping", "sampling")},
+        positional="input",
+    )
+
+
 def main(argv: Sequence[str]) -> int:
     """Restore images as the arguments say.
 
@@ -151,15 +164,7 @@ def main(argv: Sequence[str]) -> int:
         InputError: the command cannot be carried out.
     """
     program = argv[0] if argv[0].startswith("jaxrestore") else "python solve.py"
-    line = CommandLine(
-        program,
-        _usage(program),
-        SolveFlags,
-        _schema,
-        _load,
-        resets={"solver.name": ("solver", "stopping", "sampling")},
-        positional="input",
-    ).parse(argv)
+    line = command_line(program).parse(argv)
     if line is None:
         return 0
     _check_use(line)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.cli.chosen import Chosen, Outcome
@@ -26,8 +27,8 @@ _TURNED = (
     " in which way round it stores kernels; turn the file"
 )
 _RESULT = (
-    "{0}, at a noise level of {1:.1f}/255, too; the kernel, the task or the prior is not"
-    " right for this photograph; try --kernel=auto, a higher --noise_std or another"
+    "{0}, at a noise level of {1:.1f}/255, too; the kernel, the task or the prior is"
+    " not right for this photograph; try --kernel=auto, a higher --noise_std or another"
     " --prior"
 )
 
@@ -86,8 +87,9 @@ def _doubt(problem: Problem, outcome: Outcome) -> str:
         return ""
     if status == Status.DIVERGED:
         return "the solver diverged"
-    predicted = problem.operator(outcome.image)
-    seen = problem.operator.clean(np.ones_like(problem.full))
+    y = jnp.asarray(problem.full)
+    predicted = np.asarray(problem.operator(outcome.image))
+    seen = np.asarray(problem.operator.clean(jnp.ones_like(y)))
     return explain(predicted, problem.full, problem.noise_std, seen).reason
 
 
