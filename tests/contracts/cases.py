@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from jaxrestore.operators import (
+    JPEG,
     Blur,
     Compose,
     Crop,
@@ -67,6 +68,7 @@ def problem(name, seed):
         "mask": lambda: Mask(jnp.asarray(drawn_mask, jnp.float32)),
         "crop": lambda: Crop((0, 1, 1, 0)),
         "identity": Identity,
+        "jpeg": lambda: JPEG(size, ((1, 1), (2, 2), (1, 2))[:channels], seed % 4 + 1),
         "matrix": lambda: Matrix(
             normal(seed, (20, size[0] * size[1] * channels)) / 10,
             (*size, channels),
