@@ -89,7 +89,7 @@ def test_quantised_noise_against_float64(width, std):
     np.testing.assert_allclose(noise.score(-r), -noise.score(r))
     for step in 1e-6, 1e-4, 1e-2:
         nearest = [
-            brentq(lambda x, v=v: slope(x, width, std) + (x - v) / step, -1e-9, v)
+            brentq(lambda x, v=v, s=step: slope(x, width, std) + (x - v) / s, -1e-9, v)
             if slope(np.float64(v), width, std) > 1e-6
             else v
             for v in np.float64(r)

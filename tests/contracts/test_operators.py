@@ -38,7 +38,8 @@ SOLVE_ERROR = 1e-4
 
 CLOSED = "blur", "downsample", "mask", "crop", "matrix"
 COMPOSED = "crop @ blur", "crop @ downsample", "mask @ blur", "blur @ blur"
-ALL = ("identity", "jpeg", *CLOSED, *COMPOSED)
+SOLVED = ("identity", *CLOSED, *COMPOSED)
+ALL = ("jpeg", *SOLVED)  # its solves are conjugate gradients alone
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -69,7 +70,7 @@ def test_linear_with_its_transpose_as_adjoint(name, seed):
         assert gap < bound * jnp.linalg.norm(first) * jnp.linalg.norm(y)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", SOLVED)
 @laws
 @example(seed=1)
 @given(seed=SEEDS)
