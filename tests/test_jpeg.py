@@ -29,9 +29,7 @@ def saved(path, pixels, orientation=1, **options):
 
 
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
-@pytest.mark.parametrize(
-    "size, orientation", [((37, 45), 1), ((42, 38), 6), ((41, 58), 7), ((16, 32), 2)]
-)
+@pytest.mark.parametrize("size, orientation", [((37, 45), 1), ((42, 38), 6)])
 def test_the_operator_gives_a_files_coefficients(
     tmp_path, subsampling, size, orientation
 ):
@@ -74,7 +72,7 @@ def slope(r, width, std):
     return (oracle(r + h, width, std) - oracle(r - h, width, std)) / (2 * h)
 
 
-@pytest.mark.parametrize("width, std", [(0.1, 0.002), (0.002, 0.002), (0.004, 0.04)])
+@pytest.mark.parametrize("width, std", [(0.1, 0.002), (0.004, 0.04)])
 def test_quantised_noise_against_float64(width, std):
     # 13.1 deviations outside: there float32's erfc underflows.
     r = width * np.array([0, 0.1, 0.45, 0.5, 0.7, 3, 20])
@@ -151,7 +149,7 @@ def test_project_box(tmp_path, size):
         assert jnp.linalg.norm(away) > 0.1
 
 
-@pytest.mark.parametrize("quality", [20, 60, 90])
+@pytest.mark.parametrize("quality", [20, 90])
 def test_estimated_error(tmp_path, quality):
     path = saved(tmp_path / "a.jpg", PHOTO, quality=quality)
     true = np.sqrt(np.mean((read_image(path).pixels - PHOTO / 255) ** 2))
