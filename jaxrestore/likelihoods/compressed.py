@@ -36,7 +36,7 @@ def jpeg_observation(
     averaged = [v * h for v, h in file.factors]
     variance = (noise_std * np.asarray(colours)) ** 2 / averaged + ROUNDING_STD**2
     noise = QuantisedNoise(file.widths, jpeg.per_coefficient(np.sqrt(variance)))
-    plain = operator is None or isinstance(operator, Identity)
-    return Observation.create(
-        file.coefficients, jpeg if plain else jpeg @ operator, noise
-    )
+    combined: LinearOperator = jpeg
+    if operator is not None and not isinstance(operator, Identity):
+        combined = jpeg @ operator  # type: ignore[assignment]
+    return Observation.create(file.coefficients, combined, noise)

@@ -20,7 +20,7 @@ _FAR = 30.0  # deviations outside the cell from where on the density is Gaussian
 class QuantisedNoise:
     """u = A x plus white Gaussian noise, rounded to the centre y of its cell.
 
-        -log p(y | A x) = -sum log[Phi((w/2 - r) / s) - Phi((-w/2 - r) / s)]
+        -log p(y | A x) = -sum_i log[Phi((w/2 - r_i) / s) - Phi((-w/2 - r_i) / s)]
 
     of r = A x - y, cells of width w and noise of deviation s before the rounding. It
     is convex, flat inside the cell for s << w, and for w << s that of Gaussian noise.
@@ -90,13 +90,11 @@ class QuantisedNoise:
         checked = {}
         for name, value in (("width", self.width), ("std", self.std)):
             value = np.asarray(value)
-            usable = (
-                value.dtype.kind in "iuf" and value.size and np.isfinite(value).all()
-            )
-            if not usable or (value <= 0).any():
+            real = value.dtype.kind in "iuf" and value.size > 0
+            if not real or not ((value > 0) & (value < np.inf)).all():
                 raise InputError(
                     f"{name} of a QuantisedNoise holds {_shown(value)}; expected finite"
-                    " numbers above 0; at least what rounding to 8 bits makes, 0.0011"
+                    " numbers above 0; rounding to 8 bits alone makes 0.0011, use that"
                 )
             try:
                 fits = np.broadcast_shapes(value.shape, shape) == tuple(shape)

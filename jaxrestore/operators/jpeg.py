@@ -103,7 +103,7 @@ class JPEG(LinearOperator):
         return turned(colours, self.orientation, back=True)
 
     def lift(self, colours: jax.Array) -> list[jax.Array]:
-        """E: the planes of (H, W, C), their borders repeated to whole blocks."""
+        """E: the planes of (H, W, C), borders repeated to whole blocks."""
         return [
             colours[rows, :, i][:, columns] if partial else colours[..., i]
             for i, (rows, columns, partial) in enumerate(self._places())
@@ -122,10 +122,10 @@ class JPEG(LinearOperator):
             folded.append(plane)
         return jnp.stack(folded, -1)
 
-    def shares(self) -> list[np.ndarray]:
+    def shares(self) -> list[jax.Array]:
         """1 over the number of repetitions, for each value of `lift`."""
         return [
-            np.float32(1 / np.outer(_counts(rows)[rows], _counts(columns)[columns]))
+            jnp.asarray(1 / np.outer(_counts(rows)[rows], _counts(columns)[columns]))
             for rows, columns, _ in self._places()
         ]
 
@@ -165,8 +165,7 @@ class JPEG(LinearOperator):
         """Blocks (down, across) of each component."""
         return [
             tuple(
-                math.ceil(math.ceil(n / f) / BLOCK)
-                for n, f in zip(self.size, factor, strict=True)
+                math.ceil(n / f / BLOCK) for n, f in zip(self.size, factor, strict=True)
             )
             for factor in self.factors
         ]

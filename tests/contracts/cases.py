@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from jaxrestore.operators import (
+    JPEG,
     Blur,
     Compose,
     Crop,
@@ -72,6 +73,7 @@ def problem(name, seed):
             size, rng.integers(3, 9, 2).tolist(), rng.choice(FILTERS)
         ),
         "identity": Identity,
+        "jpeg": lambda: JPEG(size, ((1, 1), (2, 2), (1, 2))[:channels], seed % 4 + 1),
         "matrix": lambda: Matrix(
             normal(seed, (20, size[0] * size[1] * channels)) / 10,
             (*size, channels),
