@@ -1,17 +1,18 @@
 """Files as people have them: do they come back better than they went in?
 
-    python benchmarks/real_photos.py --images=DIR --kernel=9.npy [--part=blur] [--out=FILE]
+    python benchmarks/real_photos.py --images=DIR --kernel=9.npy [--part=PART]
 
-Clean photographs are cut, blurred (no border wraps around), made noisy, and saved as PNG
-or JPEG; then each file goes the way of the command line, the kernel told, the noise not.
-Parts: blur (formats x kernels x noise), enlarge (made smaller by four filters), wrong
-(kernels that are not what made the photograph), right (those that are, of
+Clean photographs are cut, blurred (no border wraps around), made noisy, and saved as
+PNG or JPEG; then each file goes the way of the command line, the kernel told, the noise
+not. Parts: blur (formats x kernels x noise), enlarge (made smaller by four filters),
+wrong (kernels that are not what made the photograph), right (those that are, of
 --kernels=4.npy,7.npy,...: none may be flagged). Prints tables of the gain in dB against
 the file itself (enlarge: against Pillow's bicubic enlargement).
 """
 
 import argparse
 import io
+import itertools
 import json
 import tempfile
 from collections import defaultdict
@@ -96,24 +97,23 @@ def blur_part(options, folder: Path):
     }
     if options.kernel:
         own[f"kernel {Path(options.kernel).stem}"] = kernels.load_kernel(options.kernel)
-    cases = list(crops(options.images, options.count, options.side))
-    for name, kernel in own.items():
-        command = Command(
-            "--config=gaussian_deblur", f"--kernel={stored(kernel, folder)}"
-        )
-        for form in forms:
-            for noise in levels:
-                for seed, (stem, pixels, corner) in enumerate(cases):
-                    y = blurred(pixels, kernel, corner, options.side, noise, seed)
-                    file = save(y, folder / stem, form)
-                    clean = cut(pixels, corner, options.side)
-                    yield (name, form, noise), stem, *gained(command, file, clean)
+    commands = {
+        name: Command("--config=gaussian_deblur", f"--kernel={stored(kernel, folder)}")
+        for name, kernel in own.items()
+    }
+    cases = enumerate(crops(options.images, options.count, options.side))
+    for seed, (stem, pixels, corner) in cases:
+        clean = cut(pixels, corner, options.side)
+        for name, form, noise in itertools.product(own, forms, levels):
+            y = blurred(pixels, own[name], corner, options.side, noise, seed)
+            file = save(y, folder / stem, form)
+            yield (name, form, noise), stem, *gained(commands[name], file, clean)
 
 
 def gained(command: Command, file: Path, clean: np.ndarray):
-    image, status, level, _ = command(file)
+    image, status, level, notes = command(file)
     before = psnr(read_image(file).pixels, clean)
-    return psnr(image, clean) - before, status == MISMATCH, level, before
+    return psnr(image, clean) - before, status == MISMATCH, level, before, notes[-1:]
 
 
 def cut(pixels, corner, side):
@@ -194,7 +194,7 @@ def table(rows) -> str:
     out = io.StringIO()
     out.write("| case | before | mean gain | worst | worse | mismatch | told |\n")
     out.write("|---|---|---|---|---|---|---|\n")
-    for key, values in groups.items():
+    for key, values in sorted(groups.items()):
         gains = np.array([v[1] for v in values])
         flagged = np.mean([v[2] for v in values])
         told, before = (np.mean([v[i] for v in values]) for i in (3, 4))

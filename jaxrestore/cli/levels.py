@@ -9,10 +9,13 @@ from jaxrestore.cli.solve_config import SolveConfig
 from jaxrestore.data.jpeg import JPEGFile
 from jaxrestore.errors import InputError
 from jaxrestore.estimation import estimate_noise
-from jaxrestore.estimation.jpeg import jpeg_noise_std
+from jaxrestore.estimation.jpeg import jpeg_noise_std, sensor_noise_std
 
 # Eight-bit rounding alone is 0.29/255; less than this is not worth believing.
 _LEAST = 0.5 / 255
+# Of the noise before compression, that is left in the decoded pixels at most: most of
+# that of chroma is averaged away.
+_KEPT = 0.75
 
 
 @dataclass(frozen=True)
@@ -48,17 +51,25 @@ def levels(
     told, notes = config.noise_std, []
     if told == "auto" and simulate:
         told = config.simulated_noise_std or _LEAST
+    if jpeg:
+        return _compressed(told, jpeg)
     if told == "auto":
         told, notes = _estimated(y, mask)
-    rounding = jpeg_noise_std(jpeg) if jpeg else 0.0
-    if rounding:
-        total = float(np.hypot(told, rounding))
-        notes.append(
-            f"JPEG compression adds {255 * rounding:.2f}/255: {255 * total:.2f}/255"
-            " in all"
-        )
-        return Levels(total, told), notes
     return Levels(told, told), notes
+
+
+def _compressed(told: Any, jpeg: JPEGFile) -> tuple[Levels, list[str]]:
+    """Of a JPEG file: what its camera had, as told or estimated, and what it lost."""
+    word = "told"
+    if told == "auto":
+        told, word = max(sensor_noise_std(jpeg), _LEAST), "estimated"
+    rounding = jpeg_noise_std(jpeg)
+    total = max(float(np.hypot(_KEPT * told, rounding)), _LEAST)
+    note = (
+        f"noise level {word}: {255 * told:.2f}/255 before JPEG compression, which adds"
+        f" {255 * rounding:.2f}/255"
+    )
+    return Levels(total, told), [note]
 
 
 def _estimated(y: np.ndarray, mask: Any) -> tuple[float, list[str]]:

@@ -28,7 +28,8 @@ class Problem:
         operator: A, which acts on pixels.
         degradation: what A was made of.
         levels: of the noise.
-        jpeg: the file's coefficients, where they are what was observed.
+        compressed: it is the content of a JPEG file.
+        jpeg: the file's coefficients, where they are what the solver gets.
         clean: (H, W, C) where it is known.
         bit_depth: of the input.
         notes: for the user, one sentence each.
@@ -40,6 +41,7 @@ class Problem:
     operator: operators.LinearOperator
     degradation: Degradation
     levels: Levels
+    compressed: bool
     jpeg: JPEGFile | None
     clean: np.ndarray | None
     bit_depth: int
@@ -148,15 +150,17 @@ class Task:
         if self.unknown_boundary:
             operator = operator.unknown_boundary(full.shape)
         mask = degradation.mask
-        # What rounds pixels one by one is of no use where some of them are missing,
-        # and a grey file says nothing of the colours that the prior asks for.
-        whole = jpeg if mask is None and full.shape == y.shape else None
+        # Rounded coefficients say nothing of single pixels, as masks and denoisers take
+        # them, nor a grey file of the colours that the prior asks for.
+        blurred = degradation.task in ("blur", "resize", "downsample")
+        whole = jpeg if blurred and full.shape == y.shape else None
         return Problem(
             observed=y if mask is None else y * mask,
             full=full,
             operator=operator,
             degradation=degradation,
             levels=found,
+            compressed=jpeg is not None,
             jpeg=whole,
             clean=clean,
             bit_depth=loaded.bit_depth,

@@ -90,7 +90,8 @@ def _doubt(problem: Problem, outcome: Outcome) -> str:
     y = jnp.asarray(problem.full)
     predicted = np.asarray(problem.operator(outcome.image))
     seen = np.asarray(problem.operator.clean(jnp.ones_like(y)))
-    return explain(predicted, problem.full, problem.noise_std, seen).reason
+    white = not problem.compressed
+    return explain(predicted, problem.full, problem.noise_std, seen, white).reason
 
 
 def _refused(problem: Problem, outcome: Outcome) -> Outcome:

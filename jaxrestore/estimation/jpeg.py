@@ -1,13 +1,18 @@
 """How large the error of a JPEG is, from its coefficients and tables alone."""
 
 import numpy as np
+from scipy.special import ndtr
 
 from jaxrestore.data.jpeg import JPEGFile
-from jaxrestore.operators.jpeg import TO_RGB
+from jaxrestore.operators.jpeg import TO_RGB, TO_YCBCR
 
 _ENLARGED = 5 / 8
 _FEW = 3.0  # blocks
 _EXPONENT, _PRIOR_WEIGHT = -1.5, 3.0
+_FINE = 4  # u + v from which on flat blocks hold noise alone
+_FLATTEST = 0.015  # share of the blocks
+_BLOCKS = 24  # at least
+_CANDIDATES = 0.3 / 255, 80 / 255  # of the sensor's noise
 
 
 def jpeg_noise_std(file: JPEGFile) -> float:
@@ -76,3 +81,39 @@ def _scales(levels: np.ndarray, steps: np.ndarray) -> np.ndarray:
     law = np.exp(offset + slope * radius) if weight.any() else np.zeros((8, 8))
     trust = nonzero / (nonzero + _FEW)
     return np.maximum(trust * own + (1 - trust) * law, 1e-9)
+
+
+def sensor_noise_std(file: JPEGFile) -> float:
+    """White noise in RGB before compression, in [0, 1] units.
+
+    The likeliest deviation s of luma's noise, given the levels k of its coefficients in
+    the flattest blocks, where there is hardly anything else:
+
+        max_s sum log [Phi((k + 1/2) q / s) - Phi((k - 1/2) q / s)]
+
+    over the frequencies u + v >= 4; the 1.5 % of the blocks with the least energy in
+    the others count. What rounding took away is part of the model: noise of 5/255 is
+    found at quality 60, where hardly a coefficient is left. Texture counts as noise
+    where no block is flat. RGB noise s makes luma noise of s times the length of its
+    weights.
+    """
+    levels = file.levels[0].reshape(-1, 8, 8).astype(np.float64)
+    table = file.tables[0].astype(np.float64)
+    order = np.add.outer(np.arange(8), np.arange(8))
+    mean = levels[:, 0, 0] * table[0, 0] / 8 + 128
+    unclipped = (mean > 8) & (mean < 247)
+    levels = levels[unclipped] if unclipped.sum() >= _BLOCKS else levels
+    coarse = np.square(levels * table)[:, (order > 0) & (order < _FINE)].sum(1)
+    count = max(_BLOCKS, int(_FLATTEST * len(levels)))
+    flat = np.argsort(coarse, kind="stable")[:count]
+    seen = np.abs(levels[flat][:, order >= _FINE])
+    steps = table[order >= _FINE] / 255
+    luma = np.linalg.norm(TO_YCBCR[0]) if len(file.tables) == 3 else 1.0
+    candidates = np.geomspace(_CANDIDATES[0], _CANDIDATES[1], 80)
+    found = max(candidates, key=lambda s: _likelihood(seen, steps, s * luma))
+    return float(found)
+
+
+def _likelihood(levels: np.ndarray, steps: np.ndarray, std: float) -> float:
+    share = ndtr((0.5 - levels) * steps / std) - ndtr((-0.5 - levels) * steps / std)
+    return float(np.log(np.maximum(share, 1e-12)).sum())

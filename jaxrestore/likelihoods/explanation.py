@@ -57,6 +57,7 @@ def explain(
     observed: np.ndarray,
     noise_std: float,
     seen: np.ndarray | None = None,
+    white: bool = True,
 ) -> Explanation:
     """Test the residual of a restored image against white noise of a level.
 
@@ -66,6 +67,7 @@ def explain(
         observed: (h, w, C) y.
         noise_std: told standard deviation, in [0, 1] units.
         seen: (h, w, 1) or (h, w, C), non-zero where y was measured; None: everywhere.
+        white: the noise is; else, as of a JPEG, only its level is tested.
     """
     residual = np.asarray(predicted, np.float64) - np.asarray(observed, np.float64)
     weight = np.ones(residual.shape)
@@ -78,9 +80,9 @@ def explain(
     reason = ""
     if variance > _LEVEL * told + _PRIOR_ERROR**2:
         reason = "what is left over is stronger than the noise"
-    elif correlation * variance > _PATTERN * told + _PRIOR_ERROR**2:
+    elif white and correlation * variance > _PATTERN * told + _PRIOR_ERROR**2:
         reason = "what is left over has the pattern of the image"
-    elif worst - typical > _UNEVEN * told + 2 * _PRIOR_ERROR**2:
+    elif white and worst - typical > _UNEVEN * told + 2 * _PRIOR_ERROR**2:
         reason = "parts of the image are not explained"
     level = float(np.sqrt(variance / told))
     return Explanation(level, correlation, worst / max(typical, 1e-30), reason)
