@@ -1,9 +1,15 @@
 """Remove the blocks and rings of JPEG compression.
 
 python solve.py --config=configs/solve/jpeg.py --input=blocky.jpg
+python solve.py --config=configs/solve/jpeg.py --input=noisy.jpg --noise_std=auto
 """
 
 
 def get_config():
-    """The file's own coefficients, rounded to the steps of its tables."""
-    return {"task": "identity", "simulated_noise_std": "5/255"}
+    """Quality 20 of a photograph without noise: one pass, then the file's own cells."""
+    return {
+        "task": "identity",
+        "simulated_noise_std": "none",
+        "simulated_jpeg": 20,
+        "noise_std": "0.5/255",
+    }

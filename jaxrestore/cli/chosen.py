@@ -149,7 +149,7 @@ class Chosen:
             "seconds": seconds,
             "compile_seconds": compile_seconds,
         }
-        return Outcome(result, self._shown(result), record)
+        return Outcome(result, problem.finished(self._shown(result)), record)
 
     def _shown(self, result: Restoration | Draws) -> Any:
         which = self._config.output_image

@@ -94,6 +94,9 @@ class SolveConfig:
     simulated_noise_std: float | None = setting(
         8 / 255, level(none="none"), "noise that --simulate adds | none"
     )
+    simulated_jpeg: int | None = setting(
+        None, count(1, 95, none=True), "quality that --simulate saves with | none"
+    )
     noise_std: Any = setting(
         "auto", level("auto"), "told to the method; auto: as simulated, or estimated"
     )

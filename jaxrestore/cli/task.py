@@ -13,9 +13,16 @@ from jaxrestore.cli.degradation import Degradation
 from jaxrestore.cli.levels import Levels, levels
 from jaxrestore.cli.solve_config import SolveConfig
 from jaxrestore.data.images import LoadedImage
-from jaxrestore.data.jpeg import JPEGFile
+from jaxrestore.data.jpeg import JPEGFile, compressed
 from jaxrestore.errors import InputError
-from jaxrestore.likelihoods import GaussianNoise, Observation, jpeg_observation
+from jaxrestore.likelihoods import (
+    GaussianNoise,
+    Observation,
+    jpeg_observation,
+    project_box,
+)
+
+_NOISE_FREE = 1 / 255  # before compression: with more, its cells hold the noise, too
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +35,7 @@ class Problem:
         operator: A, which acts on pixels.
         degradation: what A was made of.
         levels: of the noise.
-        compressed: it is the content of a JPEG file.
-        jpeg: the file's coefficients, where they are what the solver gets.
+        jpeg: the file's coefficients, where it is one.
         clean: (H, W, C) where it is known.
         bit_depth: of the input.
         notes: for the user, one sentence each.
@@ -41,7 +47,6 @@ class Problem:
     operator: operators.LinearOperator
     degradation: Degradation
     levels: Levels
-    compressed: bool
     jpeg: JPEGFile | None
     clean: np.ndarray | None
     bit_depth: int
@@ -51,9 +56,12 @@ class Problem:
     @property
     def observation(self) -> Observation:
         """What the solver gets."""
-        if self.jpeg is None:
-            return Observation.create(self.full, self.operator, self.noise_std)
-        return jpeg_observation(self.jpeg, self.operator, self.levels.before)
+        # Rounded coefficients say nothing of single pixels, as masks and denoisers take
+        # them, nor a grey file of the colours that the prior asks for.
+        filters = self.degradation.task in ("blur", "resize", "downsample")
+        if self.jpeg and filters and self.full.shape == self.observed.shape:
+            return jpeg_observation(self.jpeg, self.operator, self.levels.before)
+        return Observation.create(self.full, self.operator, self.noise_std)
 
     @property
     def noise_std(self) -> float:
@@ -68,6 +76,14 @@ class Problem:
     def told(self, noise_std: float) -> "Problem":
         """The same with another level of noise."""
         return dataclasses.replace(self, levels=self.levels.raised(noise_std))
+
+    def finished(self, image: Any) -> Any:
+        """A solver's image, made to compress to a noise-free JPEG file's content."""
+        alone = self.degradation.task == "identity"
+        if self.jpeg is None or not alone or self.levels.before > _NOISE_FREE:
+            return image
+        cells = jpeg_observation(self.jpeg, None, self.levels.before)
+        return project_box(cells, image if not self.grey else image[..., :1])
 
     def crop(self, image: Any) -> np.ndarray:
         """The user's part of a solver's image, in the user's number of channels."""
@@ -136,7 +152,7 @@ class Task:
         y, clean, jpeg = loaded.pixels, None, loaded.jpeg
         if self.simulate:
             y, clean = self._degraded(loaded.pixels, degradation, noise_key)
-            jpeg = None
+            y, jpeg = compressed(y, self.config.simulated_jpeg)
         grey = y.shape[-1] == 1
         if self.channels == 1 and not grey:
             raise InputError(
@@ -152,16 +168,13 @@ class Task:
         mask = degradation.mask
         # Rounded coefficients say nothing of single pixels, as masks and denoisers take
         # them, nor a grey file of the colours that the prior asks for.
-        blurred = degradation.task in ("blur", "resize", "downsample")
-        whole = jpeg if blurred and full.shape == y.shape else None
         return Problem(
             observed=y if mask is None else y * mask,
             full=full,
             operator=operator,
             degradation=degradation,
             levels=found,
-            compressed=jpeg is not None,
-            jpeg=whole,
+            jpeg=jpeg,
             clean=clean,
             bit_depth=loaded.bit_depth,
             notes=(*loaded.notes, *notes, *more),

@@ -90,7 +90,7 @@ def _doubt(problem: Problem, outcome: Outcome) -> str:
     y = jnp.asarray(problem.full)
     predicted = np.asarray(problem.operator(outcome.image))
     seen = np.asarray(problem.operator.clean(jnp.ones_like(y)))
-    white = not problem.compressed
+    white = problem.jpeg is None
     return explain(predicted, problem.full, problem.noise_std, seen, white).reason
 
 

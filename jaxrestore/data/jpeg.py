@@ -1,6 +1,7 @@
 """What a JPEG file really holds: quantised DCT coefficients and their steps."""
 
 import os
+import tempfile
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +77,28 @@ def read_jpeg(path: str | os.PathLike) -> JPEGFile | None:
         return _read(os.fspath(path), _MODES[mode], orientation)
     except (OSError, SyntaxError, ValueError):
         return None
+
+
+def compressed(
+    pixels: np.ndarray, quality: int | None
+) -> tuple[np.ndarray, JPEGFile | None]:
+    """An image (H, W, C) in [0, 1] as a JPEG file shows it, and that file's content.
+
+    Args:
+        pixels: clipped and rounded to 8 bits here.
+        quality: 1 to 95, as Pillow has it; None: nothing happens.
+    """
+    if quality is None:
+        return pixels, None
+    eight = np.rint(255 * np.clip(pixels, 0, 1)).astype(np.uint8)
+    grey = eight.shape[-1] == 1
+    with tempfile.NamedTemporaryFile(suffix=".jpg") as file:
+        Image.fromarray(eight[..., 0] if grey else eight).save(
+            file.name, quality=quality
+        )
+        with Image.open(file.name) as image:
+            decoded = np.asarray(image, np.float32).reshape(pixels.shape) / 255
+        return decoded, read_jpeg(file.name)
 
 
 def _read(path: str, components: int, orientation: int) -> JPEGFile | None:
