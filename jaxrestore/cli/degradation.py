@@ -80,13 +80,20 @@ class Degradation:
             return self._with(filter=found), [note] if note else []
         return self, []
 
-    def operator(self, y_shape: tuple[int, ...]) -> operators.LinearOperator:
+    def operator(
+        self, y_shape: tuple[int, ...], image_shape: tuple[int, ...] | None = None
+    ) -> operators.LinearOperator:
         """A for observations of a shape (h, w, C), periodic.
+
+        Args:
+            y_shape: of the observation.
+            image_shape: of the image, where more than one is as much larger.
 
         Raises:
             InputError: the kernel or the mask does not fit the size.
         """
-        height, width = (round(self.factor * side) for side in y_shape[:2])
+        enlarged = [round(self.factor * side) for side in y_shape[:2]]
+        height, width = image_shape[:2] if image_shape else enlarged
         if self.task == "identity":
             return operators.Identity()
         if self.task == "mask":

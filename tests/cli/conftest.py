@@ -71,6 +71,8 @@ def run(toy, tmp_path, capsys):
 
     def run(*arguments, output=tmp_path / "out", prior=toy):
         own = f"--prior={prior}", f"--output={output}", "--config.kernel.size=5"
+        if not any(str(argument).startswith("--kernel=") for argument in arguments):
+            own += ("--config.kernel.kind=gaussian",)
         short = "--config.stopping.max_steps=2"
         code = run_command(main, ["solve.py", *own, short, *map(str, arguments)])
         return code, *capsys.readouterr()

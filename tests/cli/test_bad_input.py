@@ -146,7 +146,8 @@ def test_noise_behind_too_many_holes(refused, photo, tmp_path):
 
 
 def test_factor_that_does_not_divide(refused, photo):
-    arguments = ("--simulate", "--config=sr_x4", f"--input={photo(shape=(33, 42, 3))}")
+    picture = photo(shape=(33, 42, 3))
+    arguments = ("--simulate", "--config=sr_x4_decimated", f"--input={picture}")
     refused(*arguments, says=["--factor=4", "33x42", "32x40"])
 
 
@@ -179,6 +180,7 @@ def test_weights(weights, photo, tmp_path, capsys, kind):
         save_file({"a": np.zeros(3, np.float32)}, path, metadata=header)
     output = tmp_path / "out"
     argv = ["solve.py", f"--prior={path}", f"--input={photo()}", f"--output={output}"]
+    argv.append("--simulate")
     assert run_command(main, argv) == 2
     captured = capsys.readouterr()
     assert len(captured.err.strip().splitlines()) == 1 and str(path) in captured.err
@@ -214,9 +216,12 @@ def test_config_files_that_fail(refused, tmp_path, lines, says):
 def test_divergence_is_reported(run, photo, tmp_path, monkeypatch):
     broken = ToyPrior(gain=float("nan"))
     monkeypatch.setattr(priors, "load_prior", lambda path: broken)
-    code, _, err = run("--simulate", f"--input={photo()}")
+    arguments = ("--simulate", f"--input={photo()}")
+    code, _, err = run(*arguments, "--nocheck")
     assert code == 2 and "diverged" in err and "Traceback" not in err
     assert not (tmp_path / "out" / "photo").exists()
+    code, _, err = run(*arguments)
+    assert code == 0 and "mismatch: the solver diverged" in err
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,12 @@ import pytest
 from PIL import Image
 
 from jaxrestore.cli.batch import sample_image
+from jaxrestore.cli.entry import run_command
+from jaxrestore.cli.solve import main
+from jaxrestore.data.images import read_image
+from jaxrestore.data.jpeg import read_jpeg
+from jaxrestore.likelihoods import jpeg_observation
+from jaxrestore.likelihoods.jpeg_steps import share_inside
 from jaxrestore.solvers import SOLVERS
 from tests.cli.conftest import ToyPrior
 
@@ -84,7 +90,9 @@ def test_observation_of_any_size_with_estimated_noise(
     assert record["psnr"] is None and record["noise_std"] > 0
 
 
-@pytest.mark.parametrize(("config", "size"), [("gaussian_deblur", 36), ("sr_x2", 36)])
+@pytest.mark.parametrize(
+    ("config", "size"), [("gaussian_deblur", 36), ("sr_x2_decimated", 36)]
+)
 def test_simulation_without_wrapping(run, photo, tmp_path, config, size):
     """Border pixels that the blur would have wrapped around are not shown."""
     source = photo(shape=(40, 40, 3))
@@ -274,3 +282,51 @@ def test_as_a_program(weights, photo, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr and "PSNR" in done.stdout
     assert (tmp_path / "restored" / "photo" / "restored.png").is_file()
+
+
+@pytest.mark.parametrize("simulate", [True, False])
+def test_enlarging_by_any_factor(run, photo, tmp_path, simulate):
+    arguments = [
+        "--config=sr_x2",
+        "--factor=1.5",
+        f"--input={photo(shape=(33, 40, 3))}",
+    ]
+    code, _, err = run(*arguments, *(["--simulate"] if simulate else []))
+    assert code == 0, err
+    size = (40, 33) if simulate else (60, 50)  # 33 rows as 22 and back, or as 49.5
+    assert _size(tmp_path / "out/photo/restored.png") == size
+
+
+def test_jpeg_comes_back_in_its_cells(run, photo, tmp_path):
+    blocky = tmp_path / "blocky.jpg"
+    Image.open(photo(shape=(48, 64, 3))).save(blocky, quality=20)
+    code, _, err = run("--config=jpeg", f"--input={blocky}", "--nocheck")
+    assert code == 0 and "JPEG compression" in err
+    restored = read_image(tmp_path / "out/blocky/restored.png").pixels
+    assert np.abs(restored - read_image(blocky).pixels).max() > 0.01
+    file = read_jpeg(blocky)
+    assert file is not None
+    # The picture is rounded to 8 bits, which takes some coefficients over an edge.
+    seen = jpeg_observation(file)
+    assert share_inside(seen, restored) > 0.95
+
+
+def test_the_blur_of_a_photograph_is_not_made_up(photo, tmp_path, capsys):
+    source = photo()
+    for arguments in (["--config=motion_deblur"], [], ["--config=gaussian_deblur"]):
+        command = ["solve.py", *arguments, f"--input={source}"]
+        assert run_command(main, [*command, f"--output={tmp_path / 'o'}"]) == 2
+        assert "--kernel: missing" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_mismatch_gives_the_photograph_back(run, photo, tmp_path):
+    source = photo(shape=(64, 64, 3))  # full of detail: not blurred by any Gaussian
+    code, out, err = run(f"--input={source}", "--kernel.std=1", "--noise_std=1/255")
+    assert code == 0 and "mismatch: where the kernel lets nothing through" in err
+    folder = tmp_path / "out/photo"
+    same = [
+        np.asarray(Image.open(folder / f"{n}.png")) for n in ("observed", "restored")
+    ]
+    np.testing.assert_array_equal(*same)
+    assert (folder / "rejected.png").is_file() and "mismatch" in out
