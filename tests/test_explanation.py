@@ -6,7 +6,13 @@ from scipy.signal import fftconvolve
 from skimage import data
 
 from jaxrestore.evaluation.orientation import fits_better_turned
-from jaxrestore.likelihoods.explanation import EXCESS, explain, stopband_excess
+from jaxrestore.likelihoods.explanation import (
+    EXCESS,
+    GROWTH,
+    explain,
+    spectral_growth,
+    stopband_excess,
+)
 from jaxrestore.operators import kernels
 
 WIDE, NARROW = kernels.gaussian(25, 3.0), kernels.gaussian(15, 1.5)
@@ -35,7 +41,7 @@ def test_behind_the_right_kernel_there_is_noise_alone(kernel, level):
 
 @pytest.mark.parametrize("made", [NARROW, np.ones((1, 1))], ids=["less", "sharp"])
 def test_detail_behind_the_kernel_is_seen(made):
-    assert stopband_excess(blurred(made, 1.0), WIDE, level_of(1.0)) > EXCESS**2
+    assert stopband_excess(blurred(made, 1.0), WIDE, level_of(1.0)) > EXCESS
     # A level that accounts for all of it explains it, too.
     assert stopband_excess(blurred(made), WIDE, 0.3) < EXCESS
 
@@ -43,6 +49,15 @@ def test_detail_behind_the_kernel_is_seen(made):
 def test_nothing_is_said_without_a_stop_band():
     assert stopband_excess(blurred(NARROW), np.ones((1, 1)), level_of()) == 1
     assert stopband_excess(np.zeros((8, 8, 1)), NARROW, 0.01) == 1
+
+
+@pytest.mark.parametrize("level", [1.0, 8.0])
+def test_a_scene_that_grows_is_none(level):
+    y, told = blurred(NARROW, level), level_of(level)
+    assert spectral_growth(y, NARROW, told) < 8
+    assert spectral_growth(y, WIDE, told) > GROWTH
+    assert spectral_growth(blurred(np.ones((1, 1)), level), NARROW, told) > GROWTH
+    assert spectral_growth(blurred(MOTION, level), MOTION, told) < 8
 
 
 def noise(shape=(96, 96, 3), level=5 / 255, seed=0):

@@ -162,8 +162,8 @@ class Task:
         found, notes = levels(self.config, self.simulate, y, degradation.mask, jpeg)
         degradation, more = degradation.seen_in(y, found.told)
         full = np.repeat(y, self.channels or 1, -1) if grey else y
-        resized = degradation.task == "resize" and clean is not None
-        operator = degradation.operator(y.shape, clean.shape if resized else None)
+        known = None if clean is None or degradation.task != "resize" else clean.shape
+        operator = degradation.operator(y.shape, known)
         if self.unknown_boundary:
             operator = operator.unknown_boundary(full.shape)
         mask = degradation.mask

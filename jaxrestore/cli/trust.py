@@ -9,7 +9,13 @@ import numpy as np
 from jaxrestore.cli.chosen import Chosen, Outcome
 from jaxrestore.cli.task import Problem
 from jaxrestore.evaluation.orientation import fits_better_turned
-from jaxrestore.likelihoods.explanation import EXCESS, explain, stopband_excess
+from jaxrestore.likelihoods.explanation import (
+    EXCESS,
+    GROWTH,
+    explain,
+    spectral_growth,
+    stopband_excess,
+)
 from jaxrestore.solvers import Status
 from jaxrestore.solvers.restore import Progress
 
@@ -21,6 +27,10 @@ _KERNEL = (
     "where the kernel lets nothing through the photograph has {0:.1f} times the noise's"
     " power: it is less blurred than the kernel says, or otherwise; try --kernel=auto,"
     " a smaller kernel or a higher --noise_std"
+)
+_WIDE = (
+    "the scene would be {0:.0f} times as strong in its fine detail as any is: the"
+    " kernel is too wide, or not the one; try --kernel=auto or a smaller kernel"
 )
 _TURNED = (
     "the kernel explains the photograph better turned by half a turn: software differs"
@@ -71,6 +81,9 @@ def _looked_at(problem: Problem) -> tuple[Problem, list[str], str]:
     excess = stopband_excess(problem.observed, kernel, problem.noise_std)
     if excess > EXCESS**2:
         return problem, [], _KERNEL.format(excess)
+    growth = spectral_growth(problem.observed, kernel, problem.noise_std)
+    if growth > GROWTH:
+        return problem, [], _WIDE.format(growth)
     if fits_better_turned(problem.observed, kernel, problem.noise_std):
         return problem, [], _TURNED
     if excess <= EXCESS:

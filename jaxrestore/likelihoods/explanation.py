@@ -1,6 +1,6 @@
 """Does the model explain the measurement? Tests on y, before and after a solver.
 
-Three signs that kernel, noise level or prior are not what made the photograph, each a
+Signs that kernel, noise level or prior are not what made the photograph, each a
 number that is about 1 or 0 where they are:
 
 - Where the kernel lets nothing through there is noise alone. More power there says
@@ -19,6 +19,8 @@ import numpy as np
 _PASSED = 0.2  # of the power: where the scene's own spectrum is measured
 _HIDDEN = 0.2  # of the noise's power: what the scene may have left in a stop band
 _FEWEST = 200  # frequencies of a stop band that can be judged
+_BANDS = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)  # of the kernel's power
+_ABOVE = 1.5  # times the noise's power: bands that say something of the scene
 _TILE = 16
 
 # In units of 1/255: a prior's own error, which is there at low noise, too.
@@ -26,6 +28,7 @@ _PRIOR_ERROR = 2.0 / 255
 _LEVEL = 1.3  # of the residual's variance to the told one
 _PATTERN = 0.15  # of the told variance, that neighbours may share
 _UNEVEN = 0.6  # of the told variance, by which a tile may exceed the typical one
+GROWTH = 40.0  # of the scene's spectrum, that no scene has
 EXCESS = 1.5  # of a stop band's power to the noise's, from which on there is doubt
 
 
@@ -106,25 +109,73 @@ def stopband_excess(
     Returns:
         The ratio; 1 where there are too few such frequencies to tell.
     """
-    grey = np.asarray(observed, np.float64).mean(-1)
-    height, width = grey.shape
-    if min(height, width) < 16 or min(grey.shape) < max(kernel.shape):
+    seen = _spectrum(observed, kernel)
+    if seen is None:
         return 1.0
-    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
-    centred = (grey - (grey * window).sum() / window.sum()) * window
-    power = np.abs(np.fft.fft2(centred)) ** 2 / (window**2).sum()
+    power, passed, frequency = seen
     noise = noise_std**2 / observed.shape[-1]  # of the mean of the channels
-    passed = np.abs(np.fft.fft2(kernel, grey.shape)) ** 2
-    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
-    band = (passed > _PASSED) & (frequency > 3 / min(height, width))
+    least = 3 / min(observed.shape[:2])
+    band = (passed > _PASSED) & (frequency > least)
     if not band.any():
         return 1.0
     scene = np.maximum(power[band] - noise, 0) / passed[band] * frequency[band] ** 2
-    left = passed * scene.mean() / np.maximum(frequency, 1 / max(height, width)) ** 2
+    left = passed * scene.mean() / np.maximum(frequency, least / 3) ** 2
     stopped = left < _HIDDEN * noise
     if stopped.sum() < _FEWEST:
         return 1.0
     return float(power[stopped].mean() / noise)
+
+
+def spectral_growth(
+    observed: np.ndarray, kernel: np.ndarray, noise_std: float
+) -> float:
+    """How much stronger the scene would be where the kernel lets little through.
+
+    Divided by what the kernel lets through, y has the scene's spectrum, which falls as
+    c / |f|^2. The ratio is that of the largest c over bands of the kernel's power, from
+    0.3 down to 0.0003, to that where more than half gets through: about 1 for the
+    kernel that made y (0.4 to 7, in a few small pieces of flat scenes up to 35), 30 to
+    10,000 for one that is twice too wide or another one, at any level of noise.
+
+    Args:
+        observed: (h, w, C) y; its border may be anything (a window tapers it).
+        kernel: (kh, kw), sum 1.
+        noise_std: in [0, 1] units; bands where it is not exceeded are left out.
+
+    Returns:
+        The ratio; 1 where no band can be told from noise.
+    """
+    seen = _spectrum(observed, kernel)
+    if seen is None:
+        return 1.0
+    power, passed, frequency = seen
+    noise = noise_std**2 / observed.shape[-1]
+    high = frequency > 3 / min(observed.shape[:2])
+
+    def strength(band: np.ndarray, fewest: int = _FEWEST // 2) -> float:
+        if band.sum() < fewest or power[band].mean() < _ABOVE * noise:
+            return 0.0
+        scene = (power[band] - noise) / passed[band] * frequency[band] ** 2
+        return float(scene.mean())
+
+    open_ = strength(high & (passed > 0.5), _FEWEST // 20)
+    edges = zip(_BANDS[1:], _BANDS, strict=False)
+    most = max(strength(high & (passed > a) & (passed <= b)) for a, b in edges)
+    return most / open_ if open_ > 0 and most > 0 else 1.0
+
+
+def _spectrum(observed: np.ndarray, kernel: np.ndarray):
+    """Power of y and of the kernel's transfer, and |f|; None for too small images."""
+    grey = np.asarray(observed, np.float64).mean(-1)
+    height, width = grey.shape
+    if min(grey.shape) < max(16, *kernel.shape):
+        return None
+    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
+    centred = (grey - (grey * window).sum() / window.sum()) * window
+    power = np.abs(np.fft.fft2(centred)) ** 2 / (window**2).sum()
+    passed = np.abs(np.fft.fft2(kernel, (height, width))) ** 2
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
+    return power, passed, frequency
 
 
 def _neighbours(residual: np.ndarray, weight: np.ndarray, axis: int) -> float:
