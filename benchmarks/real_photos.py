@@ -127,8 +127,8 @@ def stored(kernel: np.ndarray, folder: Path) -> Path:
 
 
 def enlarge_part(options, folder: Path):
-    filters = {f.name.lower(): f for f in Image.Resampling if f.name != "NEAREST"}
-    filters.pop("hamming", None)
+    names = ("BICUBIC", "LANCZOS", "BILINEAR", "BOX")
+    filters = {name.lower(): Image.Resampling[name] for name in names}
     cases = list(crops(options.images, options.count, options.side))
     for factor in (2, 4):
         command = Command(f"--config=sr_x{factor}")

@@ -22,7 +22,7 @@ MOTION = kernels.motion(15, 3)
 def blurred(kernel, level=2.0, seed=0):
     """160 x 160 of a photograph, no border wrapped, rounded to 8 bits."""
     rows, columns = kernel.shape
-    image = data.coffee()[100 : 259 + rows, 200 : 359 + columns]
+    image = data.rocket()[100 : 259 + rows, 200 : 359 + columns]
     y = [fftconvolve(image[..., c].astype(float), kernel, "valid") for c in range(3)]
     noise = level * np.random.default_rng(seed).standard_normal((160, 160, 3))
     return np.clip(np.rint(np.stack(y, -1) + noise), 0, 255) / 255

@@ -54,7 +54,7 @@ def levels(
     if jpeg:
         return _compressed(told, jpeg)
     if told == "auto":
-        told, notes = _estimated(y, mask)
+        told, notes = _estimated(y, mask, config.task in ("resize", "downsample"))
     return Levels(told, told), notes
 
 
@@ -72,7 +72,12 @@ def _compressed(told: Any, jpeg: JPEGFile) -> tuple[Levels, list[str]]:
     return Levels(total, told), [note]
 
 
-def _estimated(y: np.ndarray, mask: Any) -> tuple[float, list[str]]:
+def _estimated(y: np.ndarray, mask: Any, small: bool) -> tuple[float, list[str]]:
+    """The level of y, the low end of what it may be where y is a reduced image.
+
+    Reduced images are full of fine texture, which looks like noise, and enlarging
+    hardly amplifies what noise is overlooked.
+    """
     found = estimate_noise(y, mask)
     if found is None:
         raise InputError(
@@ -81,6 +86,7 @@ def _estimated(y: np.ndarray, mask: Any) -> tuple[float, list[str]]:
         )
     text = f"noise level estimated at {255 * found.std:.2f}/255"
     text += f" ({255 * found.low:.1f} to {255 * found.high:.1f})"
-    if found.std < _LEAST:
-        text += f", {255 * _LEAST:g}/255 assumed"
-    return max(found.std, _LEAST), [text]
+    told = max(found.low if small else found.std, _LEAST)
+    if told != found.std:
+        text += f", {255 * told:.2g}/255 assumed"
+    return told, [text]
