@@ -1,6 +1,6 @@
 """How noisy a photograph is: as told, as simulated, or as estimated."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ _LEAST = 0.5 / 255
 # Of the noise before compression, that is left in the decoded pixels at most: most of
 # that of chroma is averaged away.
 _KEPT = 0.75
+_LUMA = 1.3
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,18 @@ class Levels:
         told: what the solver is told: all that y has beside A x.
         before: the part that was there before a JPEG file was rounded; `told` for
             other files.
+        most: what the noise of the channels' mean may be at most, times the root of
+            their number: for tests that must not take it for something else.
     """
 
     told: float
     before: float
+    most: float
 
     def raised(self, told: float) -> "Levels":
         """The same in proportion, with another level told."""
-        return replace(self, told=told, before=self.before * told / self.told)
+        ratio = told / self.told
+        return Levels(told, self.before * ratio, self.most * ratio)
 
 
 def levels(
@@ -48,14 +53,14 @@ def levels(
     Raises:
         InputError: they are to be estimated, and too little was seen.
     """
-    told, notes = config.noise_std, []
+    told = config.noise_std
     if told == "auto" and simulate:
         told = config.simulated_noise_std or _LEAST
     if jpeg:
         return _compressed(told, jpeg)
     if told == "auto":
-        told, notes = _estimated(y, mask, config.task in ("resize", "downsample"))
-    return Levels(told, told), notes
+        return _estimated(y, mask, config.task in ("resize", "downsample"))
+    return Levels(told, told, told), []
 
 
 def _compressed(told: Any, jpeg: JPEGFile) -> tuple[Levels, list[str]]:
@@ -69,10 +74,11 @@ def _compressed(told: Any, jpeg: JPEGFile) -> tuple[Levels, list[str]]:
         f"noise level {word}: {255 * told:.2f}/255 before JPEG compression, which adds"
         f" {255 * rounding:.2f}/255"
     )
-    return Levels(total, told), [note]
+    # Averaged chroma leaves luma's noise, which counts most in the mean.
+    return Levels(total, told, float(np.hypot(_LUMA * told, rounding))), [note]
 
 
-def _estimated(y: np.ndarray, mask: Any, small: bool) -> tuple[float, list[str]]:
+def _estimated(y: np.ndarray, mask: Any, small: bool) -> tuple[Levels, list[str]]:
     """The level of y, the low end of what it may be where y is a reduced image.
 
     Reduced images are full of fine texture, which looks like noise, and enlarging
@@ -89,4 +95,4 @@ def _estimated(y: np.ndarray, mask: Any, small: bool) -> tuple[float, list[str]]
     told = max(found.low if small else found.std, _LEAST)
     if told != found.std:
         text += f", {255 * told:.2g}/255 assumed"
-    return told, [text]
+    return Levels(told, told, max(found.high, told)), [text]

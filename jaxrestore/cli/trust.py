@@ -78,13 +78,12 @@ def _looked_at(problem: Problem) -> tuple[Problem, list[str], str]:
     if problem.degradation.task != "blur":
         return problem, [], ""
     kernel: Any = problem.degradation.kernel
-    excess = stopband_excess(problem.observed, kernel, problem.noise_std)
-    if excess > EXCESS**2:
+    seen = problem.observed, kernel, problem.levels.most
+    if (excess := stopband_excess(*seen)) > EXCESS**2:
         return problem, [], _KERNEL.format(excess)
-    growth = spectral_growth(problem.observed, kernel, problem.noise_std)
-    if growth > GROWTH:
+    if (growth := spectral_growth(*seen)) > GROWTH:
         return problem, [], _WIDE.format(growth)
-    if fits_better_turned(problem.observed, kernel, problem.noise_std):
+    if fits_better_turned(*seen):
         return problem, [], _TURNED
     if excess <= EXCESS:
         return problem, [], ""

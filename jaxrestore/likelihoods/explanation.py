@@ -20,7 +20,7 @@ _PASSED = 0.2  # of the power: where the scene's own spectrum is measured
 _HIDDEN = 0.2  # of the noise's power: what the scene may have left in a stop band
 _FEWEST = 200  # frequencies of a stop band that can be judged
 _BANDS = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)  # of the kernel's power
-_ABOVE = 1.5  # times the noise's power: bands that say something of the scene
+_ABOVE = 2.0  # times the noise's power: bands that say something of the scene
 _TILE = 16
 
 # In units of 1/255: a prior's own error, which is there at low noise, too.
@@ -70,7 +70,7 @@ def explain(
         observed: (h, w, C) y.
         noise_std: told standard deviation, in [0, 1] units.
         seen: (h, w, 1) or (h, w, C), non-zero where y was measured; None: everywhere.
-        white: the noise is; else, as of a JPEG, only its level is tested.
+        white: the noise is; else, as of a JPEG, only its level is tested, and mildly.
     """
     residual = np.asarray(predicted, np.float64) - np.asarray(observed, np.float64)
     weight = np.ones(residual.shape)
@@ -81,7 +81,7 @@ def explain(
     correlation = max(_neighbours(residual, weight, axis) for axis in (0, 1))
     typical, worst = _tiles(residual, weight)
     reason = ""
-    if variance > _LEVEL * told + _PRIOR_ERROR**2:
+    if variance > (_LEVEL if white else 2 * _LEVEL) * told + _PRIOR_ERROR**2:
         reason = "what is left over is stronger than the noise"
     elif white and correlation * variance > _PATTERN * told + _PRIOR_ERROR**2:
         reason = "what is left over has the pattern of the image"
