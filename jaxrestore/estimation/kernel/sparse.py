@@ -19,10 +19,19 @@ import numpy as np
 from scipy import fft
 
 from jaxrestore.estimation.kernel.simplex import project_simplex
+from jaxrestore.operators import fast_fft_size
 
 _CG_STEPS = 4
 _ROUNDS, _FALL = 19, 13
 _FIRST_NOISE = 6.0  # of the mean square of the observed gradients
+
+
+def _forward(x: np.ndarray) -> np.ndarray:
+    return np.asarray(fft.rfft2(x))
+
+
+def _inverse(transform: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    return np.asarray(fft.irfft2(transform, shape))
 
 
 @dataclass
@@ -52,7 +61,8 @@ class Gradients:
         rows, columns = np.diff(image, axis=0)[:, :-1], np.diff(image, axis=1)[:-1]
         y = np.stack([rows, columns]).astype(np.float32)
         self.sides = y.shape[1:]
-        self.shape = tuple(fft.next_fast_len(s + 2 * margin, True) for s in self.sides)
+        height, width = (s + 2 * margin for s in self.sides)
+        self.shape = fast_fft_size(height), fast_fft_size(width)
         inside = (
             slice(None),
             *(slice(margin, margin + side) for side in self.sides),
@@ -73,10 +83,10 @@ class Gradients:
         padded = np.zeros(self.shape, np.float32)
         padded[: kernel.shape[0], : kernel.shape[1]] = kernel
         shift = [-(side // 2) for side in kernel.shape]
-        return fft.rfft2(np.roll(padded, shift, (0, 1)))
+        return _forward(np.roll(padded, shift, (0, 1)))
 
     def convolve(self, x: np.ndarray, transfer: np.ndarray) -> np.ndarray:
-        return fft.irfft2(fft.rfft2(x) * transfer, self.shape)
+        return _inverse(_forward(x) * transfer, self.shape)
 
 
 def latent_step(
@@ -139,13 +149,13 @@ def kernel_step(
     What the margin would have shown is what the present kernel predicts (a step of
     expectation-maximisation), so that the quadratic form is an autocorrelation.
     """
-    transfer = fft.rfft2(state.x)
-    predicted = fft.irfft2(transfer * seen.transfer(kernel), seen.shape)
+    transfer = _forward(state.x)
+    predicted = _inverse(transfer * seen.transfer(kernel), seen.shape)
     filled = seen.y + (1 - seen.mask) * predicted
-    power = fft.irfft2(np.sum(np.abs(transfer) ** 2, 0), seen.shape)
-    cross = fft.irfft2(np.sum(fft.rfft2(filled) * transfer.conj(), 0), seen.shape)
+    power = _inverse(np.sum(np.abs(transfer) ** 2, 0), seen.shape)
+    cross = _inverse(np.sum(_forward(filled) * transfer.conj(), 0), seen.shape)
     shape = kernel.shape
-    offsets = np.stack(np.mgrid[: shape[0], : shape[1]], -1).reshape(-1, 2)
+    offsets = np.indices(shape).reshape(2, -1).T
     apart = offsets[:, None] - offsets[None]
     matrix = power[apart[..., 0], apart[..., 1]].astype(np.float64)
     matrix[np.diag_indices_from(matrix)] += np.sum(spread, dtype=np.float64)
