@@ -23,8 +23,8 @@ _SHARP = 0.62  # standard deviation of a Gaussian below which nothing is to be u
 _MARGIN = 0.002  # of evidence that a free kernel must be better by,
 _UNLIKE = 0.25  # and how far, relatively, from the best formula
 
-# How often ||k - true||^2 was at most 0.3 ||true||^2 after the best shift, on validation
-# images: (good + 1) / (all + 2) of the 24 runs that docs/blind.md tells of.
+# How often ||k - true||^2 was at most 0.3 ||true||^2 after the best shift, on
+# validation images: (good + 1) / (all + 2) of the 24 runs that docs/blind.md tells of.
 _CONFIDENCE = {"none": 0.75, "gaussian": 0.91, "defocus": 0.67}
 _CONFIDENCE |= {"motion": 0.67, "free": 0.31}
 
