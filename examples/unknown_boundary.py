@@ -29,7 +29,8 @@ from absl import app, flags
 from jaxrestore import Observation, PnPHVAE, load_prior, operators, restore
 from jaxrestore.data.images import list_images, read_image
 from jaxrestore.errors import InputError
-from jaxrestore.likelihoods import GaussianNoise, estimate_noise_std
+from jaxrestore.estimation import estimate_noise
+from jaxrestore.likelihoods import GaussianNoise
 from jaxrestore.report.sheets import Panel, comparison
 from jaxrestore.settings import level
 from jaxrestore.solvers import TV
@@ -106,7 +107,8 @@ def compare(key: jax.Array, prior, path: Path, kernel: Path) -> dict[str, float]
     loaded = operators.kernels.load_kernel(kernel)
     scene = take(key, read_image(path).pixels, loaded, std)
     y, clean = scene.blurred[scene.frame], scene.clean[scene.frame]
-    estimate = estimate_noise_std(y) or std
+    found = estimate_noise(y)
+    estimate = found.std if found else std
     images = solve(prior, scene, estimate)
     panels = [Panel("observed", y), Panel("periodic model", images["periodic"])]
     panels += [Panel("total variation", images["tv"])]

@@ -53,6 +53,13 @@ def find(name: str, kind: str) -> Path:
     )
 
 
+def is_bundled(name: str, kind: str) -> bool:
+    """Whether `find` takes a config of the package's own, by whatever name."""
+    return (
+        find(name.partition(":")[0], kind).resolve().parent == _folder(kind).resolve()
+    )
+
+
 def config_names(kind: str) -> list[str]:
     """Bare names of the bundled configs of a kind."""
     names = sorted(path.stem for path in _folder(kind).glob("*.py"))

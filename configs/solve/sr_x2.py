@@ -1,11 +1,12 @@
-"""Enlarge twice.
+"""Enlarge twice what ordinary software made smaller.
 
 python solve.py --config=configs/solve/sr_x2.py --input=small.png
-"""
+python solve.py --config=configs/solve/sr_x2.py --input=small.png --factor=1.5
 
-from jaxrestore.configs.solve.sr_x4 import get_config as sr_x4
+sr_x2_decimated.py assumes what the papers do: a Gaussian blur, then every second pixel.
+"""
 
 
 def get_config():
-    """Gaussian blur of 1 pixel, every second pixel kept, noise 3/255."""
-    return sr_x4() | {"factor": 2, "kernel": {"size": 15, "std": 1.0}}
+    """Antialiased bicubic reduction with aligned centres, noise 1/255."""
+    return {"task": "resize", "factor": 2, "simulated_noise_std": "1/255"}

@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from jaxrestore.cli import outputs
+from jaxrestore.cli import outputs, watch
 from jaxrestore.cli.chosen import Chosen
+from jaxrestore.cli.forecast import check_limits, forecast
 from jaxrestore.cli.solve_config import SolveConfig
 from jaxrestore.cli.task import Problem, Task
+from jaxrestore.cli.trust import restore_trusted
 from jaxrestore.data.files import make_folder
 from jaxrestore.data.images import LoadedImage, list_images, read_image
+from jaxrestore.data.jpeg import read_jpeg
 from jaxrestore.errors import InputError
 from jaxrestore.report import summary as records
 from jaxrestore.report.table import score_table
@@ -32,7 +35,9 @@ class Item:
     path: Path | None
 
     def load(self) -> LoadedImage:
-        return sample_image() if self.path is None else read_image(self.path)
+        if self.path is None:
+            return sample_image()
+        return dataclasses.replace(read_image(self.path), jpeg=read_jpeg(self.path))
 
     def sha256(self) -> str:
         if self.path is None:
@@ -135,23 +140,18 @@ class Batch:
         done = self._summary.is_done(item.name, input_hash, files)
         if done and not self._overwrite:
             return False
-        problem = self._task.problem(item.name, item.load())
-        method, notes = self._chosen.method(problem)
+        source = item.load()
+        problem = self._task.problem(item.name, source)
+        self._check_size(problem)
         make_folder(self._output, "--output")
-        for note in (*problem.notes, *self._unsaid(notes), self._headline(problem)):
+        for note in (*problem.notes, self._headline(problem)):
             _say(f"{item.name}: {note}")
-        outcome = self._chosen.run(method, problem)
-        if int(outcome.result.status) == Status.DIVERGED:
-            steps = outcome.record.get("steps")
-            how = "" if steps is None else f" after {steps} steps"
-            also = "" if steps is None else "raise --noise_std or "
-            raise InputError(
-                f"--input={item.path or 'sample'}: {self._chosen.kind.name} diverged"
-                f"{how}; {also}{self._chosen.remedy}"
-            )
+        problem, outcome, notes = self._solved(problem)
+        for note in self._unsaid(notes):
+            _say(f"{item.name}: {note}")
         scores = outputs.scores(problem, outcome)
         make_folder(folder, "--output")
-        outputs.write(folder, problem, outcome, scores, self._config)
+        outputs.write(folder, problem, outcome, scores, self._config, source)
         self._summary.add(
             {
                 "name": item.name,
@@ -165,6 +165,42 @@ class Batch:
             }
         )
         return True
+
+    def _solved(self, problem: Problem):
+        """The problem as told at last, its outcome, and notes.
+
+        Raises:
+            InputError: the solver diverged.
+        """
+        steps = getattr(self._config.stopping, "max_steps", 1)
+        with watch.steps(steps) as progress:
+            if self._config.check:
+                return restore_trusted(self._chosen, problem, progress)
+            method, notes = self._chosen.method(problem)
+            outcome = self._chosen.run(method, problem, progress)
+        if int(outcome.result.status) == Status.DIVERGED:
+            taken = outcome.record.get("steps")
+            how = "" if taken is None else f" after {taken} steps"
+            also = "" if taken is None else "raise --noise_std or "
+            raise InputError(
+                f"--input: {self._chosen.kind.name} diverged{how};"
+                f" {also}{self._chosen.remedy}"
+            )
+        return problem, outcome, notes
+
+    def _check_size(self, problem: Problem) -> None:
+        """Say what a large image takes, and refuse what is too much.
+
+        Raises:
+            InputError: it takes too long, or too much memory.
+        """
+        steps = getattr(self._config.stopping, "max_steps", 1)
+        shape = problem.operator.input_shape(problem.full.shape)
+        method = self._chosen.method(problem)[0]
+        found = forecast(method, shape, problem.noise_std, steps)
+        if found:
+            _say(f"{shape[1]}x{shape[0]} pixels to restore: {found}")
+        check_limits(found, self._config.max_minutes, f"{shape[1]}x{shape[0]} pixels")
 
     def _unsaid(self, notes: list[str]) -> list[str]:
         """Those that no earlier image had."""

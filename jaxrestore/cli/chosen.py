@@ -24,6 +24,7 @@ from jaxrestore.solvers import (
     sample,
     status_name,
 )
+from jaxrestore.solvers.restore import Progress
 from jaxrestore.solvers.temperature import for_groups
 
 # What to lower where a method diverges, the first that it has.
@@ -38,11 +39,13 @@ class Outcome:
         result: of `restore` or `sample`.
         image: what is shown and scored, of the solver's size.
         record: settings as used, steps, passes, seconds, status; JSON-like.
+        rejected: what the solver made, where `image` is not that; else None.
     """
 
     result: Restoration | Draws
     image: Any
     record: dict[str, Any]
+    rejected: Any = None
 
 
 class Chosen:
@@ -104,7 +107,7 @@ class Chosen:
         Raises:
             InputError: the image does not fit the models or the settings.
         """
-        task, level = self._config.task, problem.noise_std
+        task, level = problem.degradation.task, problem.noise_std
         row, line = "", ""
         if prior := self.weights["prior"]:
             row, line = presets.row(self.prior, prior["name"], prior["sha256"])
@@ -117,7 +120,9 @@ class Chosen:
             self._check_encoder(encoder, problem)
         return method.validate(problem.observation), [line] if line else []
 
-    def run(self, method: Any, problem: Problem) -> Outcome:
+    def run(
+        self, method: Any, problem: Problem, progress: Progress | None = None
+    ) -> Outcome:
         """Restore one image."""
         config, observation, key = self._config, problem.observation, problem.key
         call: Any
@@ -126,7 +131,12 @@ class Chosen:
             steps = rules.pop("max_steps")
             arguments = {"max_steps": steps, "stopping": Stopping(**rules)}
             call = lambda: restore(  # noqa: E731
-                method, observation, key=key, history=True, **arguments
+                method,
+                observation,
+                key=key,
+                history=True,
+                progress=progress,
+                **arguments,
             )
         else:
             rules = dataclasses.asdict(config.sampling)

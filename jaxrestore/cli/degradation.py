@@ -1,23 +1,32 @@
 """What happened to the images, as operators: kernels and masks from settings."""
 
+import copy
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxrestore import operators
 from jaxrestore.cli.solve_config import SolveConfig
 from jaxrestore.data.images import read_image
 from jaxrestore.errors import InputError
+from jaxrestore.estimation.kernel import estimate_kernel
+from jaxrestore.estimation.reduction import estimate_filter
 from jaxrestore.operators import kernels
+
+BLIND = "auto"  # the kind of a kernel that is estimated from the photograph
 
 
 class Degradation:
     """The operator A of a task, with the files read that describe it.
 
     Attributes:
+        task: of `SolveConfig`; "identity" where there was nothing to deblur.
         factor: by which the observation is smaller than the image.
         kernel: (kh, kw) or None.
         mask: (H, W, 1) or None, white where the image was seen.
+        filter: of "resize", how the image was made smaller.
+        blind: the kernel is yet to be estimated.
         notes: for the user, one sentence each.
 
     Raises:
@@ -25,25 +34,65 @@ class Degradation:
     """
 
     def __init__(self, config: SolveConfig):
+        self._config = config
         self.task = config.task
-        self.factor = config.factor if config.task == "downsample" else 1
+        self.factor = _factor(config)
         blurs = config.task in ("blur", "downsample")
-        self.kernel = _kernel(config) if blurs else None
+        self.blind = blurs and config.kernel.kind == BLIND
+        self.kernel = _kernel(config) if blurs and not self.blind else None
         self.mask = read_mask(config.mask.path) if config.mask.path else None
+        self.filter = config.filter
         self.notes: tuple[str, ...] = ()
         if self.kernel is not None and config.kernel.kind == "file":
             self.notes = _oddities(config.kernel.path, self.kernel)
 
-    def operator(self, height: int, width: int, mask: Any) -> operators.LinearOperator:
-        """A for images of a size, periodic.
+    def masked(self, shape: tuple[int, ...], key: jax.Array) -> "Degradation":
+        """The same with a mask for an image (H, W, C): the file's, or a random one.
+
+        Raises:
+            InputError: the file's has another size.
+        """
+        if self.task != "mask":
+            return self._with(mask=None)
+        if self.mask is None:
+            seen = jax.random.uniform(key, (*shape[:2], 1))
+            missing = self._config.mask.missing
+            return self._with(mask=np.asarray(seen >= missing, np.float32))
+        if self.mask.shape[:2] != tuple(shape[:2]):
+            raise InputError(
+                f"--mask: is {self.mask.shape[0]}x{self.mask.shape[1]}, expected the"
+                f" image's {shape[0]}x{shape[1]}; resize the mask without smoothing"
+            )
+        return self
+
+    def seen_in(
+        self, y: np.ndarray, noise_std: float
+    ) -> tuple["Degradation", list[str]]:
+        """The same with what only an observation (h, w, C) tells, and notes on it.
+
+        Raises:
+            InputError: the image is too small to tell.
+        """
+        if self.blind:
+            return self._estimated(y, noise_std)
+        if self.task == "resize" and self.filter == "auto":
+            found, note = _filter(y, self.factor)
+            return self._with(filter=found), [note] if note else []
+        return self, []
+
+    def operator(self, y_shape: tuple[int, ...]) -> operators.LinearOperator:
+        """A for observations of a shape (h, w, C), periodic.
 
         Raises:
             InputError: the kernel or the mask does not fit the size.
         """
+        height, width = (round(self.factor * side) for side in y_shape[:2])
         if self.task == "identity":
             return operators.Identity()
         if self.task == "mask":
-            return operators.Mask(mask)
+            return operators.Mask(self.mask)  # type: ignore[arg-type]
+        if self.task == "resize":
+            return operators.Resize.create((height, width), y_shape, self.filter)
         kernel: Any = self.kernel
         rows, columns = kernel.shape
         if rows > height or columns > width:
@@ -54,15 +103,28 @@ class Degradation:
             )
         if self.task == "blur":
             return operators.Blur(kernel)
-        return operators.Downsample(kernel, self.factor)
+        return operators.Downsample(kernel, int(self.factor))
 
-    def check_mask(self, height: int, width: int) -> None:
-        """Refuse a mask file of another size than the image's."""
-        if self.mask is not None and self.mask.shape[:2] != (height, width):
+    def simulator(self, shape: tuple[int, ...]) -> operators.LinearOperator:
+        """A for clean images of a shape (H, W, C).
+
+        Raises:
+            InputError: a factor that leaves a remainder, or as `operator`.
+        """
+        height, width = shape[:2]
+        if self.task == "resize":
+            small = [max(1, round(side / self.factor)) for side in shape[:2]]
+            kind = "bicubic" if self.filter == "auto" else self.filter
+            return operators.Resize.create(shape, tuple(small), kind)
+        factor = int(self.factor)
+        if height % factor or width % factor:
             raise InputError(
-                f"--mask: is {self.mask.shape[0]}x{self.mask.shape[1]}, expected the"
-                f" image's {height}x{width}; resize the mask without smoothing"
+                f"--factor={factor}: does not divide the image's {height}x{width},"
+                f" expected multiples of it; crop the clean image to"
+                f" {height - height % factor}x{width - width % factor} or take"
+                " another factor"
             )
+        return self.operator((height // factor, width // factor))
 
     def valid(self, y: np.ndarray, clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What no wrapped-around pixel has touched, and the clean image cut alike.
@@ -71,7 +133,8 @@ class Degradation:
             InputError: nothing is left.
         """
         kernel: Any = self.kernel
-        margins = [-(-(side // 2) // self.factor) for side in kernel.shape]
+        factor = int(self.factor)
+        margins = [-(-(side // 2) // factor) for side in kernel.shape]
         inner = [slice(m, n - m) for m, n in zip(margins, y.shape, strict=False)]
         if any(part.stop <= part.start for part in inner):
             raise InputError(
@@ -79,8 +142,46 @@ class Degradation:
                 f" image's {clean.shape[0]}x{clean.shape[1]} untouched by the border;"
                 " take a larger image or --config.boundary=periodic"
             )
-        outer = [slice(p.start * self.factor, p.stop * self.factor) for p in inner]
+        outer = [slice(p.start * factor, p.stop * factor) for p in inner]
         return y[tuple(inner)], clean[tuple(outer)]
+
+    def _estimated(self, y: np.ndarray, noise_std: float):
+        found = estimate_kernel(y, noise_std, max_size=self._config.kernel.size)
+        if found.family == "none":
+            note = "--kernel=auto: no blur was found; the image is denoised alone"
+            return self._with(task="identity", blind=False), [note, *found.notes]
+        shown = ", ".join(f"{k} {v:.1f}" for k, v in found.parameters.items())
+        note = f"--kernel=auto: {found.family}{' ' + shown if shown else ''} was found"
+        note += f" (confidence {found.confidence:.0%}), see kernel.png"
+        return self._with(kernel=found.kernel, blind=False), [note, *found.notes]
+
+    def _with(self, **changes: Any) -> "Degradation":
+        other = copy.copy(self)
+        vars(other).update(changes)
+        return other
+
+
+def _factor(config: SolveConfig) -> float:
+    if config.task == "resize":
+        return config.factor
+    if config.task != "downsample":
+        return 1
+    if config.factor != int(config.factor):
+        raise InputError(
+            f"--factor={config.factor}: expected a whole number with the task"
+            " downsample, which keeps every so many-th pixel; --config.task=resize"
+            " takes any"
+        )
+    return int(config.factor)
+
+
+def _filter(y: np.ndarray, factor: float) -> tuple[str, str]:
+    """The filter to assume, and a note where it is not the usual one."""
+    if min(y.shape[:2]) < 32 or factor < 2:
+        return "bicubic", ""
+    if estimate_filter(y, round(factor))[0] == "bicubic":
+        return "bicubic", ""
+    return "area", "it seems to have been made smaller by area; --filter=bicubic if not"
 
 
 def _kernel(config: SolveConfig) -> np.ndarray:
@@ -96,7 +197,7 @@ def _kernel(config: SolveConfig) -> np.ndarray:
                 f"config.kernel.kind=bicubic: has no use with task {config.task},"
                 " expected downsample; take another kernel"
             )
-        return kernels.bicubic(config.factor)
+        return kernels.bicubic(int(config.factor))
     makers = {
         "file": lambda: kernels.load_kernel(own.path),
         "gaussian": lambda: kernels.gaussian(own.size, own.std),

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.cli.chosen import Outcome
+from jaxrestore.cli.degradation import BLIND
 from jaxrestore.cli.solve_config import SolveConfig
 from jaxrestore.cli.task import Problem
-from jaxrestore.data.images import write_png
+from jaxrestore.data.images import LoadedImage, write_png
 from jaxrestore.likelihoods import Observation
 from jaxrestore.metrics import average_pairwise_distance, lr_psnr, psnr, ssim
 from jaxrestore.report import charts
@@ -19,7 +20,11 @@ from jaxrestore.solvers import Draws
 
 FILES = ("observed.png", "restored.png", "comparison.png")
 _SHOWN = 16  # samples in the picture of all
-_STARTS = {"downsample": "bicubic: ", "mask": "filled smoothly: "}
+_STARTS = {
+    "downsample": "bicubic: ",
+    "resize": "bicubic: ",
+    "mask": "filled smoothly: ",
+}
 
 
 def names(config: SolveConfig) -> tuple[str, ...]:
@@ -31,12 +36,30 @@ def names(config: SolveConfig) -> tuple[str, ...]:
 
 
 def write(
-    folder: Path, problem: Problem, outcome: Outcome, scores: dict, config: SolveConfig
+    folder: Path,
+    problem: Problem,
+    outcome: Outcome,
+    scores: dict,
+    config: SolveConfig,
+    source: LoadedImage | None = None,
 ) -> None:
-    """Write the files of an image into a folder."""
-    image = problem.crop(outcome.image)
-    write_png(folder / "observed.png", problem.observed, problem.bit_depth)
-    write_png(folder / "restored.png", image, problem.bit_depth)
+    """Write the files of an image into a folder.
+
+    Args:
+        source: the file that was restored, whose colour profile and alpha are kept.
+    """
+    image, depth = problem.crop(outcome.image), problem.bit_depth
+    icc, alpha = (source.icc, source.alpha) if source else (None, None)
+    write_png(folder / "observed.png", problem.observed, depth, icc=icc)
+    write_png(folder / "restored.png", image, depth, icc=icc, alpha=alpha)
+    if outcome.rejected is not None:
+        write_png(
+            folder / "rejected.png", problem.crop(outcome.rejected), depth, icc=icc
+        )
+    if config.kernel.kind == BLIND and problem.degradation.kernel is not None:
+        kernel = problem.degradation.kernel[..., None]
+        write_png(folder / "kernel.png", kernel / kernel.max(), 16)
+        np.save(folder / "kernel.npy", kernel[..., 0])
     # What the solver starts from, where that is not what is shown, is scored.
     start = _note(scores, "_observed")
     start = start and _STARTS.get(config.task, "") + start

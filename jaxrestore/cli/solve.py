@@ -7,22 +7,25 @@ from typing import Any
 
 from jaxrestore.cli.entry import keep_compiled_programs
 from jaxrestore.cli.flags import CommandLine, Parsed, Values
-from jaxrestore.configfiles import config_names, load_config, merged
+from jaxrestore.configfiles import config_names, is_bundled, load_config, merged
 from jaxrestore.errors import InputError
 from jaxrestore.settings import flag, level, setting
 
 SOME_FAILED = 1
 DEFAULT_CONFIG = "motion_deblur"
+BLIND = "auto"
 
 _USAGE = """\
 Restore photographs that are blurred, too small, noisy or full of holes.
 
   {0}                                     degrade and restore a sample
   {0} --simulate --input=clean.png        the same with your own image
-  {0} --config=gaussian_deblur --input=blurred.png
-  {0} --config=motion_deblur --kernel=k.npy --input=blurred.png
+  {0} --kernel=auto --input=blurred.jpg   find the blur, then undo it
+  {0} --kernel=k.npy --input=blurred.png
+  {0} --config=gaussian_deblur --kernel.std=2 --input=blurred.png
   {0} --config=sr_x4 --input=folder --output=large
   {0} --config=inpaint --mask=m.png --input=scratched.png
+  {0} --config=jpeg --input=blocky.jpg
   {0} --config=denoise --input=noisy.png --solver.name=tv
 
 Writes OUTPUT/NAME/{{observed,restored,comparison,convergence}}.png for each image and
@@ -51,7 +54,9 @@ class SolveFlags:
     input: str | None = setting(None, _path, "image file, or folder of images")
     output: str = setting("restored", _path, "folder for the results")
     simulate: bool = setting(False, flag, "the input is clean: degrade it, score it")
-    kernel: str | None = setting(None, _path, "blur kernel: .npy, .png or .mat file")
+    kernel: str | None = setting(
+        None, _path, "blur kernel: .npy, .png or .mat file, or auto to estimate it"
+    )
     mask: str | None = setting(None, _path, "image or .npy, white or 1 where seen")
     noise_std: Any = setting(
         None, level("auto"), "noise: 8/255, 0.03, or auto to estimate it"
@@ -63,7 +68,9 @@ def _load(flags: SolveFlags) -> Values:
     """The values of the config file, with those that the plain flags stand for."""
     given: dict[str, Any] = {}
     if flags.kernel:
-        given |= {"kernel.kind": "file", "kernel.path": flags.kernel}
+        given["kernel.kind"] = BLIND
+        if flags.kernel != BLIND:
+            given |= {"kernel.kind": "file", "kernel.path": flags.kernel}
     if flags.mask:
         given["mask.path"] = flags.mask
     if flags.noise_std:
@@ -92,7 +99,9 @@ def _usage(program: str) -> str:
 def _check_use(line: Parsed) -> None:
     """Refuse flags that the task has no use for."""
     blurs = ("blur", "downsample")
-    tasks = {"kernel": blurs, "mask": ("mask",), "factor": ("downsample",)}
+    enlarge = ("resize", "downsample")
+    tasks = {"kernel": blurs, "mask": ("mask",), "factor": enlarge}
+    tasks["filter"] = ("resize",)
     for name, useful in tasks.items():
         if name in line.given and line.config.task not in useful:
             raise InputError(
@@ -111,6 +120,37 @@ def _check_use(line: Parsed) -> None:
         raise InputError("--nosimulate: needs an observation, give --input=FILE")
 
 
+def _check_kernel(line: Parsed) -> None:
+    """Refuse to make up the blur of a real photograph."""
+    config = line.config
+    blurs = config.task == "blur" or config.task == "downsample"
+    own = not is_bundled(line.flags.config, "solve")  # a file of the user's says it
+    said = own or any(name.split(".")[0] == "kernel" for name in line.given)
+    drawn = config.kernel.kind == "motion"
+    if line.flags.simulate or line.flags.input is None or not blurs:
+        return
+    if config.kernel.kind == "bicubic" or (said and not drawn):
+        return
+    raise InputError(
+        "--kernel: missing, and the blur of a photograph is not made up; give"
+        " --kernel=FILE, or --kernel=auto to estimate it, or its form, such as"
+        " --kernel.kind=gaussian --kernel.std=2; --simulate blurs a clean image"
+    )
+
+
+def command_line(program: str) -> CommandLine:
+    """The flags and settings of the command."""
+    return CommandLine(
+        program,
+        _usage(program),
+        SolveFlags,
+        _schema,
+        _load,
+        resets={"solver.name": ("solver", "stopping", "sampling")},
+        positional="input",
+    )
+
+
 def main(argv: Sequence[str]) -> int:
     """Restore images as the arguments say.
 
@@ -124,18 +164,11 @@ def main(argv: Sequence[str]) -> int:
         InputError: the command cannot be carried out.
     """
     program = argv[0] if argv[0].startswith("jaxrestore") else "python solve.py"
-    line = CommandLine(
-        program,
-        _usage(program),
-        SolveFlags,
-        _schema,
-        _load,
-        resets={"solver.name": ("solver", "stopping", "sampling")},
-        positional="input",
-    ).parse(argv)
+    line = command_line(program).parse(argv)
     if line is None:
         return 0
     _check_use(line)
+    _check_kernel(line)
     from jaxrestore.cli.batch import Batch, items
 
     flags = line.flags

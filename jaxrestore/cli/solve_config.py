@@ -5,11 +5,13 @@ from dataclasses import dataclass, make_dataclass
 from typing import Any
 
 from jaxrestore.errors import InputError
+from jaxrestore.operators import FILTERS
 from jaxrestore.priors import VAE, read_metadata
 from jaxrestore.priors.registry import ARCHITECTURES
 from jaxrestore.settings import (
     choice,
     count,
+    flag,
     level,
     number,
     section,
@@ -31,6 +33,7 @@ _KERNELS = (
     "motion",
     "bicubic",
     "file",
+    "auto",
 )
 
 
@@ -38,7 +41,9 @@ _KERNELS = (
 class KernelSettings:
     """The blur; sizes in pixels."""
 
-    kind: str = setting("gaussian", choice(*_KERNELS), " | ".join(_KERNELS))
+    kind: str = setting(
+        "gaussian", choice(*_KERNELS), " | ".join(_KERNELS) + " (estimated)"
+    )
     size: int = setting(25, count(1, 1023), "side in pixels")
     std: float = setting(1.6, number(0.01, 1000), "of gaussian, in pixels")
     stds: tuple = setting(
@@ -79,7 +84,12 @@ class SolveConfig:
 
     task: str = setting("blur", choice(*TASKS), " | ".join(TASKS) + " (noise alone)")
     kernel: KernelSettings = section(KernelSettings)
-    factor: int = setting(4, count(1, 64), "of downsample: every so many-th pixel kept")
+    factor: float = setting(
+        4, number(1, 64), "of resize, 1.5 for instance, and of downsample"
+    )
+    filter: str = setting(
+        "auto", choice("auto", *FILTERS), "of resize: how it was made smaller"
+    )
     mask: MaskSettings = section(MaskSettings)
     simulated_noise_std: float | None = setting(
         8 / 255, level(none="none"), "noise that --simulate adds | none"
@@ -99,6 +109,12 @@ class SolveConfig:
         "auto",
         choice("auto", "mean", "image"),
         "mean: the decoder's, image: the last data step; auto: mean for pnp_hvae",
+    )
+    check: bool = setting(
+        True, flag, "hand out no result that does not explain the photograph"
+    )
+    max_minutes: float = setting(
+        120, number(0), "refuse images that would take longer; 0: any time"
     )
     # Of the class that `schema` makes.
     solver: Any = None

@@ -10,13 +10,12 @@ import numpy as np
 
 from jaxrestore import operators
 from jaxrestore.cli.degradation import Degradation
+from jaxrestore.cli.levels import Levels, levels
 from jaxrestore.cli.solve_config import SolveConfig
 from jaxrestore.data.images import LoadedImage
+from jaxrestore.data.jpeg import JPEGFile
 from jaxrestore.errors import InputError
-from jaxrestore.likelihoods import GaussianNoise, Observation, estimate_noise_std
-
-# Eight-bit rounding alone is 0.29/255; less than this is not worth believing.
-_LEAST_NOISE = 0.5 / 255
+from jaxrestore.likelihoods import GaussianNoise, Observation, jpeg_observation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,28 +23,53 @@ class Problem:
     """One image to restore.
 
     Attributes:
-        observation: what the solver gets, with the channels of its prior.
         observed: (h, w, C) the observation for the eye, C = 1 for grey images.
+        full: (h, w, C') the same with the channels of the solver's prior.
+        operator: A, which acts on pixels.
+        degradation: what A was made of.
+        levels: of the noise.
+        jpeg: the file's coefficients, where they are what was observed.
         clean: (H, W, C) where it is known.
-        grey: the image has one channel and comes back with one.
         bit_depth: of the input.
-        noise_std: the level that the solver is told.
         notes: for the user, one sentence each.
         key: random key of the image's own, for solvers that draw.
     """
 
-    observation: Observation
     observed: np.ndarray
+    full: np.ndarray
+    operator: operators.LinearOperator
+    degradation: Degradation
+    levels: Levels
+    jpeg: JPEGFile | None
     clean: np.ndarray | None
-    grey: bool
     bit_depth: int
-    noise_std: float
     notes: tuple[str, ...]
     key: jax.Array
 
+    @property
+    def observation(self) -> Observation:
+        """What the solver gets."""
+        if self.jpeg is None:
+            return Observation.create(self.full, self.operator, self.noise_std)
+        return jpeg_observation(self.jpeg, self.operator, self.levels.before)
+
+    @property
+    def noise_std(self) -> float:
+        """The level that the solver is told, in pixels."""
+        return self.levels.told
+
+    @property
+    def grey(self) -> bool:
+        """The image has one channel and comes back with one."""
+        return self.observed.shape[-1] == 1
+
+    def told(self, noise_std: float) -> "Problem":
+        """The same with another level of noise."""
+        return dataclasses.replace(self, levels=self.levels.raised(noise_std))
+
     def crop(self, image: Any) -> np.ndarray:
         """The user's part of a solver's image, in the user's number of channels."""
-        image = np.asarray(self.observation.operator.visible(image))
+        image = np.asarray(self.operator.visible(image))
         return image.mean(-1, keepdims=True) if self.grey else image
 
 
@@ -70,7 +94,7 @@ class Task:
         side = getattr(side, "image_size", None)
         if boundary == "auto":
             boundary = "periodic" if simulate or side else "unknown"
-        blurs = self.degradation.kernel is not None
+        blurs = config.task in ("blur", "downsample")
         self.unknown_boundary = blurs and boundary == "unknown"
         if blurs and side and not simulate and config.boundary == "auto":
             self.notes += (
@@ -81,6 +105,11 @@ class Task:
             raise InputError(
                 "--mask: missing, expected an image that is white where the"
                 " observation was seen; give --mask=FILE, or --simulate"
+            )
+        if self.degradation.blind and simulate:
+            raise InputError(
+                "--kernel=auto: has no use with --simulate, whose kernel is known;"
+                " leave one of them out"
             )
 
     def contents(self) -> list[Any]:
@@ -101,82 +130,48 @@ class Task:
         seed = jax.random.key(self.config.seed)
         key = jax.random.fold_in(seed, zlib.crc32(name.encode()))
         mask_key, noise_key, own_key = jax.random.split(key, 3)
-        mask = self._mask(loaded.pixels.shape, mask_key)
-        y, clean = loaded.pixels, None
+        degradation = self.degradation.masked(loaded.pixels.shape, mask_key)
+        y, clean, jpeg = loaded.pixels, None, loaded.jpeg
         if self.simulate:
-            y, clean = self._degraded(loaded.pixels, mask, noise_key)
-        noise_std, notes = self._noise_std(y, mask)
+            y, clean = self._degraded(loaded.pixels, degradation, noise_key)
+            jpeg = None
         grey = y.shape[-1] == 1
         if self.channels == 1 and not grey:
             raise InputError(
                 "--prior: knows grey images only and this one has colours, expected a"
                 " grey image; convert it or take a colour prior"
             )
+        found, notes = levels(self.config, self.simulate, y, degradation.mask, jpeg)
+        degradation, more = degradation.seen_in(y, found.told)
         full = np.repeat(y, self.channels or 1, -1) if grey else y
-        operator = self._operator(y.shape, mask)
+        operator = degradation.operator(y.shape)
         if self.unknown_boundary:
             operator = operator.unknown_boundary(full.shape)
+        mask = degradation.mask
+        # What rounds pixels one by one is of no use where some of them are missing,
+        # and a grey file says nothing of the colours that the prior asks for.
+        whole = jpeg if mask is None and full.shape == y.shape else None
         return Problem(
-            observation=Observation.create(full, operator, noise_std),
             observed=y if mask is None else y * mask,
+            full=full,
+            operator=operator,
+            degradation=degradation,
+            levels=found,
+            jpeg=whole,
             clean=clean,
-            grey=grey,
             bit_depth=loaded.bit_depth,
-            noise_std=noise_std,
-            notes=(*loaded.notes, *notes),
+            notes=(*loaded.notes, *notes, *more),
             key=own_key,
         )
 
-    def _operator(self, shape: tuple[int, ...], mask) -> operators.LinearOperator:
-        """A for an observation's shape."""
-        factor = self.degradation.factor
-        return self.degradation.operator(shape[0] * factor, shape[1] * factor, mask)
-
-    def _degraded(self, clean: np.ndarray, mask: Any, key: jax.Array):
+    def _degraded(self, clean: np.ndarray, degradation: Degradation, key: jax.Array):
         """The noisy observation, and the clean image of the same scene.
 
         With an unknown boundary the observation shows only what no wrapped-around
         pixel has touched (a valid convolution), and the clean image is cut alike.
         """
-        height, width = clean.shape[:2]
-        factor = self.degradation.factor
-        if height % factor or width % factor:
-            raise InputError(
-                f"--factor={factor}: does not divide the image's {height}x{width},"
-                f" expected multiples of it; crop the clean image to"
-                f" {height - height % factor}x{width - width % factor} or take"
-                " another factor"
-            )
-        operator = self.degradation.operator(height, width, mask)
+        operator = degradation.simulator(clean.shape)
         noise = GaussianNoise(np.float32(self.config.simulated_noise_std or 0))
         y = Observation.simulate(key, jnp.asarray(clean), operator, noise).y
         y = np.asarray(y)
-        return self.degradation.valid(y, clean) if self.unknown_boundary else (y, clean)
-
-    def _mask(self, shape: tuple[int, ...], key: jax.Array) -> np.ndarray | None:
-        if self.config.task != "mask":
-            return None
-        if self.degradation.mask is None:
-            seen = jax.random.uniform(key, (*shape[:2], 1))
-            return np.asarray(seen >= self.config.mask.missing, np.float32)
-        self.degradation.check_mask(*shape[:2])
-        return self.degradation.mask
-
-    def _noise_std(self, y: np.ndarray, mask: Any) -> tuple[float, list[str]]:
-        """The level that the solver is told, and what to tell the user of it."""
-        told = self.config.noise_std
-        if told == "auto" and self.simulate:
-            told = self.config.simulated_noise_std or _LEAST_NOISE
-        if told != "auto":
-            return told, []
-        estimate = estimate_noise_std(y, mask)
-        if estimate is None:
-            raise InputError(
-                "--noise_std=auto: too few neighbouring pixels were seen to estimate"
-                " the noise, expected a number; give the level, such as"
-                " --noise_std=3/255"
-            )
-        text = f"noise level estimated at {255 * estimate:.2f}/255"
-        if estimate < _LEAST_NOISE:
-            text += f", {255 * _LEAST_NOISE:g}/255 assumed"
-        return max(estimate, _LEAST_NOISE), [text]
+        return degradation.valid(y, clean) if self.unknown_boundary else (y, clean)

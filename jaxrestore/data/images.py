@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from jaxrestore.data.deep_png import read_deep_png, write_deep_png
 from jaxrestore.data.files import atomic_path
+from jaxrestore.data.jpeg import JPEGFile
 from jaxrestore.errors import InputError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".ppm", ".pgm")
@@ -25,21 +27,27 @@ class LoadedImage:
         pixels: (H, W, C) float32 in [0, 1], C = 1 (grey) or 3 (colour).
         bit_depth: 8 or 16, the depth that a restored image is worth writing with.
         notes: What was changed on the way, one sentence each, for the user.
+        icc: The colour profile that gives the pixels their meaning, None for sRGB.
+        alpha: (H, W, 1) float32 in [0, 1], None where the image is opaque.
+        jpeg: The file's coefficients, see `data.jpeg.read_jpeg`; None for other files.
     """
 
     pixels: np.ndarray
     bit_depth: int = 8
     notes: tuple[str, ...] = ()
+    icc: bytes | None = None
+    alpha: np.ndarray | None = None
+    jpeg: JPEGFile | None = None
 
 
 def read_image(path: str | os.PathLike, argument: str = "--input") -> LoadedImage:
     """Reads an 8- or 16-bit, grey, colour, palette, alpha or CMYK image.
 
-    Camera rotation tags are applied, transparency is dropped, of several frames the
-    first is taken; each is told in `notes`.
+    Camera rotation tags are applied; of several frames the first is taken, which is
+    told in `notes`.
 
     Args:
-        path: A file that Pillow can read, or a 16-bit colour TIFF.
+        path: A file that Pillow can read, or a 16-bit or float colour TIFF.
         argument: The command-line argument that named the file, for messages.
 
     Raises:
@@ -56,11 +64,12 @@ def read_image(path: str | os.PathLike, argument: str = "--input") -> LoadedImag
             return loaded
         with Image.open(path) as file:
             frames = getattr(file, "n_frames", 1)
-            notes = ["only the first frame was read"] * (frames > 1)
-            if any("RGB;16" in str(tile) for tile in file.tile):
-                notes.append("16-bit colour was read with 8 bits; TIFF keeps all 16")
+            notes = ("only the first frame was read",) * (frames > 1)
+            icc = file.info.get("icc_profile")
+            if (deep := read_deep_png(path)) is not None:
+                return _loaded(deep, 16, notes, icc)
             file.load()
-            return _convert(ImageOps.exif_transpose(file), notes)
+            return _convert(ImageOps.exif_transpose(file), notes, icc)
     except InputError as error:
         raise InputError(f"{argument}={path}: {error}") from error
     except BROKEN as error:
@@ -71,25 +80,56 @@ def read_image(path: str | os.PathLike, argument: str = "--input") -> LoadedImag
         ) from error
 
 
-def write_png(path: str | os.PathLike, image: np.ndarray, bit_depth: int = 8) -> None:
+def write_png(
+    path: str | os.PathLike,
+    image: np.ndarray,
+    bit_depth: int = 8,
+    *,
+    icc: bytes | None = None,
+    alpha: np.ndarray | None = None,
+) -> None:
     """Writes a PNG file that is either complete or absent.
 
     Args:
         path: The file, in a folder that exists.
         image: (H, W, 1) or (H, W, 3), clipped to [0, 1] here.
-        bit_depth: 8, or 16 for grey images; colour is always written with 8 bits.
+        bit_depth: 8 or 16.
+        icc: A colour profile to embed, as `read_image` found it.
+        alpha: (h, w, 1) in [0, 1]; of another size than the image it is resized
+            (bicubic, clipped). None: opaque.
 
     Raises:
         InputError: The file cannot be written.
     """
-    image = np.clip(np.nan_to_num(np.asarray(image, np.float32)), 0, 1)
-    grey = image.shape[-1] == 1
-    if grey:
-        image = image[..., 0]
-    deep = bit_depth == 16 and grey
-    peak, dtype = (65535, np.uint16) if deep else (255, np.uint8)
+    samples = _to_integers(image, bit_depth)
+    if alpha is not None:
+        fitted = _to_integers(_resized(alpha, samples.shape[:2]), bit_depth)
+        samples = np.concatenate([samples, fitted], -1)
     with atomic_path(path) as temporary:
-        Image.fromarray(np.rint(image * peak).astype(dtype)).save(temporary, "PNG")
+        if bit_depth == 16:
+            write_deep_png(temporary, samples, icc)
+        else:
+            flat = samples[..., 0] if samples.shape[-1] == 1 else samples
+            Image.fromarray(flat).save(temporary, "PNG", icc_profile=icc)
+
+
+def _to_integers(image: np.ndarray, bit_depth: int) -> np.ndarray:
+    """[0, 1] -> (H, W, C) uint8 or uint16; NaN becomes 0. One copy, in float32."""
+    peak, dtype = (65535, np.uint16) if bit_depth == 16 else (255, np.uint8)
+    scaled = np.multiply(image, np.float32(peak), dtype=np.float32)
+    np.nan_to_num(scaled, copy=False, posinf=peak)
+    np.clip(scaled, 0, peak, out=scaled)
+    return np.rint(scaled, out=scaled).astype(dtype)
+
+
+def _resized(alpha: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """(h, w, 1) -> (H, W, 1), bicubic."""
+    plane = np.asarray(alpha, np.float32)[..., 0]
+    if plane.shape == size:
+        return plane[..., None]
+    height, width = size
+    large = Image.fromarray(plane).resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(large)[..., None]
 
 
 def list_images(folder: str | os.PathLike, argument: str = "--input") -> list[Path]:
@@ -124,45 +164,64 @@ def _read_deep_tiff(path: Path) -> LoadedImage | None:
 
     try:
         with tifffile.TiffFile(path) as file:
-            page = file.pages[0]
+            page = file.pages.first
             deep = page.ndim == 3 and page.dtype in (np.uint16, np.float32)
-            pixels = page.asarray() if deep else None
+            if not deep or page.shape[-1] not in (3, 4):
+                return None
+            pixels = page.asarray()
+            turned, icc = (page.tags.valueof(number) for number in (274, 34675))
     except tifffile.TiffFileError as error:
         raise OSError(str(error)) from error
-    if pixels is None or pixels.shape[-1] not in (3, 4):
-        return None
-    notes = ["16-bit colour is restored in full and written with 8 bits"]
-    if pixels.shape[-1] == 4:
-        notes.append("transparency was dropped")
-    return LoadedImage(_to_unit(pixels[..., :3]), 8, tuple(notes))
+    return _loaded(_upright(pixels, turned or 1), 16, (), icc and bytes(icc))
 
 
-def _convert(file: Image.Image, notes: list[str]) -> LoadedImage:
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Undoes a camera's rotation, the tag's value 1 to 8."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels
+
+
+def _convert(
+    file: Image.Image, notes: tuple[str, ...], icc: bytes | None
+) -> LoadedImage:
     """Pillow image in any mode -> `LoadedImage`."""
     mode = file.mode
     if mode.startswith("I") or mode == "F":
-        return LoadedImage(_to_unit(np.asarray(file)), 16, tuple(notes))
+        return _loaded(np.asarray(file)[..., None], 16, notes, icc)
     target = "L" if mode in ("1", "L", "LA", "La") else "RGB"
     if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in file.info:
-        file = file.convert(f"{target}A")
-        if np.asarray(file.getchannel("A")).min() < 255:
-            notes.append("transparency was dropped")
+        target += "A"
     elif mode == "CMYK":
-        notes.append("CMYK was converted to RGB without a colour profile")
-    pixels = _to_unit(np.asarray(file.convert(target)))
-    return LoadedImage(pixels, 8, tuple(notes))
+        notes = *notes, "CMYK was converted to RGB without a colour profile"
+        icc = None  # of inks
+    pixels = np.asarray(file.convert(target))
+    return _loaded(pixels.reshape(*pixels.shape[:2], -1), 8, notes, icc)
+
+
+def _loaded(
+    samples: np.ndarray, bit_depth: int, notes: tuple[str, ...], icc: bytes | None
+) -> LoadedImage:
+    """Samples (H, W, 1 to 4), the last of 2 or 4 being alpha."""
+    colours = samples.shape[-1] - 1 + samples.shape[-1] % 2
+    pixels = _to_unit(samples[..., :colours])
+    alpha = None
+    if colours < samples.shape[-1]:
+        alpha = _to_unit(samples[..., colours:])
+        alpha = alpha if alpha.min() < 1 else None
+    return LoadedImage(pixels, bit_depth, notes, icc, alpha)
 
 
 def _to_unit(pixels: np.ndarray) -> np.ndarray:
-    """Integer or float samples -> (H, W, C) float32 in [0, 1]."""
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]
+    """Integer or float samples -> float32 in [0, 1]."""
     if pixels.dtype == np.uint8:
-        return pixels.astype(np.float32) / 255
+        return np.divide(pixels, np.float32(255), dtype=np.float32)
     if pixels.dtype.kind in "iu":
         if pixels.min() < 0 or pixels.max() > 65535:
             raise InputError("integers outside 0..65535; save it with 8 or 16 bits")
-        return pixels.astype(np.float32) / 65535
+        return np.divide(pixels, np.float32(65535), dtype=np.float32)
     if not np.isfinite(pixels).all() or pixels.min() < 0 or pixels.max() > 1:
         raise InputError("float values outside [0, 1]; scale it to [0, 1] first")
-    return pixels.astype(np.float32)
+    return np.ascontiguousarray(pixels, np.float32)

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.errors import InputError
+from jaxrestore.likelihoods.jpeg_steps import jpeg_prox
 from jaxrestore.likelihoods.noise import GaussianNoise, NoiseModel
+from jaxrestore.likelihoods.quantised import QuantisedNoise
 from jaxrestore.operators.base import LinearOperator, Operator
 from jaxrestore.operators.linear_solve import conjugate_gradient
 from jaxrestore.operators.pointwise import Mask
@@ -106,6 +108,8 @@ class Observation:
         Raises:
           InputError: A is not linear, the noise not Gaussian, or cg_steps < 1.
         """
+        if isinstance(self.noise, QuantisedNoise):
+            return jpeg_prox(self, v, step)
         operator, y, variance = self._white()
         weight = variance / step
         if cg_steps is None:

@@ -33,7 +33,7 @@ class Operator:
     tracing; `validate` does that. Shapes are always checked.
     """
 
-    scale: ClassVar[int] = 1
+    scale: ClassVar[float] = 1
     """Image pixels per measured pixel along one side."""
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -84,7 +84,7 @@ class Operator:
             "Crop yourself"
         )
 
-    def visible(self, image: jax.Array, scale: int = 1) -> jax.Array:
+    def visible(self, image: jax.Array, scale: float = 1) -> jax.Array:
         """The part of an image (H, W, C) that the measurement shows.
 
         Args:
@@ -234,7 +234,7 @@ class Chain(Operator):
     operators: tuple[Operator, ...]
 
     @property
-    def scale(self) -> int:  # type: ignore[override]
+    def scale(self) -> float:  # type: ignore[override]
         return math.prod(operator.scale for operator in self.operators)
 
     def __call__(self, x):

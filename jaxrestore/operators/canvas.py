@@ -26,7 +26,7 @@ def fast_fft_size(minimum: int, multiple_of: int = 1) -> int:
 
 def on_canvas(operator, observed_shape: Shape, multiple_of: int) -> LinearOperator:
     """`Operator.unknown_boundary` of what filters by ``operator.kernel``."""
-    factor = operator.scale
+    factor = round(operator.scale)
     granularity = multiple_of // math.gcd(multiple_of, factor)
     margins = []
     for axis, observed in enumerate(observed_shape[:2]):

@@ -114,7 +114,7 @@ class Crop(Diagonal):
         return jnp.pad(y, ((top, bottom), (left, right), (0, 0)), mode="edge")
 
     def visible(self, image, scale=1):
-        top, bottom, left, right = (margin * scale for margin in self.margins)
+        top, bottom, left, right = (round(margin * scale) for margin in self.margins)
         return Crop((top, bottom, left, right))(image)
 
     def validate(self):

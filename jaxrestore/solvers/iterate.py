@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from jaxrestore.solvers.method import Method, Problem
 
 
-class _Carry(NamedTuple):
+class Run(NamedTuple):
+    """A run between two steps."""
+
     state: Any
     steps: jax.Array
     residual: jax.Array
@@ -45,11 +47,17 @@ def iterate(
             (max_steps,), NaN after the last step taken; the contraction of the first
             step is NaN.
     """
+    run = begin(method, problem, history)
+    return finish(method, problem, proceed(method, problem, stopping, run))
+
+
+def begin(method: "Method", problem: "Problem", history: bool) -> Run:
+    """The run before its first step."""
     state = method.init(problem)
     dtype = method.image(state).dtype
     infinite, zero = jnp.array(jnp.inf, dtype), jnp.int32(0)
     names = ("residual", "objective", "contraction", *method.extras(problem, state))
-    first = _Carry(
+    return Run(
         state=state,
         steps=zero,
         residual=infinite,
@@ -64,70 +72,84 @@ def iterate(
         else None,
     )
 
-    def body(carry: _Carry) -> _Carry:
-        return _advance(method, problem, stopping, carry)
 
-    last = jax.lax.while_loop(lambda c: c.status == Status.RUNNING, body, first)
-    found = method.found(problem, last.state, last.steps)
+def proceed(
+    method: "Method",
+    problem: "Problem",
+    stopping: Stopping,
+    run: Run,
+    pause: Any = None,
+) -> Run:
+    """Go on until the run ends, or has done `pause` steps in all."""
+    pause = problem.max_steps if pause is None else pause
+
+    def body(run: Run) -> Run:
+        return _advance(method, problem, stopping, run)
+
+    def unfinished(run: Run) -> jax.Array:
+        return (run.status == Status.RUNNING) & (run.steps < pause)
+
+    return jax.lax.while_loop(unfinished, body, run)
+
+
+def finish(method: "Method", problem: "Problem", run: Run) -> Restoration:
+    """What a run came to."""
+    found = method.found(problem, run.state, run.steps)
     return Restoration(
-        image=method.image(last.state),
+        image=method.image(run.state),
         mean=found.mean,
         latents=found.latents,
-        steps=last.steps,
-        residual=last.residual,
-        status=last.status,
-        history=last.history,
-        evaluations=zero + found.evaluations,
-        gradients=zero + found.gradients,
+        steps=run.steps,
+        residual=run.residual,
+        status=run.status,
+        history=run.history,
+        evaluations=jnp.int32(0) + found.evaluations,
+        gradients=jnp.int32(0) + found.gradients,
         temperature=found.temperature,
     )
 
 
-def _advance(
-    method: "Method", problem: "Problem", stopping: Stopping, carry: _Carry
-) -> _Carry:
-    state = method.step(problem, carry.state)
-    before, after = method.image(carry.state), method.image(state)
+def _advance(method: "Method", problem: "Problem", stopping: Stopping, run: Run) -> Run:
+    state = method.step(problem, run.state)
+    before, after = method.image(run.state), method.image(state)
     change = jnp.linalg.norm((after - before).ravel())
     tiny = jnp.finfo(change.dtype).tiny
     residual = change / jnp.maximum(jnp.linalg.norm(before.ravel()), tiny)
     objective = method.objective(problem, state)
     value = objective if stopping.watch == "objective" else change**2 / after.size
-    better = value < (1 - jnp.sign(carry.best) * stopping.improvement) * carry.best
+    better = value < (1 - jnp.sign(run.best) * stopping.improvement) * run.best
     grown = objective if method.descends else change
-    steps = carry.steps + 1
-    taken = _Carry(
+    steps = run.steps + 1
+    taken = Run(
         state=state,
         steps=steps,
         residual=residual,
         change=change,
-        best=jnp.where(better, value, carry.best),
-        stale=jnp.where(better, 0, carry.stale + 1),
-        worst=jnp.maximum(grown, carry.worst),
+        best=jnp.where(better, value, run.best),
+        stale=jnp.where(better, 0, run.stale + 1),
+        worst=jnp.maximum(grown, run.worst),
         # The first step has nothing to be compared with.
-        growing=jnp.where(
-            (grown > carry.worst) & (carry.steps > 0), carry.growing + 1, 0
-        ),
-        status=carry.status,
-        history=carry.history,
+        growing=jnp.where((grown > run.worst) & (run.steps > 0), run.growing + 1, 0),
+        status=run.status,
+        history=run.history,
     )
     taken = taken._replace(status=_status(method, problem, stopping, taken))
-    if carry.history is not None:
+    if run.history is not None:
         values = {
             "residual": residual,
             "objective": objective,
-            "contraction": change / carry.change,
+            "contraction": change / run.change,
             **method.extras(problem, state),
         }
-        past = carry.history.items()
-        kept = {name: old.at[carry.steps].set(values[name]) for name, old in past}
+        past = run.history.items()
+        kept = {name: old.at[run.steps].set(values[name]) for name, old in past}
         taken = taken._replace(history=kept)
-    refused = carry._replace(status=jnp.full_like(carry.status, Status.DIVERGED))
+    refused = run._replace(status=jnp.full_like(run.status, Status.DIVERGED))
     healthy = _finite(state) & jnp.isfinite(residual)
     return jax.tree.map(lambda a, b: jnp.where(healthy, a, b), taken, refused)
 
 
-def _status(method, problem, stopping: Stopping, after: _Carry) -> jax.Array:
+def _status(method, problem, stopping: Stopping, after: Run) -> jax.Array:
     """The first rule that holds, the strongest last."""
     done = after.steps >= problem.max_steps
     status = jnp.where(done, Status.MAX_STEPS, Status.RUNNING)

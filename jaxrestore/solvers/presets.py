@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxrestore.priors.registry import BUNDLED
 
-TASKS = ("blur", "downsample", "mask", "identity")
+TASKS = ("blur", "downsample", "resize", "mask", "identity")
 
 _PNP = ("temperature", "decoder_std", "encoder_noise")
 
@@ -29,6 +29,7 @@ _PNP_HVAE: dict[str, dict[str, dict[float, tuple]]] = {
     "patch-vdvae-natural": {
         "blur": {2.55: (0.95, 14, 9), 7.65: (0.95, 18, 9), 12.75: (0.95, 20, 8)},
         "downsample": {3: (0.95, 20, 9)},
+        "resize": {3: (0.95, 20, 9)},
         "mask": {3: (0.95, 20, 9)},
         # The encoder is told the noise level itself, and the wide p(x | z) leaves x at
         # the observation: the decoder mean is one pass of the denoiser.
@@ -40,6 +41,7 @@ _PNP_HVAE: dict[str, dict[str, dict[float, tuple]]] = {
     "vdvae-faces64": {
         "blur": {3: (0.8, 10), 8: (0.8, 10)},
         "downsample": {3: (0.6, 10)},
+        "resize": {3: (0.6, 10)},
         "mask": {3: (0.9, 20)},
         "identity": {5: (0.95, 5), 25: (0.8, 10)},
     },
@@ -48,6 +50,7 @@ _PNP_HVAE: dict[str, dict[str, dict[float, tuple]]] = {
 _PNP_THESIS = {
     "blur": {2.55: (0.95, 10), 7.65: (0.8, 10), 12.75: (0.6, 10)},
     "downsample": {3: (0.8, 10)},
+    "resize": {3: (0.8, 10)},
     "mask": {3: (0.6, 10)},
     "identity": {2.55: (0.95, 10), 7.65: (0.8, 10), 12.75: (0.6, 10)},
 }
@@ -57,13 +60,14 @@ _WEIGHTS = {
     "identity": {0.1: 0.17, 0.2: 0.28, 0.4: 0.35},
     "blur": {0.03: 0.08},
     "downsample": {0.03: 0.04},
+    "resize": {0.03: 0.04},
     "mask": {0.03: 0.1},
 }
 # The weights of the thesis (3.4.1), for the "literal" scaling of eq. (3.4).
 _PUBLISHED_WEIGHTS = {0.05: 0.15, 0.1: 0.35, 0.2: 0.6, 0.3: 0.8, 0.4: 1.0}
 
 # Total variation: weight times noise level.
-_TV = {"identity": 1.0, "blur": 0.2, "downsample": 0.1, "mask": 0.1}
+_TV = {"identity": 1.0, "blur": 0.2, "downsample": 0.1, "resize": 0.1, "mask": 0.1}
 
 
 class Preset(NamedTuple):

@@ -1,15 +1,23 @@
 """One function that runs every method."""
 
+import time
+from collections.abc import Callable
 from functools import partial
+from typing import TypedDict
 
 import jax
+import numpy as np
 
 from jaxrestore.likelihoods import Observation
 from jaxrestore.settings import count
 from jaxrestore.solvers.checks import check_kind, checked_start
+from jaxrestore.solvers.iterate import Run, begin, finish, proceed
 from jaxrestore.solvers.method import Method, Problem
 from jaxrestore.solvers.results import Restoration
-from jaxrestore.solvers.stopping import Stopping
+from jaxrestore.solvers.stopping import Status, Stopping
+
+Progress = Callable[[int, float], None]
+_REPORT_SECONDS = 0.5
 
 
 def restore(
@@ -21,6 +29,7 @@ def restore(
     key: jax.Array | None = None,
     history: bool = False,
     start: jax.Array | None = None,
+    progress: Progress | None = None,
 ) -> Restoration:
     """Restore one image.
 
@@ -37,6 +46,10 @@ def restore(
         key: random key of this image, for methods that draw.
         history: record residual, objective and contraction ratio of every step.
         start: x^0, (H, W, C); None: the observation's own starting image.
+        progress: called with the number of steps so far and the last relative change,
+            about twice a second and after the last step. The run is then driven from
+            Python, in pieces: not inside `jax.jit`. Methods that wrap others call it
+            once, at the end.
 
     Raises:
         InputError: a setting out of its range, a prior that cannot do what the method
@@ -50,7 +63,25 @@ def restore(
     start = checked_start(start, observation)
     # Explicit transfers, so that callers may forbid implicit ones.
     arguments = jax.device_put((method, observation, stopping, start, key))
-    return _restore(*arguments, max_steps=steps, history=bool(history))
+    static: _Static = {"max_steps": steps, "history": bool(history)}
+    if progress is None:
+        return _restore(*arguments, **static)
+    if type(method).solve is Method.solve:
+        return _watched(arguments, static, progress)
+    result = _restore(*arguments, **static)
+    progress(int(result.steps), float(result.residual))
+    return result
+
+
+class _Static(TypedDict):
+    max_steps: int
+    history: bool
+
+
+def _posed(method, observation, start, key, max_steps) -> tuple[Method, Problem]:
+    """The method and what it is asked, in the precision of the start."""
+    start = observation.initial_image() if start is None else start
+    return method.cast(start.dtype), Problem(observation, start, max_steps, key)
 
 
 @partial(jax.jit, static_argnames=("max_steps", "history"))
@@ -64,6 +95,40 @@ def _restore(
     max_steps: int,
     history: bool,
 ) -> Restoration:
-    start = observation.initial_image() if start is None else start
-    problem = Problem(observation, start, max_steps, key)
-    return method.cast(start.dtype).solve(problem, stopping, history)
+    method, problem = _posed(method, observation, start, key, max_steps)
+    return method.solve(problem, stopping, history)
+
+
+def _watched(arguments: tuple, static: _Static, progress: Progress) -> Restoration:
+    """`_restore` in pieces of about `_REPORT_SECONDS`."""
+    run, piece = _begin(*arguments, **static), 1
+    while int(run.status) == Status.RUNNING:
+        before, started = int(run.steps), time.monotonic()
+        pause = jax.device_put(np.int32(before + piece))
+        run = jax.block_until_ready(_proceed(*arguments, run, pause, **static))
+        seconds = (time.monotonic() - started) / max(int(run.steps) - before, 1)
+        piece = max(1, round(_REPORT_SECONDS / max(seconds, 1e-6)))
+        progress(int(run.steps), float(run.residual))
+    return _finish(*arguments, run, **static)
+
+
+@partial(jax.jit, static_argnames=("max_steps", "history"))
+def _begin(method, observation, _, start, key, *, max_steps, history) -> Run:
+    method, problem = _posed(method, observation, start, key, max_steps)
+    return begin(method, problem, history)
+
+
+@partial(jax.jit, static_argnames=("max_steps", "history"), donate_argnums=5)
+def _proceed(
+    method, observation, stopping, start, key, run, pause, *, max_steps, history
+) -> Run:
+    method, problem = _posed(method, observation, start, key, max_steps)
+    return proceed(method, problem, stopping, run, pause)
+
+
+@partial(jax.jit, static_argnames=("max_steps", "history"))
+def _finish(
+    method, observation, _, start, key, run, *, max_steps, history
+) -> Restoration:
+    method, problem = _posed(method, observation, start, key, max_steps)
+    return finish(method, problem, run)

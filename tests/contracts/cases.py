@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from jaxrestore.operators import (
+    JPEG,
     Blur,
     Compose,
     Crop,
@@ -14,8 +15,10 @@ from jaxrestore.operators import (
     Identity,
     Mask,
     Matrix,
+    Resize,
     kernels,
 )
+from jaxrestore.operators.resize import FILTERS
 
 # Each draw has a new shape and compiles anew: few examples of each operator.
 laws = settings(
@@ -66,7 +69,11 @@ def problem(name, seed):
         "downsample": lambda: Downsample(kernel, factor),
         "mask": lambda: Mask(jnp.asarray(drawn_mask, jnp.float32)),
         "crop": lambda: Crop((0, 1, 1, 0)),
+        "resize": lambda: Resize.create(
+            size, rng.integers(3, 9, 2).tolist(), rng.choice(FILTERS)
+        ),
         "identity": Identity,
+        "jpeg": lambda: JPEG(size, ((1, 1), (2, 2), (1, 2))[:channels], seed % 4 + 1),
         "matrix": lambda: Matrix(
             normal(seed, (20, size[0] * size[1] * channels)) / 10,
             (*size, channels),

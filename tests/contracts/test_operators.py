@@ -36,9 +36,10 @@ from tests.contracts.cases import (
 ADJOINT_ERROR = {"float32": 1e-5, "float64": 1e-13}
 SOLVE_ERROR = 1e-4
 
-CLOSED = "blur", "downsample", "mask", "crop", "matrix"
+CLOSED = "blur", "downsample", "resize", "mask", "crop", "matrix"
 COMPOSED = "crop @ blur", "crop @ downsample", "mask @ blur", "blur @ blur"
-ALL = ("identity", *CLOSED, *COMPOSED)
+SOLVED = ("identity", *CLOSED, *COMPOSED)
+ALL = ("jpeg", *SOLVED)  # its solves are conjugate gradients alone
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -69,7 +70,7 @@ def test_linear_with_its_transpose_as_adjoint(name, seed):
         assert gap < bound * jnp.linalg.norm(first) * jnp.linalg.norm(y)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", SOLVED)
 @laws
 @example(seed=1)
 @given(seed=SEEDS)
@@ -131,7 +132,9 @@ def test_projection_explains_and_is_nearest(name, seed):
         return projected, gap, operator.clean(y)
 
     projected, gap, y = evaluate()
-    bound = 2e-2 if name in COMPOSED else 1e-4  # conjugate gradients stop earlier
+    bound = (
+        2e-2 if name in (*COMPOSED, "jpeg") else 1e-4
+    )  # conjugate gradients stop earlier
     assert np.linalg.norm(gap) < bound * np.linalg.norm(y)
     # No image that explains y is nearer, `other` among them. (What A all but loses is
     # left as it is.)

@@ -8,7 +8,6 @@ import pytest
 from skimage import metrics as oracle
 
 from jaxrestore.errors import InputError
-from jaxrestore.likelihoods import estimate_noise_std
 from jaxrestore.metrics import (
     average_pairwise_distance,
     brisque,
@@ -164,24 +163,3 @@ def test_gradients_are_finite_and_point_towards_the_reference():
         slope = jax.grad(metric)(image, reference)
         assert np.isfinite(slope).all()
         assert float(np.sum(slope * (reference - image))) > 0
-
-
-@pytest.mark.parametrize("level", [2 / 255, 8 / 255, 25 / 255])
-def test_noise_level_of_a_smooth_image(level):
-    rng = np.random.default_rng(0)
-    rows, columns = np.mgrid[:96, :96] / 96
-    clean = np.stack([rows, np.sin(3 * columns), rows * columns], -1)
-    noisy = clean + level * rng.standard_normal(clean.shape)
-    assert estimate_noise_std(noisy) == pytest.approx(level, rel=0.05)
-    # Rows of holes, filled with anything, change nothing.
-    observed = np.ones((96, 96, 1))
-    observed[10:30] = 0
-    noisy[10:30] = rng.random((20, 96, 3))
-    assert estimate_noise_std(noisy, observed) == pytest.approx(level, rel=0.05)
-
-
-def test_noise_level_needs_enough_pixels():
-    rng = np.random.default_rng(0)
-    noisy = rng.random((32, 32, 3))
-    assert estimate_noise_std(noisy, rng.random((32, 32, 1)) > 0.8) is None
-    assert estimate_noise_std(noisy[:6, :6]) is None

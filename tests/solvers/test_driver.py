@@ -175,3 +175,21 @@ def test_every_element_of_a_batch_stops_alone():
         )
     assert list(together.status) == [1, 1, 2, 4, 4]
     assert together.steps[0] < together.steps[1] < together.steps[2]
+
+
+def test_progress_is_told_of_every_piece_and_changes_nothing():
+    told = []
+    method, observation = (
+        Scaling(0.9, 0.1, 2.0),
+        gaussian(jnp.ones((2, 2, 1)), Identity(), 0.1),
+    )
+    arguments = {"max_steps": 30, "history": True, "stopping": Stopping(1e-3)}
+    watched = restore(
+        method, observation, progress=lambda *a: told.append(a), **arguments
+    )
+    plain = restore(method, observation, **arguments)
+    steps = [done for done, _ in told]
+    assert steps == sorted(steps) and steps[0] == 1 and steps[-1] == plain.steps
+    assert told[-1][1] == pytest.approx(float(plain.residual))
+    for a, b in zip(jax.tree.leaves(watched), jax.tree.leaves(plain), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -1,0 +1,100 @@
+"""Restoring with doubt: what does not explain the photograph is not handed out."""
+
+from dataclasses import replace
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrestore.cli.chosen import Chosen, Outcome
+from jaxrestore.cli.task import Problem
+from jaxrestore.evaluation.orientation import fits_better_turned
+from jaxrestore.likelihoods.explanation import EXCESS, explain, stopband_excess
+from jaxrestore.solvers import Status
+from jaxrestore.solvers.restore import Progress
+
+MISMATCH = "mismatch"
+_ATTEMPTS = 3
+_RAISE = 1.6  # of the told noise level, from one attempt to the next
+
+_KERNEL = (
+    "where the kernel lets nothing through the photograph has {0:.1f} times the noise's"
+    " power: it is less blurred than the kernel says, or otherwise; try --kernel=auto,"
+    " a smaller kernel or a higher --noise_std"
+)
+_TURNED = (
+    "the kernel explains the photograph better turned by half a turn: software differs"
+    " in which way round it stores kernels; turn the file"
+)
+_RESULT = (
+    "{0}, at a noise level of {1:.1f}/255, too; the kernel, the task or the prior is"
+    " not right for this photograph; try --kernel=auto, a higher --noise_std or another"
+    " --prior"
+)
+
+
+def restore_trusted(
+    chosen: Chosen, problem: Problem, progress: Progress | None = None
+) -> tuple[Problem, Outcome, list[str]]:
+    """Restore an image as far as the model explains it.
+
+    Before the solver the kernel's stop band is looked at; after it, what A x leaves of
+    y. Where that is stronger or less even than the noise, the level that is told is
+    raised (Morozov's discrepancy principle, from below), twice at most. What is not
+    explained then ends as "mismatch": the result is the starting image, and the
+    solver's own is `Outcome.rejected`.
+
+    Returns:
+        The problem with the level last told, the outcome, and what to tell the user.
+    """
+    problem, notes, reason = _looked_at(problem)
+    for attempt in range(_ATTEMPTS):
+        method, own = chosen.method(problem)
+        outcome = chosen.run(method, problem, progress)
+        notes += [note for note in own if note not in notes]
+        doubt = reason or _doubt(problem, outcome)
+        if not doubt:
+            return problem, outcome, notes
+        if reason or attempt == _ATTEMPTS - 1:
+            break
+        problem = problem.told(_RAISE * problem.noise_std)
+        notes.append(f"{doubt}: {255 * problem.noise_std:.1f}/255 is told instead")
+    reason = reason or _RESULT.format(doubt, 255 * problem.noise_std)
+    return problem, _refused(problem, outcome), [*notes, f"{MISMATCH}: {reason}"]
+
+
+def _looked_at(problem: Problem) -> tuple[Problem, list[str], str]:
+    """The problem, its noise level raised by a little if need be, or a refusal."""
+    if problem.degradation.task != "blur":
+        return problem, [], ""
+    kernel: Any = problem.degradation.kernel
+    excess = stopband_excess(problem.observed, kernel, problem.noise_std)
+    if excess > EXCESS**2:
+        return problem, [], _KERNEL.format(excess)
+    if fits_better_turned(problem.observed, kernel, problem.noise_std):
+        return problem, [], _TURNED
+    if excess <= EXCESS:
+        return problem, [], ""
+    problem = problem.told(float(np.sqrt(excess)) * problem.noise_std)
+    level = f"{255 * problem.noise_std:.1f}/255"
+    return problem, [f"the kernel's stop band is noisier: {level} is told instead"], ""
+
+
+def _doubt(problem: Problem, outcome: Outcome) -> str:
+    """What speaks against a result, "" if nothing does."""
+    status = int(outcome.result.status)
+    if status == Status.DRAWN:
+        return ""
+    if status == Status.DIVERGED:
+        return "the solver diverged"
+    y = jnp.asarray(problem.full)
+    predicted = np.asarray(problem.operator(outcome.image))
+    seen = np.asarray(problem.operator.clean(jnp.ones_like(y)))
+    return explain(predicted, problem.full, problem.noise_std, seen).reason
+
+
+def _refused(problem: Problem, outcome: Outcome) -> Outcome:
+    """The starting image in the place of the solver's."""
+    start: Any = problem.observation.initial_image()
+    record = {**outcome.record, "status": MISMATCH}
+    return replace(outcome, image=start, rejected=outcome.image, record=record)
