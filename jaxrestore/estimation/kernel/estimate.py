@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, signal
 
 from jaxrestore.errors import InputError
-from jaxrestore.estimation.kernel.families import FAMILIES, search
-from jaxrestore.estimation.kernel.free import free_kernel
+from jaxrestore.estimation.kernel.families import FAMILIES, Score, search
+from jaxrestore.estimation.kernel.free import free_kernel, starts
 from jaxrestore.estimation.kernel.sparse import Gradients, evidence
 
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -19,14 +19,13 @@ _LEAST_NOISE = 1 / 255
 # Variance of the gradients, chosen on validation images: noise, and what of a
 # photograph is not sparse; with less of it the kernel gets a spike in its middle.
 _NOISE_FACTOR, _TEXTURE = 3.0, 60.0 / 255**2
-_SHARP = 0.62  # standard deviation of a Gaussian below which nothing is to be undone
-_MARGIN = 0.002  # of evidence that a free kernel must be better by,
-_UNLIKE = 0.25  # and how far, relatively, from the best formula
+_SHARP = 0.68  # standard deviation of a Gaussian below which nothing is to be undone
+_UNLIKE = 0.38  # `distance` from the free kernel up to which a formula is taken
+_MARGIN = 0.02  # of evidence by which a formula is taken however unlike
 
-# How often ||k - true||^2 was at most 0.3 ||true||^2 after the best shift, on
-# validation images: (good + 1) / (all + 2) of the 24 runs that docs/blind.md tells of.
-_CONFIDENCE = {"none": 0.75, "gaussian": 0.91, "defocus": 0.67}
-_CONFIDENCE |= {"motion": 0.67, "free": 0.31}
+
+def _confidence(doubt: float) -> float:
+    return 1 / (1 + math.exp(8 * (doubt - 0.4)))
 
 
 @dataclass(frozen=True)
@@ -81,35 +80,51 @@ def estimate_kernel(
     def score(kernel: np.ndarray) -> float:
         return evidence(seen, kernel, noise)
 
-    found: dict[str, tuple[tuple[float, ...], np.ndarray]]
-    found = {"none": ((), np.ones((1, 1)))}
-    scores = {"none": score(found["none"][1])}
+    one = np.ones((1, 1))
+    scores, found = {"none": score(one)}, {}
     for family in FAMILIES:
         report(family.name)
         values, scores[family.name] = search(family, size, score)
-        found[family.name] = values, family.make(size, *values)
-        if found["gaussian"][0][0] <= _SHARP:  # the first: no blur of any form
-            return _chosen(found, scores)
-    free = free_kernel(textured(grey, _LARGEST), noise, size, report)
-    found["free"], scores["free"] = ((), free), score(free)
-    return _chosen(found, scores)
+        found[family.name] = family, values
+        if found["gaussian"][1][0] <= _SHARP:  # the first: no blur of any form
+            return KernelEstimate(one.astype(np.float32), "none", {}, 0.5, scores)
+    report("free kernel")
+    free, doubt = _free(textured(grey, _LARGEST), size, score)
+    scores["free"] = score(free)
+    formulas = {name: family.make(size, *v) for name, (family, v) in found.items()}
+    unlike = {name: distance(free, kernel) for name, kernel in formulas.items()}
+    best, nearest = (
+        min(found, key=scores.__getitem__),
+        min(found, key=unlike.__getitem__),
+    )
+    if scores[best] >= scores["free"] - _MARGIN:
+        if unlike[nearest] > _UNLIKE:
+            sure = _confidence(doubt)
+            return KernelEstimate(trimmed(free), "free", {}, sure, scores)
+        best = nearest
+    family, values = found[best]
+    parameters = dict(zip(family.names, map(float, values), strict=True))
+    sure = _confidence(max(doubt, unlike[best]))
+    return KernelEstimate(trimmed(formulas[best]), best, parameters, sure, scores)
 
 
-def _chosen(found: dict, scores: dict[str, float]) -> KernelEstimate:
-    best = min((f.name for f in FAMILIES if f.name in scores), key=scores.__getitem__)
-    if "free" not in found:
-        best = "none"
-    elif scores["free"] < scores[best] - _MARGIN:
-        best = "free" if _unlike(found["free"][1], found[best][1]) else best
-    values, kernel = found[best]
-    names = {family.name: family.names for family in FAMILIES}.get(best, ())
-    parameters = dict(zip(names, map(float, values), strict=True))
-    return KernelEstimate(trimmed(kernel), best, parameters, _CONFIDENCE[best], scores)
+def _free(image: np.ndarray, size: int, score: Score) -> tuple[np.ndarray, float]:
+    """The better of two free kernels, and how much others differ from it.
+
+    The others are that from the other start, and those of two halves of the image.
+    """
+    tried = [free_kernel(image, size, start) for start in starts()]
+    tried.sort(key=score)
+    halves = np.array_split(image, 2, axis=int(np.argmax(image.shape)))
+    others = [free_kernel(half, size, starts()[0]) for half in halves]
+    return tried[0], float(np.mean([distance(k, tried[0]) for k in tried[1:] + others]))
 
 
-def _unlike(free: np.ndarray, formula: np.ndarray) -> bool:
-    """Is a kernel of another form than one from a formula, of the same shape?"""
-    return float(np.sum((free - formula) ** 2)) > _UNLIKE * float(np.sum(formula**2))
+def distance(kernel: np.ndarray, other: np.ndarray) -> float:
+    """Least ||kernel - shifted other||^2 over whole shifts, over the mean ||.||^2."""
+    squares = (np.sum(kernel**2) + np.sum(other**2)) / 2
+    match = np.max(signal.fftconvolve(kernel, other[::-1, ::-1]))
+    return float(2 * (squares - match) / squares)
 
 
 def trimmed(kernel: np.ndarray) -> np.ndarray:

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from jaxrestore.estimation.kernel.simplex import project_simplex
 from jaxrestore.operators import fast_fft_size
 
 _CG_STEPS = 4
@@ -139,41 +138,6 @@ def evidence(seen: Gradients, kernel: np.ndarray, noise: float) -> float:
     for state.noise in noise_levels(seen, noise)[::3]:
         state, _ = latent_step(seen, kernel, state)
     return energy(seen, kernel, state)
-
-
-def kernel_step(
-    seen: Gradients, kernel: np.ndarray, state: State, spread: np.ndarray
-) -> np.ndarray:
-    """Minimise ||y - k * x||^2 + ||k||^2 sum_i spread_i over the simplex.
-
-    What the margin would have shown is what the present kernel predicts (a step of
-    expectation-maximisation), so that the quadratic form is an autocorrelation.
-    """
-    transfer = _forward(state.x)
-    predicted = _inverse(transfer * seen.transfer(kernel), seen.shape)
-    filled = seen.y + (1 - seen.mask) * predicted
-    power = _inverse(np.sum(np.abs(transfer) ** 2, 0), seen.shape)
-    cross = _inverse(np.sum(_forward(filled) * transfer.conj(), 0), seen.shape)
-    shape = kernel.shape
-    offsets = np.indices(shape).reshape(2, -1).T
-    apart = offsets[:, None] - offsets[None]
-    matrix = power[apart[..., 0], apart[..., 1]].astype(np.float64)
-    matrix[np.diag_indices_from(matrix)] += np.sum(spread, dtype=np.float64)
-    lags = offsets - np.array(shape) // 2
-    target = cross[lags[:, 0], lags[:, 1]].astype(np.float64)
-    return _on_simplex(matrix, target, kernel.ravel()).reshape(shape)
-
-
-def _on_simplex(matrix: np.ndarray, target: np.ndarray, k: np.ndarray) -> np.ndarray:
-    """Minimise k' M k / 2 - t' k over the simplex, by accelerated projections."""
-    step = 1 / np.abs(matrix).sum(0).max()
-    ahead, momentum = k, 1.0
-    for _ in range(150):
-        new = project_simplex(ahead - step * (matrix @ ahead - target))
-        grown = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
-        ahead = new + (momentum - 1) / grown * (new - k)
-        k, momentum = new, grown
-    return k
 
 
 def _conjugate_gradients(
