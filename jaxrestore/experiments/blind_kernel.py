@@ -52,7 +52,7 @@ _SHIFT, _BORDER, _PAD = 3, 16, 30
 _SHOWN = 10
 
 
-@configured(prior="none", noise=of_255(1.0, 2.55), crop=224)
+@configured(prior="none", noise=of_255(1.0, 2.55), crop=0)
 class Config(Kernels):
     formats: tuple = setting(("png", "jpeg"), some("png", "jpeg"), "of the pixels")
     stds: tuple = setting(
@@ -112,7 +112,8 @@ def _report(report, rows, drawn, config) -> None:
             for name, n in Counter(r["family"] for r in line).most_common()
         ),
     }
-    caption = f"crops of {config.crop} pixels; medians of error and ratio, mean PSNR"
+    part = f"crops of {config.crop} pixels" if config.crop else "whole images"
+    caption = f"{part}; medians of error and ratio, mean PSNR"
     report.table(caption, table(rows, ["kernel", "format", "noise"], columns))
 
 
