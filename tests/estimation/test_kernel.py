@@ -162,6 +162,12 @@ def test_families_start_somewhere_with_a_parameter_for_every_step(size):
             assert abs(family.make(size, *start).sum() - 1) < 1e-5
 
 
+def test_an_image_without_edges_is_uncertain():
+    ramp = np.linspace(0.4, 0.5, 50)[:, None, None].repeat(50, 1)
+    found = estimate_kernel(ramp, NOISE, max_size=9)
+    assert found.confidence < 0.2 and found.notes
+
+
 def test_a_constant_image_says_nothing():
     found = estimate_kernel(np.full((60, 60, 1), 0.5), NOISE)
     assert found.family == "none" and found.confidence == 0 and found.notes
