@@ -36,6 +36,8 @@ def test_all_kernels_are_float32_with_sum_one(size, std, seed):
         kernels.anisotropic_gaussian(size, (std, 2 * std), 0.4),
         kernels.uniform(size),
         kernels.motion(size, seed),
+        kernels.defocus(size, std),
+        kernels.line(size, std, 0.4),
     ):
         assert kernel.shape == shape and kernel.dtype == np.float32
         assert abs(kernel.sum(dtype=np.float64) - 1) < 1e-5
@@ -56,6 +58,24 @@ def test_anisotropic_gaussian_turns_counter_clockwise():
     np.testing.assert_allclose(axis @ covariance @ axis, 16, rtol=1e-2)
     values = np.linalg.eigvalsh(covariance)
     np.testing.assert_allclose(values, [2.25, 16], rtol=1e-2)
+
+
+def test_a_disc_and_a_line_have_the_moments_of_their_formulas():
+    mean, covariance = moments(kernels.defocus(21, 6.0))
+    np.testing.assert_allclose(mean, 0, atol=1e-6)
+    np.testing.assert_allclose(covariance, 9 * np.eye(2), atol=0.15)
+    mean, covariance = moments(kernels.line(31, 12.0, 0.5))
+    np.testing.assert_allclose(mean, 0, atol=1e-3)
+    axis = np.array([-np.sin(0.5), np.cos(0.5)])
+    np.testing.assert_allclose(axis @ covariance @ axis, 12.0, atol=0.5)
+
+
+@pytest.mark.parametrize("length", [0, -1, float("nan")])
+def test_a_disc_and_a_line_need_a_length(length):
+    with pytest.raises(InputError, match="expected > 0 pixels"):
+        kernels.defocus(9, length)
+    with pytest.raises(InputError, match="expected > 0 pixels"):
+        kernels.line(9, length, 0.0)
 
 
 def test_motion_is_seeded_centred_and_of_the_asked_length():

@@ -61,3 +61,11 @@ def test_jpmap(experiment):
     for row in rows:
         if row["method"] == "JPMAP":
             assert float(row["largest_increase"]) < 1e-4
+
+
+def test_blind_kernel(experiment):
+    rows = experiment("blind_kernel", prior="none")
+    assert {row["kernel"] for row in rows} == {"gaussian", "gaussian 1.2", "none"}
+    for row in rows:
+        assert float(row["error"]) >= 0 and 0 <= float(row["confidence"]) <= 1
+        assert float(row["ratio"]) > 0 and float(row["told"]) > 5

@@ -45,15 +45,15 @@ def _line(size: int, length: float, angle: float) -> np.ndarray:
 
 
 def _widths(size: int) -> list[tuple[float, ...]]:
-    return [(std,) for std in (0.5, 0.8, 1.2, 1.8, 2.6, 3.8) if 5 * std < size]
+    return [(std,) for std in (0.5, 0.8, 1.2, 1.8, 2.6, 3.8) if 5 * std <= size]
 
 
 def _radii(size: int) -> list[tuple[float, ...]]:
-    return [(radius,) for radius in (1.5, 2.4, 3.8, 6.0, 9.0) if 2 * radius < size]
+    return [(radius,) for radius in (1.2, 1.5, 2.4, 3.8, 6.0, 9.0) if 2 * radius < size]
 
 
 def _lines(size: int) -> list[tuple[float, ...]]:
-    lengths = [length for length in (5.0, 11.0) if length < size]
+    lengths = [length for length in (2.5, 5.0, 11.0) if length < size]
     return [(length, angle) for length in lengths for angle in np.arange(8) * 22.5]
 
 

@@ -1,52 +1,51 @@
 """Kernels of any form, from coarse to fine."""
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy import ndimage
 
+from jaxrestore.estimation.kernel.edges import Photograph
 from jaxrestore.estimation.kernel.simplex import centred, without_dust
-from jaxrestore.estimation.kernel.sparse import (
-    Gradients,
-    kernel_step,
-    latent_step,
-    noise_levels,
-)
 
 _RATIO = 2**0.5  # between the sides of two scales
-_DUST = 0.03
-_LEAST_NOISE = 0.1  # of coarse scales, as a part of the finest one's
+_ROUNDS = 5  # at each scale
+# Price of an edge, in squared units of the image: the first one, how it falls with
+# every round, the last one. Chosen on validation images.
+_PRICE, _FALL, _LAST_PRICE = 4e-3, 1.1, 1e-4
+_DUST = 0.01
 
 
-def free_kernel(
-    image: np.ndarray,
-    noise: float,
-    size: int,
-    report: Callable[[str], None] = lambda text: None,
-) -> np.ndarray:
-    """Lower E(k) of `sparse` over kernels of a size, by alternating steps.
+def free_kernel(image: np.ndarray, size: int, start: np.ndarray) -> np.ndarray:
+    """The kernel that explains the strong edges of a photograph.
 
-    The image is reduced until the kernel has 3 x 3 pixels; each scale starts from the
-    enlarged kernel of the one before.
+    The image is reduced until the kernel has 3 x 3 pixels. At each scale `edges` and
+    `kernel` of `Photograph` alternate, with a falling price of edges; the next scale
+    starts from the enlarged kernel.
 
     Args:
         image: (h, w) in [0, 1].
-        noise: variance s of the gradients.
         size: odd side of the kernel.
-        report: is told which scale begins.
+        start: (3, 3), the first kernel.
 
     Returns:
         (size, size), on the simplex, its centre of mass in the middle.
     """
-    kernel = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 8
+    kernel, price, factor = start, _PRICE, 3 / size
     for side in sides(size):
-        report(f"free kernel, {side}x{side}")
+        kernel = _enlarged(kernel, side, side / size / factor)
         factor = side / size
-        kernel = _enlarged(kernel, side)
-        kernel = _refined(
-            _reduced(image, factor), kernel, noise * max(factor**2, _LEAST_NOISE)
-        )
+        photograph = Photograph(_reduced(image, factor), side)
+        for _ in range(_ROUNDS):
+            edges = photograph.edges(kernel, price)
+            kernel = centred(photograph.kernel(edges, kernel))
+            price = max(price / _FALL, _LAST_PRICE)
+        kernel = centred(without_dust(kernel, _DUST))
     return kernel
+
+
+def starts() -> list[np.ndarray]:
+    """Two equal weights beside or above each other, (3, 3)."""
+    pair = np.array([[0, 0, 0], [0, 0.5, 0.5], [0, 0, 0]])
+    return [pair, pair.T]
 
 
 def sides(size: int) -> list[int]:
@@ -58,15 +57,6 @@ def sides(size: int) -> list[int]:
     return found[::-1]
 
 
-def _refined(image: np.ndarray, kernel: np.ndarray, noise: float) -> np.ndarray:
-    seen = Gradients(image, kernel.shape[0] // 2 + 1)
-    state = seen.start(noise)
-    for state.noise in noise_levels(seen, noise):
-        state, spread = latent_step(seen, kernel, state)
-        kernel = kernel_step(seen, kernel, state, spread)
-    return centred(without_dust(kernel, _DUST))
-
-
 def _reduced(image: np.ndarray, factor: float) -> np.ndarray:
     if factor == 1:
         return image
@@ -76,9 +66,8 @@ def _reduced(image: np.ndarray, factor: float) -> np.ndarray:
     return ndimage.map_coordinates(smooth, where, order=1, mode="nearest")
 
 
-def _enlarged(kernel: np.ndarray, side: int) -> np.ndarray:
-    old = kernel.shape[0]
-    line = (np.arange(side) - side // 2) * old / side + old // 2
+def _enlarged(kernel: np.ndarray, side: int, factor: float) -> np.ndarray:
+    line = (np.arange(side) - side // 2) / factor + kernel.shape[0] // 2
     where = np.meshgrid(line, line, indexing="ij")
     kernel = ndimage.map_coordinates(kernel, where, order=1)
     return centred(kernel / kernel.sum())

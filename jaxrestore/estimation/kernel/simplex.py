@@ -29,10 +29,10 @@ def without_dust(kernel: np.ndarray, threshold: float) -> np.ndarray:
     A speck is an island of weights (8-neighbours) with less than a tenth of the sum.
     """
     kept = np.where(kernel >= threshold * kernel.max(), kernel, 0)
-    islands, count = ndimage.label(kept, np.ones((3, 3)))
-    masses = np.atleast_1d(ndimage.sum(kept, islands, range(1, count + 1)))
-    specks = 1 + np.flatnonzero(masses < 0.1 * kept.sum())
-    kept[np.isin(islands, specks)] = 0
+    islands = np.zeros(kernel.shape, int)
+    ndimage.label(kept, np.ones((3, 3)), islands)
+    masses = np.bincount(islands.ravel(), kept.ravel())
+    kept[masses[islands] < 0.1 * kept.sum()] = 0
     return kept / kept.sum()
 
 

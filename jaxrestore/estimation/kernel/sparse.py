@@ -18,11 +18,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from jaxrestore.estimation.kernel.simplex import project_simplex
+from jaxrestore.operators import fast_fft_size
 
 _CG_STEPS = 4
 _ROUNDS, _FALL = 19, 13
 _FIRST_NOISE = 6.0  # of the mean square of the observed gradients
+
+
+def _forward(x: np.ndarray) -> np.ndarray:
+    return np.asarray(fft.rfft2(x))
+
+
+def _inverse(transform: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    return np.asarray(fft.irfft2(transform, shape))
 
 
 @dataclass
@@ -52,7 +60,8 @@ class Gradients:
         rows, columns = np.diff(image, axis=0)[:, :-1], np.diff(image, axis=1)[:-1]
         y = np.stack([rows, columns]).astype(np.float32)
         self.sides = y.shape[1:]
-        self.shape = tuple(fft.next_fast_len(s + 2 * margin, True) for s in self.sides)
+        height, width = (s + 2 * margin for s in self.sides)
+        self.shape = fast_fft_size(height), fast_fft_size(width)
         inside = (
             slice(None),
             *(slice(margin, margin + side) for side in self.sides),
@@ -73,10 +82,10 @@ class Gradients:
         padded = np.zeros(self.shape, np.float32)
         padded[: kernel.shape[0], : kernel.shape[1]] = kernel
         shift = [-(side // 2) for side in kernel.shape]
-        return fft.rfft2(np.roll(padded, shift, (0, 1)))
+        return _forward(np.roll(padded, shift, (0, 1)))
 
     def convolve(self, x: np.ndarray, transfer: np.ndarray) -> np.ndarray:
-        return fft.irfft2(fft.rfft2(x) * transfer, self.shape)
+        return _inverse(_forward(x) * transfer, self.shape)
 
 
 def latent_step(
@@ -129,41 +138,6 @@ def evidence(seen: Gradients, kernel: np.ndarray, noise: float) -> float:
     for state.noise in noise_levels(seen, noise)[::3]:
         state, _ = latent_step(seen, kernel, state)
     return energy(seen, kernel, state)
-
-
-def kernel_step(
-    seen: Gradients, kernel: np.ndarray, state: State, spread: np.ndarray
-) -> np.ndarray:
-    """Minimise ||y - k * x||^2 + ||k||^2 sum_i spread_i over the simplex.
-
-    What the margin would have shown is what the present kernel predicts (a step of
-    expectation-maximisation), so that the quadratic form is an autocorrelation.
-    """
-    transfer = fft.rfft2(state.x)
-    predicted = fft.irfft2(transfer * seen.transfer(kernel), seen.shape)
-    filled = seen.y + (1 - seen.mask) * predicted
-    power = fft.irfft2(np.sum(np.abs(transfer) ** 2, 0), seen.shape)
-    cross = fft.irfft2(np.sum(fft.rfft2(filled) * transfer.conj(), 0), seen.shape)
-    shape = kernel.shape
-    offsets = np.stack(np.mgrid[: shape[0], : shape[1]], -1).reshape(-1, 2)
-    apart = offsets[:, None] - offsets[None]
-    matrix = power[apart[..., 0], apart[..., 1]].astype(np.float64)
-    matrix[np.diag_indices_from(matrix)] += np.sum(spread, dtype=np.float64)
-    lags = offsets - np.array(shape) // 2
-    target = cross[lags[:, 0], lags[:, 1]].astype(np.float64)
-    return _on_simplex(matrix, target, kernel.ravel()).reshape(shape)
-
-
-def _on_simplex(matrix: np.ndarray, target: np.ndarray, k: np.ndarray) -> np.ndarray:
-    """Minimise k' M k / 2 - t' k over the simplex, by accelerated projections."""
-    step = 1 / np.abs(matrix).sum(0).max()
-    ahead, momentum = k, 1.0
-    for _ in range(150):
-        new = project_simplex(ahead - step * (matrix @ ahead - target))
-        grown = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
-        ahead = new + (momentum - 1) / grown * (new - k)
-        k, momentum = new, grown
-    return k
 
 
 def _conjugate_gradients(
