@@ -108,6 +108,8 @@ class Chosen:
             InputError: the image does not fit the models or the settings.
         """
         task, level = problem.degradation.task, problem.noise_std
+        if task == "blur" and problem.cells:
+            task = "compressed"
         row, line = "", ""
         if prior := self.weights["prior"]:
             row, line = presets.row(self.prior, prior["name"], prior["sha256"])

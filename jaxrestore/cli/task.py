@@ -56,12 +56,20 @@ class Problem:
     @property
     def observation(self) -> Observation:
         """What the solver gets."""
-        # Rounded coefficients say nothing of single pixels, as masks and denoisers take
-        # them, nor a grey file of the colours that the prior asks for.
-        filters = self.degradation.task in ("blur", "resize", "downsample")
-        if self.jpeg and filters and self.full.shape == self.observed.shape:
+        if self.jpeg and self.cells:
             return jpeg_observation(self.jpeg, self.operator, self.levels.before)
         return Observation.create(self.full, self.operator, self.noise_std)
+
+    @property
+    def cells(self) -> bool:
+        """The solver gets a JPEG file's coefficients instead of its pixels.
+
+        They say nothing of single pixels, as masks and denoisers take them, nor those
+        of a grey file of the colours that the prior asks for.
+        """
+        filters = self.degradation.task in ("blur", "resize", "downsample")
+        whole = self.full.shape == self.observed.shape
+        return self.jpeg is not None and filters and whole
 
     @property
     def noise_std(self) -> float:
