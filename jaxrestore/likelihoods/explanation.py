@@ -28,8 +28,8 @@ _PRIOR_ERROR = 2.0 / 255
 _LEVEL = 1.3  # of the residual's variance to the told one
 _PATTERN = 0.15  # of the told variance, that neighbours may share
 _UNEVEN = 0.6  # of the told variance, by which a tile may exceed the typical one
-GROWTH = 40.0  # of the scene's spectrum, that no scene has
-EXCESS = 1.5  # of a stop band's power to the noise's, from which on there is doubt
+GROWTH = 25.0  # of the scene's spectrum, that no scene has
+EXCESS = 1.35  # of a stop band's power to the noise's, from which on there is doubt
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def spectral_growth(
     Divided by what the kernel lets through, y has the scene's spectrum, which falls as
     c / |f|^2. The ratio is that of the largest c over bands of the kernel's power, from
     0.3 down to 0.0003, to that where more than half gets through: about 1 for the
-    kernel that made y (0.4 to 7, in a few small pieces of flat scenes up to 35), 30 to
+    kernel that made y (0.4 to 7, in a few small pieces of flat scenes up to 20), 20 to
     10,000 for one that is twice too wide or another one, at any level of noise.
 
     Args:
