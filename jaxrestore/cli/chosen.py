@@ -27,6 +27,8 @@ from jaxrestore.solvers import (
 from jaxrestore.solvers.restore import Progress
 from jaxrestore.solvers.temperature import for_groups
 
+# Behind JPEG cells, runs that have not converged by then drift away from the truth.
+_CELLS_STEPS = 20
 # What to lower where a method diverges, the first that it has.
 _REMEDIES = ("temperature", "weight", "learning_rate", "descent_rate")
 
@@ -131,6 +133,8 @@ class Chosen:
         if isinstance(method, Method):
             rules = dataclasses.asdict(config.stopping)
             steps = rules.pop("max_steps")
+            if problem.cells:
+                steps = min(steps, _CELLS_STEPS)
             arguments = {"max_steps": steps, "stopping": Stopping(**rules)}
             call = lambda: restore(  # noqa: E731
                 method,
