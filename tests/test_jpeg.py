@@ -5,14 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 from scipy.optimize import brentq
 from scipy.special import log_ndtr
-from skimage.data import astronaut
+from skimage.data import astronaut, rocket
 
 from jaxrestore.data.images import read_image
-from jaxrestore.data.jpeg import read_jpeg
+from jaxrestore.data.jpeg import compressed, read_jpeg
 from jaxrestore.errors import InputError
-from jaxrestore.estimation.jpeg import jpeg_noise_std
+from jaxrestore.estimation.jpeg import jpeg_noise_std, sensor_noise_std
 from jaxrestore.likelihoods import QuantisedNoise, jpeg_observation, project_box
 from jaxrestore.likelihoods.jpeg_steps import jpeg_prox, share_inside
 from jaxrestore.operators import JPEG, Blur, kernels
@@ -72,6 +73,7 @@ def slope(r, width, std):
     return (oracle(r + h, width, std) - oracle(r - h, width, std)) / (2 * h)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width, std", [(0.1, 0.002), (0.004, 0.04)])
 def test_quantised_noise_against_float64(width, std):
     # 13.1 deviations outside: there float32's erfc underflows.
@@ -154,3 +156,16 @@ def test_estimated_error(tmp_path, quality):
     path = saved(tmp_path / "a.jpg", PHOTO, quality=quality)
     true = np.sqrt(np.mean((read_image(path).pixels - PHOTO / 255) ** 2))
     assert abs(jpeg_noise_std(read_jpeg(path)) / true - 1) < 0.3
+
+
+@pytest.mark.parametrize("quality", [90, 60])
+def test_noise_before_compression_is_found(quality):
+    clean = np.asarray(rocket()[:192, :192], np.float64)
+    clean = np.stack([gaussian_filter(clean[..., c], 2) for c in range(3)], -1)
+    for level in (5, 10):
+        noise = level * np.random.default_rng(0).standard_normal(clean.shape)
+        _, file = compressed(np.clip(clean + noise, 0, 255) / 255, quality)
+        assert file is not None
+        assert 255 * sensor_noise_std(file) == pytest.approx(level, rel=0.15)
+    _, file = compressed(clean / 255, quality)
+    assert file is not None and sensor_noise_std(file) < 1.5 / 255

@@ -70,6 +70,7 @@ def test_linear_with_its_transpose_as_adjoint(name, seed):
         assert gap < bound * jnp.linalg.norm(first) * jnp.linalg.norm(y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOLVED)
 @laws
 @example(seed=1)
