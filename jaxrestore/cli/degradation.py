@@ -14,6 +14,8 @@ from jaxrestore.estimation.kernel import estimate_kernel
 from jaxrestore.estimation.reduction import estimate_filter
 from jaxrestore.operators import kernels
 
+_CUT_OFF = 0.3  # the confidence in a kernel that may be part of a larger one
+_END_WEIGHT = 0.03
 BLIND = "auto"  # the kind of a kernel that is estimated from the photograph
 
 
@@ -27,6 +29,7 @@ class Degradation:
         mask: (H, W, 1) or None, white where the image was seen.
         filter: of "resize", how the image was made smaller.
         blind: the kernel is yet to be estimated.
+        confidence: in the kernel, 1 unless it was estimated.
         notes: for the user, one sentence each.
 
     Raises:
@@ -40,6 +43,7 @@ class Degradation:
         blurs = config.task in ("blur", "downsample")
         self.blind = blurs and config.kernel.kind == BLIND
         self.kernel = _kernel(config) if blurs and not self.blind else None
+        self.confidence = 1.0
         self.mask = read_mask(config.mask.path) if config.mask.path else None
         self.filter = config.filter
         self.notes: tuple[str, ...] = ()
@@ -160,12 +164,27 @@ class Degradation:
         shown = ", ".join(f"{k} {v:.1f}" for k, v in found.parameters.items())
         note = f"--kernel=auto: {found.family}{' ' + shown if shown else ''} was found"
         note += f" (confidence {found.confidence:.0%}), see kernel.png"
-        return self._with(kernel=found.kernel, blind=False), [note, *found.notes]
+        notes, sure = [note, *found.notes], found.confidence
+        if _cut_off(found.kernel, self._config.kernel.size):
+            sure = min(sure, _CUT_OFF)
+            size = self._config.kernel.size
+            notes.append(f"the blur may be wider than --kernel.size={size}; enlarge it")
+        return self._with(kernel=found.kernel, confidence=sure, blind=False), notes
 
     def _with(self, **changes: Any) -> "Degradation":
         other = copy.copy(self)
         vars(other).update(changes)
         return other
+
+
+def _cut_off(kernel: np.ndarray, size: int) -> bool:
+    """Whether a kernel of the largest side has weight at its ends, as if cut off."""
+    ends = [
+        (kernel.sum(1 - axis)[0] + kernel.sum(1 - axis)[-1])
+        for axis in (0, 1)
+        if kernel.shape[axis] >= size - 1 + size % 2
+    ]
+    return any(end > _END_WEIGHT for end in ends)
 
 
 def _factor(config: SolveConfig) -> float:

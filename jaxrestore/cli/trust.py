@@ -21,6 +21,7 @@ from jaxrestore.solvers.restore import Progress
 
 MISMATCH = "mismatch"
 _ATTEMPTS = 3
+_CONFIDENT = 0.5
 _RAISE = 1.6  # of the told noise level, from one attempt to the next
 
 _KERNEL = (
@@ -31,6 +32,10 @@ _KERNEL = (
 _WIDE = (
     "the scene would be {0:.0f} times as strong in its fine detail as any is: the"
     " kernel is too wide, or not the one; try --kernel=auto or a smaller kernel"
+)
+_UNSURE = (
+    "the kernel that was estimated is a guess (confidence {0:.0%}); give --kernel=FILE,"
+    " or a larger part of the photograph"
 )
 _TURNED = (
     "the kernel explains the photograph better turned by half a turn: software differs"
@@ -78,6 +83,8 @@ def _looked_at(problem: Problem) -> tuple[Problem, list[str], str]:
     if problem.degradation.task != "blur":
         return problem, [], ""
     kernel: Any = problem.degradation.kernel
+    if problem.degradation.confidence < _CONFIDENT:
+        return problem, [], _UNSURE.format(problem.degradation.confidence)
     seen = problem.observed, kernel, problem.levels.most
     if (excess := stopband_excess(*seen)) > EXCESS**2:
         return problem, [], _KERNEL.format(excess)
