@@ -17,6 +17,7 @@ import json
 import tempfile
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -79,11 +80,13 @@ def blurred(pixels, kernel, corner, side, noise, seed):
 
 
 def save(pixels, path: Path, form: str) -> Path:
-    path = path.with_suffix(".png" if form == "png" else ".jpg")
-    Image.fromarray(pixels).save(
-        path, **({} if form == "png" else {"quality": int(form)})
-    )
-    return path
+    """A PNG file, or a JPEG file of the quality that `form` is."""
+    image = Image.fromarray(pixels)
+    if form == "png":
+        image.save(path.with_suffix(".png"))
+        return path.with_suffix(".png")
+    image.save(path.with_suffix(".jpg"), quality=int(form))
+    return path.with_suffix(".jpg")
 
 
 def blur_part(options, folder: Path):
@@ -104,7 +107,9 @@ def blur_part(options, folder: Path):
     cases = enumerate(crops(options.images, options.count, options.side))
     for seed, (stem, pixels, corner) in cases:
         clean = cut(pixels, corner, options.side)
-        for name, form, noise in itertools.product(own, forms, levels):
+        for name, (form, noise) in itertools.product(
+            own, itertools.product(forms, levels)
+        ):
             y = blurred(pixels, own[name], corner, options.side, noise, seed)
             file = save(y, folder / stem, form)
             yield (name, form, noise), stem, *gained(commands[name], file, clean)
@@ -155,7 +160,8 @@ def enlarge_part(options, folder: Path):
 
 def wrong_part(options, folder: Path):
     motion = kernels.load_kernel(options.kernel)
-    wide = kernels.normalise(np.clip(zoom(motion, 2, order=1), 0, None)[:-1, :-1])
+    enlarged: Any = zoom(motion, 2, order=1)
+    wide = kernels.normalise(np.maximum(enlarged, 0)[:-1, :-1])
     one = np.ones((1, 1), np.float32)
     two, four = kernels.gaussian(15, 2), kernels.gaussian(29, 4)
     pairs = {
@@ -213,7 +219,7 @@ def table(rows) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--images", required=True, help="folder of clean photographs")
     parser.add_argument("--kernel", default="", help="motion kernel of blur and wrong")
     parser.add_argument("--kernels", default="", help="of right, separated by commas")

@@ -71,7 +71,7 @@ def _middle(image: np.ndarray) -> np.ndarray:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", default="sample_photos", type=Path)
     out = parser.parse_args().out
     (out / "cut").mkdir(parents=True, exist_ok=True)
