@@ -12,7 +12,6 @@ the file itself (enlarge: against Pillow's bicubic enlargement).
 
 import argparse
 import io
-import itertools
 import json
 import tempfile
 from collections import defaultdict
@@ -107,12 +106,11 @@ def blur_part(options, folder: Path):
     cases = enumerate(crops(options.images, options.count, options.side))
     for seed, (stem, pixels, corner) in cases:
         clean = cut(pixels, corner, options.side)
-        for name, (form, noise) in itertools.product(
-            own, itertools.product(forms, levels)
-        ):
-            y = blurred(pixels, own[name], corner, options.side, noise, seed)
-            file = save(y, folder / stem, form)
-            yield (name, form, noise), stem, *gained(commands[name], file, clean)
+        for name in own:
+            for form, noise in ((f, n) for f in forms for n in levels):
+                y = blurred(pixels, own[name], corner, options.side, noise, seed)
+                file = save(y, folder / stem, form)
+                yield (name, form, noise), stem, *gained(commands[name], file, clean)
 
 
 def gained(command: Command, file: Path, clean: np.ndarray):
