@@ -13,9 +13,9 @@ from jaxrestore.estimation.jpeg import jpeg_noise_std, sensor_noise_std
 
 # Eight-bit rounding alone is 0.29/255; less than this is not worth believing.
 _LEAST = 0.5 / 255
-# Of the noise before compression, that is left in the decoded pixels at most: most of
-# that of chroma is averaged away.
-_KEPT = 0.75
+# Of the noise before compression, that is left in the decoded pixels: from 0.5 of
+# little noise to 0.75 of much; most of that of chroma is averaged away.
+_KEPT = 0.6
 _LUMA = 1.3
 
 
@@ -27,6 +27,7 @@ class Levels:
         told: what the solver is told: all that y has beside A x.
         before: the part that was there before a JPEG file was rounded; `told` for
             other files.
+        rounding: what a JPEG file's cells make of it; 0 for other files.
         most: what the noise of the channels' mean may be at most, times the root of
             their number: for tests that must not take it for something else.
     """
@@ -34,11 +35,12 @@ class Levels:
     told: float
     before: float
     most: float
+    rounding: float = 0.0
 
     def raised(self, told: float) -> "Levels":
         """The same in proportion, with another level told."""
         ratio = told / self.told
-        return Levels(told, self.before * ratio, self.most * ratio)
+        return Levels(told, self.before * ratio, self.most * ratio, self.rounding)
 
 
 def levels(
@@ -75,7 +77,8 @@ def _compressed(told: Any, jpeg: JPEGFile) -> tuple[Levels, list[str]]:
         f" {255 * rounding:.2f}/255"
     )
     # Averaged chroma leaves luma's noise, which counts most in the mean.
-    return Levels(total, told, float(np.hypot(_LUMA * told, rounding))), [note]
+    most = float(np.hypot(_LUMA * told, rounding))
+    return Levels(total, told, most, rounding), [note]
 
 
 def _estimated(y: np.ndarray, mask: Any, small: bool) -> tuple[Levels, list[str]]:

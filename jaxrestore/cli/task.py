@@ -22,6 +22,7 @@ from jaxrestore.likelihoods import (
     project_box,
 )
 
+_COARSE = 2.2 / 255  # of a JPEG file's rounding: about quality 80 and below
 _NOISE_FREE = 1 / 255  # before compression: with more, its cells hold the noise, too
 
 
@@ -65,11 +66,13 @@ class Problem:
         """The solver gets a JPEG file's coefficients instead of its pixels.
 
         They say nothing of single pixels, as masks and denoisers take them, nor those
-        of a grey file of the colours that the prior asks for.
+        of a grey file of the colours that the prior asks for; and where they are fine,
+        the exact step for white noise gains more than the iterated one for cells.
         """
         filters = self.degradation.task in ("blur", "resize", "downsample")
         whole = self.full.shape == self.observed.shape
-        return self.jpeg is not None and filters and whole
+        coarse = self.levels.rounding > _COARSE
+        return self.jpeg is not None and filters and whole and coarse
 
     @property
     def noise_std(self) -> float:
