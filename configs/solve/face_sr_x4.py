@@ -6,7 +6,7 @@ python solve.py --simulate --config=configs/solve/face_sr_x4.py \
 ffhq256.safetensors: OpenAI's VDVAE, converted (docs/vdvae.md).
 """
 
-from jaxrestore.configs.solve.sr_x4 import get_config as sr_x4
+from jaxrestore.configs.solve.sr_x4_decimated import get_config as sr_x4
 
 
 def get_config():
