@@ -11,7 +11,7 @@ import numpy as np
 from jaxrestore import operators
 from jaxrestore.cli.degradation import Degradation
 from jaxrestore.cli.levels import Levels, levels
-from jaxrestore.cli.solve_config import SolveConfig
+from jaxrestore.cli.solve_config import SELECTED, SolveConfig
 from jaxrestore.data.images import LoadedImage
 from jaxrestore.data.jpeg import JPEGFile, compressed
 from jaxrestore.errors import InputError
@@ -37,6 +37,7 @@ class Problem:
         degradation: what A was made of.
         levels: of the noise.
         jpeg: the file's coefficients, where it is one.
+        cells: they are what the solver gets, instead of the pixels.
         clean: (H, W, C) where it is known.
         bit_depth: of the input.
         notes: for the user, one sentence each.
@@ -49,6 +50,7 @@ class Problem:
     degradation: Degradation
     levels: Levels
     jpeg: JPEGFile | None
+    cells: bool
     clean: np.ndarray | None
     bit_depth: int
     notes: tuple[str, ...]
@@ -60,19 +62,6 @@ class Problem:
         if self.jpeg and self.cells:
             return jpeg_observation(self.jpeg, self.operator, self.levels.before)
         return Observation.create(self.full, self.operator, self.noise_std)
-
-    @property
-    def cells(self) -> bool:
-        """The solver gets a JPEG file's coefficients instead of its pixels.
-
-        They say nothing of single pixels, as masks and denoisers take them, nor those
-        of a grey file of the colours that the prior asks for; and where they are fine,
-        the exact step for white noise gains more than the iterated one for cells.
-        """
-        filters = self.degradation.task in ("blur", "resize", "downsample")
-        whole = self.full.shape == self.observed.shape
-        coarse = self.levels.rounding > _COARSE
-        return self.jpeg is not None and filters and whole and coarse
 
     @property
     def noise_std(self) -> float:
@@ -187,11 +176,26 @@ class Task:
             degradation=degradation,
             levels=found,
             jpeg=jpeg,
+            cells=full.shape == y.shape
+            and self._takes_cells(jpeg, found, degradation.task),
             clean=clean,
             bit_depth=loaded.bit_depth,
             notes=(*loaded.notes, *notes, *more),
             key=own_key,
         )
+
+    def _takes_cells(self, jpeg: Any, found: Levels, task: str) -> bool:
+        """Whether a JPEG file's coefficients serve better than its pixels.
+
+        They say nothing of single pixels, as masks and denoisers take them, nor those
+        of a grey file of the colours that the prior asks for; where they are fine, the
+        exact step for white noise gains more than the iterated one for cells. Only
+        PnP-HVAE was tried with them, and SURE knows white noise alone.
+        """
+        solver = self.config.solver
+        known = solver.name == "pnp_hvae" and str(solver.temperature) not in SELECTED
+        filters = task in ("blur", "resize", "downsample")
+        return jpeg is not None and known and filters and found.rounding > _COARSE
 
     def _degraded(self, clean: np.ndarray, degradation: Degradation, key: jax.Array):
         """The noisy observation, and the clean image of the same scene.
