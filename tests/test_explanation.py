@@ -103,3 +103,14 @@ def test_a_kernel_the_wrong_way_round_is_seen():
     assert not fits_better_turned(y, MOTION, level_of())
     assert fits_better_turned(y, MOTION[::-1, ::-1], level_of())
     assert not fits_better_turned(y, NARROW, level_of())  # has no wrong way
+
+
+def test_grey_photographs_stored_in_colour_are_not_refused():
+    from jaxrestore.cli.levels import levels
+    from jaxrestore.cli.solve_config import SolveConfig
+
+    for level in (1.0, 5.0):
+        y = blurred(NARROW, level)[..., :1].repeat(3, -1)
+        found, _ = levels(SolveConfig(), False, y, None, None)
+        assert stopband_excess(y, NARROW, found.most) < EXCESS
+        assert spectral_growth(y, NARROW, found.most) < GROWTH

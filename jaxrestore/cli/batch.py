@@ -101,7 +101,8 @@ class Batch:
             "device": records.device(),
             "notes": self._task.notes,
         }
-        decisive = [header[k] for k in ("config", "simulated", "versions")]
+        config_ = {k: v for k, v in header["config"].items() if k != "max_minutes"}
+        decisive = [config_, header["simulated"], header["versions"]]
         decisive += [self._chosen.weights, records.array_hash(*self._task.contents())]
         self._summary = records.Summary.resume(
             output / "summary.json", header, decisive
@@ -204,7 +205,12 @@ class Batch:
 
     def _unsaid(self, notes: list[str]) -> list[str]:
         """Those that no earlier image had."""
-        new = [note for note in notes if note not in self._said]
+        always = ("mismatch: ", "told instead")
+        new = [
+            note
+            for note in notes
+            if note not in self._said or any(word in note for word in always)
+        ]
         self._said.update(notes)
         return new
 

@@ -27,8 +27,6 @@ from jaxrestore.solvers import (
 from jaxrestore.solvers.restore import Progress
 from jaxrestore.solvers.temperature import for_groups
 
-# Behind JPEG cells, runs that have not converged by then drift away from the truth.
-_CELLS_STEPS = 20
 # What to lower where a method diverges, the first that it has.
 _REMEDIES = ("temperature", "weight", "learning_rate", "descent_rate")
 
@@ -110,8 +108,6 @@ class Chosen:
             InputError: the image does not fit the models or the settings.
         """
         task, level = problem.degradation.task, problem.noise_std
-        if task == "blur" and problem.cells:
-            task = "compressed"
         row, line = "", ""
         if prior := self.weights["prior"]:
             row, line = presets.row(self.prior, prior["name"], prior["sha256"])
@@ -133,8 +129,6 @@ class Chosen:
         if isinstance(method, Method):
             rules = dataclasses.asdict(config.stopping)
             steps = rules.pop("max_steps")
-            if problem.cells:
-                steps = min(steps, _CELLS_STEPS)
             arguments = {"max_steps": steps, "stopping": Stopping(**rules)}
             call = lambda: restore(  # noqa: E731
                 method,

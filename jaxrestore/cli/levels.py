@@ -27,7 +27,6 @@ class Levels:
         told: what the solver is told: all that y has beside A x.
         before: the part that was there before a JPEG file was rounded; `told` for
             other files.
-        rounding: what a JPEG file's cells make of it; 0 for other files.
         most: what the noise of the channels' mean may be at most, times the root of
             their number: for tests that must not take it for something else.
     """
@@ -35,12 +34,11 @@ class Levels:
     told: float
     before: float
     most: float
-    rounding: float = 0.0
 
     def raised(self, told: float) -> "Levels":
         """The same in proportion, with another level told."""
         ratio = told / self.told
-        return Levels(told, self.before * ratio, self.most * ratio, self.rounding)
+        return Levels(told, self.before * ratio, self.most * ratio)
 
 
 def levels(
@@ -78,7 +76,7 @@ def _compressed(told: Any, jpeg: JPEGFile) -> tuple[Levels, list[str]]:
     )
     # Averaged chroma leaves luma's noise, which counts most in the mean.
     most = float(np.hypot(_LUMA * told, rounding))
-    return Levels(total, told, most, rounding), [note]
+    return Levels(total, told, most), [note]
 
 
 def _estimated(y: np.ndarray, mask: Any, small: bool) -> tuple[Levels, list[str]]:
@@ -98,4 +96,8 @@ def _estimated(y: np.ndarray, mask: Any, small: bool) -> tuple[Levels, list[str]
     told = max(found.low if small else found.std, _LEAST)
     if told != found.std:
         text += f", {255 * told:.2g}/255 assumed"
-    return Levels(told, told, max(found.high, told)), [text]
+    # Of grey photographs stored in colour, and of demosaiced ones, the channels' noise
+    # is not their own: their mean has more than a third of it.
+    grey = estimate_noise(y.mean(-1, keepdims=True), mask)
+    most = grey.high * y.shape[-1] ** 0.5 if grey else 0.0
+    return Levels(told, told, max(found.high, most, told)), [text]

@@ -48,6 +48,8 @@ def write(
     Args:
         source: the file that was restored, whose colour profile and alpha are kept.
     """
+    for name in ("rejected.png", "kernel.png", "kernel.npy"):  # of an earlier run
+        (folder / name).unlink(missing_ok=True)
     image, depth = problem.crop(outcome.image), problem.bit_depth
     icc, alpha = (source.icc, source.alpha) if source else (None, None)
     write_png(folder / "observed.png", problem.observed, depth, icc=icc)

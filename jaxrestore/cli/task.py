@@ -11,7 +11,7 @@ import numpy as np
 from jaxrestore import operators
 from jaxrestore.cli.degradation import Degradation
 from jaxrestore.cli.levels import Levels, levels
-from jaxrestore.cli.solve_config import SELECTED, SolveConfig
+from jaxrestore.cli.solve_config import SolveConfig
 from jaxrestore.data.images import LoadedImage
 from jaxrestore.data.jpeg import JPEGFile, compressed
 from jaxrestore.errors import InputError
@@ -22,7 +22,6 @@ from jaxrestore.likelihoods import (
     project_box,
 )
 
-_COARSE = 2.2 / 255  # of a JPEG file's rounding: about quality 80 and below
 _NOISE_FREE = 1 / 255  # before compression: with more, its cells hold the noise, too
 
 
@@ -37,7 +36,6 @@ class Problem:
         degradation: what A was made of.
         levels: of the noise.
         jpeg: the file's coefficients, where it is one.
-        cells: they are what the solver gets, instead of the pixels.
         clean: (H, W, C) where it is known.
         bit_depth: of the input.
         notes: for the user, one sentence each.
@@ -50,7 +48,6 @@ class Problem:
     degradation: Degradation
     levels: Levels
     jpeg: JPEGFile | None
-    cells: bool
     clean: np.ndarray | None
     bit_depth: int
     notes: tuple[str, ...]
@@ -59,8 +56,6 @@ class Problem:
     @property
     def observation(self) -> Observation:
         """What the solver gets."""
-        if self.jpeg and self.cells:
-            return jpeg_observation(self.jpeg, self.operator, self.levels.before)
         return Observation.create(self.full, self.operator, self.noise_std)
 
     @property
@@ -75,7 +70,7 @@ class Problem:
 
     def told(self, noise_std: float) -> "Problem":
         """The same with another level of noise."""
-        return dataclasses.replace(self, levels=self.levels.raised(noise_std))
+        return dataclasses.replace(self, levels=self.levels.raised(min(noise_std, 1.0)))
 
     def finished(self, image: Any) -> Any:
         """A solver's image, made to compress to a noise-free JPEG file's content."""
@@ -83,7 +78,7 @@ class Problem:
         if self.jpeg is None or not alone or self.levels.before > _NOISE_FREE:
             return image
         cells = jpeg_observation(self.jpeg, None, self.levels.before)
-        return project_box(cells, image if not self.grey else image[..., :1])
+        return project_box(cells, image.mean(-1, keepdims=True) if self.grey else image)
 
     def crop(self, image: Any) -> np.ndarray:
         """The user's part of a solver's image, in the user's number of channels."""
@@ -123,6 +118,11 @@ class Task:
             raise InputError(
                 "--mask: missing, expected an image that is white where the"
                 " observation was seen; give --mask=FILE, or --simulate"
+            )
+        if self.degradation.blind and config.task == "downsample":
+            raise InputError(
+                "--kernel=auto: finds blurs of the photograph's own size, not those"
+                " before a reduction; give --kernel=FILE, or take --config=sr_x4"
             )
         if self.degradation.blind and simulate:
             raise InputError(
@@ -176,26 +176,11 @@ class Task:
             degradation=degradation,
             levels=found,
             jpeg=jpeg,
-            cells=full.shape == y.shape
-            and self._takes_cells(jpeg, found, degradation.task),
             clean=clean,
             bit_depth=loaded.bit_depth,
             notes=(*loaded.notes, *notes, *more),
             key=own_key,
         )
-
-    def _takes_cells(self, jpeg: Any, found: Levels, task: str) -> bool:
-        """Whether a JPEG file's coefficients serve better than its pixels.
-
-        They say nothing of single pixels, as masks and denoisers take them, nor those
-        of a grey file of the colours that the prior asks for; where they are fine, the
-        exact step for white noise gains more than the iterated one for cells. Only
-        PnP-HVAE was tried with them, and SURE knows white noise alone.
-        """
-        solver = self.config.solver
-        known = solver.name == "pnp_hvae" and str(solver.temperature) not in SELECTED
-        filters = task in ("blur", "resize", "downsample")
-        return jpeg is not None and known and filters and found.rounding > _COARSE
 
     def _degraded(self, clean: np.ndarray, degradation: Degradation, key: jax.Array):
         """The noisy observation, and the clean image of the same scene.

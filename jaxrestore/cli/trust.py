@@ -74,6 +74,8 @@ def restore_trusted(
             break
         problem = problem.told(_RAISE * problem.noise_std)
         notes.append(f"{doubt}: {255 * problem.noise_std:.1f}/255 is told instead")
+    if not reason and int(outcome.result.status) == Status.DIVERGED:
+        reason = f"{doubt}; {chosen.remedy}, or raise --noise_std"
     reason = reason or _RESULT.format(doubt, 255 * problem.noise_std)
     return problem, _refused(problem, outcome), [*notes, f"{MISMATCH}: {reason}"]
 

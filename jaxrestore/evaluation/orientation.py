@@ -26,7 +26,7 @@ def fits_better_turned(
         ||Ax - y||^2 / (2 sigma^2) + weight * TV(x)
 
     over the middle of the image, in grey, is the better explanation. Right for 10 of
-    10 photographs at noise 1 to 7.65 of 255, 9 or 10 at 12.75 (docs/trust.md).
+    10 photographs at noise 1 to 7.65 of 255, 9 or 10 at 12.75 (docs/real_photos.md).
 
     Args:
         observed: (h, w, C) y.

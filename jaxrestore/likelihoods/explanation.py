@@ -9,7 +9,8 @@ number that is about 1 or 0 where they are:
   no pattern (`explain`): level, correlation of neighbours, unevenness over the image.
 
 The limits were chosen on photographs of the validation set, blurred with the kernel
-that is told and with others, so that none of the former is refused (docs/trust.md).
+that is told and with others, so that none of the former is refused
+(docs/real_photos.md).
 """
 
 from dataclasses import dataclass

@@ -28,8 +28,6 @@ OPEN = {
 _PNP_HVAE: dict[str, dict[str, dict[float, tuple]]] = {
     "patch-vdvae-natural": {
         "blur": {2.55: (0.95, 14, 9), 7.65: (0.95, 18, 9), 12.75: (0.95, 20, 8)},
-        # What a JPEG file says of y leaves more to the data step.
-        "compressed": {1: (0.95, 18, 9), 3: (0.95, 25, 9), 6: (0.95, 30, 9)},
         "downsample": {3: (0.95, 20, 9)},
         # Low: the result then holds where another filter was used than is assumed.
         "resize": {0.5: (0.95, 3, 9), 3: (0.95, 20, 9)},
@@ -92,7 +90,7 @@ def preset(
     Args:
         solver: its name, a key of `SOLVERS`.
         prior: bundled name; any other text means weights that nothing was tuned for.
-        task: one of `TASKS`, or "compressed": "blur", seen in a JPEG file.
+        task: one of `TASKS`.
         noise_std: of the observation, in [0, 1] units.
         given: settings that the user chose; they win, and change what fits them.
     """
@@ -120,8 +118,6 @@ def row(prior: Any, name: str, digest: str) -> tuple[str, str]:
 
 
 def _open(solver, prior, task, noise_std, given) -> tuple[dict[str, Any], str]:
-    if task == "compressed" and (solver, prior) != ("pnp_hvae", "patch-vdvae-natural"):
-        task = "blur"
     if solver == "tv":
         return {"weight": _TV[task] / noise_std}, ""
     if solver == "variational":
