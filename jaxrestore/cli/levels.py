@@ -17,6 +17,7 @@ _LEAST = 0.5 / 255
 # little noise to 0.75 of much; most of that of chroma is averaged away.
 _KEPT = 0.6
 _LUMA = 1.3
+_SPARE = 1.1  # of the level of the channels' mean
 
 
 @dataclass(frozen=True)
@@ -99,5 +100,5 @@ def _estimated(y: np.ndarray, mask: Any, small: bool) -> tuple[Levels, list[str]
     # Of grey photographs stored in colour, and of demosaiced ones, the channels' noise
     # is not their own: their mean has more than a third of it.
     grey = estimate_noise(y.mean(-1, keepdims=True), mask)
-    most = grey.high * y.shape[-1] ** 0.5 if grey else 0.0
+    most = _SPARE * grey.std * y.shape[-1] ** 0.5 if grey else 0.0
     return Levels(told, told, max(found.high, most, told)), [text]
