@@ -79,16 +79,25 @@ class GaussianNoise:
             )
         if not (np.isfinite(std).all() and (std > 0).all() and (std <= 1).all()):
             raise _bad(self.std)
-        try:
-            fits = np.broadcast_shapes(std.shape, shape) == tuple(shape)
-        except ValueError:
-            fits = False
-        if not fits:
-            raise InputError(
-                f"noise_std has shape {std.shape}; expected one number, or one for each"
-                f" value of y, {tuple(shape)}"
-            )
+        check_fits("noise_std", std, shape)
         return GaussianNoise(jnp.asarray(std, jnp.float32))
+
+
+def check_fits(name: str, level: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Refuse a level that does not broadcast to measurements of a shape.
+
+    Raises:
+        InputError: it does not.
+    """
+    try:
+        fits = np.broadcast_shapes(level.shape, shape) == tuple(shape)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise InputError(
+            f"{name} has shape {level.shape}; expected one number, or one for each"
+            f" value of y, {tuple(shape)}"
+        )
 
 
 def _bad(std: Any) -> InputError:

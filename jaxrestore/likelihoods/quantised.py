@@ -9,6 +9,7 @@ import numpy as np
 from jax.scipy.special import erfcx, log_ndtr
 
 from jaxrestore.errors import InputError
+from jaxrestore.likelihoods.noise import check_fits
 
 _NEWTON_STEPS = 8
 _SERIES = 8.0
@@ -96,15 +97,7 @@ class QuantisedNoise:
                     f"{name} of a QuantisedNoise holds {_shown(value)}; expected finite"
                     " numbers above 0; rounding to 8 bits alone makes 0.0011, use that"
                 )
-            try:
-                fits = np.broadcast_shapes(value.shape, shape) == tuple(shape)
-            except ValueError:
-                fits = False
-            if not fits:
-                raise InputError(
-                    f"{name} of a QuantisedNoise has shape {value.shape}; expected one"
-                    f" number, or one for each value of y, {tuple(shape)}"
-                )
+            check_fits(f"{name} of a QuantisedNoise", value, shape)
             checked[name] = jnp.asarray(value, jnp.float32)
         return QuantisedNoise(**checked)
 
