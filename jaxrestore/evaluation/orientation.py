@@ -25,8 +25,8 @@ def fits_better_turned(
 
         ||Ax - y||^2 / (2 sigma^2) + weight * TV(x)
 
-    over the middle of the image, in grey, is the better explanation. Right for 10 of
-    10 photographs at noise 1 to 7.65 of 255, 9 or 10 at 12.75 (docs/real_photos.md).
+    over the middle of the image, in grey, is the better explanation: right in 175 of
+    176 trials with motion kernels at noise 1 to 12.75 of 255 (docs/real_photos.md).
 
     Args:
         observed: (h, w, C) y.
