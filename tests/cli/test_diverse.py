@@ -132,7 +132,7 @@ def test_every_image_has_random_numbers_of_its_own(enlarge, files, tmp_path):
     assert one.read_bytes() != other.read_bytes()
 
 
-def test_nan_is_not_a_result(enlarge, monkeypatch):
+def test_nan_is_not_a_result(enlarge, monkeypatch, tmp_path):
     load = priors.load_encoder
 
     def spoilt(*arguments):
@@ -142,4 +142,11 @@ def test_nan_is_not_a_result(enlarge, monkeypatch):
 
     monkeypatch.setattr(priors, "load_encoder", spoilt)
     code, _, error = enlarge("--input={0}/small.png")
+    assert code == 0 and "mismatch: the solver diverged" in error
+    folder = tmp_path / "out"
+    record = json.loads((folder / "summary.json").read_text())["images"][0]
+    assert record["status"] == "mismatch"
+    restored = np.asarray(Image.open(folder / "small" / "restored.png"))
+    assert restored.shape == (8, 8) and restored.std() > 0
+    code, _, error = enlarge("--input={0}/small.png", "--config.check=False")
     assert code == 2 and "diverged" in error
