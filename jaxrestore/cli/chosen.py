@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxrestore import priors
-from jaxrestore.cli.solve_config import PRESET, SELECTED, SolveConfig
+from jaxrestore.cli.solve_config import OWN, SELECTED, SolveConfig
 from jaxrestore.cli.task import Problem
 from jaxrestore.errors import InputError
 from jaxrestore.operators import Downsample
@@ -17,13 +17,14 @@ from jaxrestore.solvers import (
     Draws,
     Method,
     Restoration,
-    SelectTemperature,
+    Select,
     Stopping,
     presets,
     restore,
     sample,
     status_name,
 )
+from jaxrestore.solvers.presets import PRESET
 from jaxrestore.solvers.restore import Progress
 from jaxrestore.solvers.temperature import for_groups
 
@@ -77,10 +78,17 @@ class Chosen:
             for name, value in vars(config.solver).items()
             if name != "name" and not (isinstance(value, str) and value == PRESET)
         }
-        self._criterion = None
-        if isinstance(tau := self._given.get("temperature"), str) and tau in SELECTED:
-            self._criterion = SELECTED[self._given.pop("temperature")]
-        elif tau is not None:
+        self._selected = {
+            name: words[self._given.pop(name)]
+            for name, words in SELECTED.items()
+            if isinstance(word := self._given.get(name), str) and word in words
+        }
+        if len(self._selected) > 1:
+            raise InputError(
+                "config.solver.temperature, config.solver.schedule: both are to be"
+                " chosen from the photograph, expected one of them; leave the other out"
+            )
+        if (tau := self._given.get("temperature")) is not None:
             for_groups(tau, self.prior.num_groups)  # before anything is written
 
     def _load(self, role: str) -> Any:
@@ -114,8 +122,11 @@ class Chosen:
         found = presets.preset(self.kind.name, row, task, level, self._given)
         line = found.note or (line if set(found.settings) - set(self._given) else "")
         method: Any = self.kind(*self._models.values(), **found.settings)
-        if self._criterion:
-            method = SelectTemperature(method, criterion=self._criterion)
+        for name, criterion in self._selected.items():
+            points = presets.candidates(name, method)
+            if criterion == "auto":
+                criterion = "held_out" if task == "mask" else "sure"
+            method = Select(method, points, criterion)
         if encoder := self._models.get("encoder"):
             self._check_encoder(encoder, problem)
         return method.validate(problem.observation), [line] if line else []
@@ -126,9 +137,13 @@ class Chosen:
         """Restore one image."""
         config, observation, key = self._config, problem.observation, problem.key
         call: Any
+        stop = {}
         if isinstance(method, Method):
             rules = dataclasses.asdict(config.stopping)
             steps = rules.pop("max_steps")
+            if rules["tolerance"] == OWN:
+                rules["tolerance"] = float(method.rules().tolerance)
+            stop["tolerance"] = rules["tolerance"]
             arguments = {"max_steps": steps, "stopping": Stopping(**rules)}
             call = lambda: restore(  # noqa: E731
                 method,
@@ -142,9 +157,13 @@ class Chosen:
             rules = dataclasses.asdict(config.sampling)
             call = lambda: sample(method, observation, key=key, **rules)  # noqa: E731
         result, seconds, compile_seconds = timed(call)
+        used = method
+        if isinstance(method, Select):
+            used = method.attempt(int(result.selected))  # type: ignore[union-attr]
         record = {
             "solver": self.kind.name,
-            "settings": getattr(method, "method", method).settings(),
+            "settings": used.settings(),
+            **stop,
             **_described(result),
             "seconds": seconds,
             "compile_seconds": compile_seconds,

@@ -77,7 +77,7 @@ def write(
         return
     curves: Any = outcome.result.history
     history = {name: np.asarray(values) for name, values in curves.items()}
-    path, tolerance = folder / "convergence.png", config.stopping.tolerance
+    path, tolerance = folder / "convergence.png", outcome.record["tolerance"]
     charts.convergence(path, history, tolerance, "objective")
 
 

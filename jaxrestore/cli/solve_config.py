@@ -21,10 +21,15 @@ from jaxrestore.settings import (
     text,
 )
 from jaxrestore.solvers import CRITERIA, SOLVERS, Method, Stopping
-from jaxrestore.solvers.presets import OPEN, TASKS
+from jaxrestore.solvers.presets import OPEN, PRESET, TASKS
 
-PRESET = "preset"  # the word for a setting that is left to `solvers.presets`
-SELECTED = {"auto": "sure"} | {name: name for name in CRITERIA}  # temperature words
+# Words for what is chosen from the observation alone: setting -> word -> criterion,
+# "auto" that which suits the task.
+SELECTED = {
+    "temperature": {"auto": "sure", "sure": "sure", "discrepancy": "discrepancy"},
+    "schedule": {"auto": "auto"} | {name: name for name in CRITERIA},
+}
+OWN = "own"  # the word for a stopping rule that is left to the method
 
 _KERNELS = (
     "gaussian",
@@ -172,8 +177,9 @@ def _solver(kind: Any) -> type:
         words: tuple[str, ...] = ()
         if f.name in OPEN.get(kind.name, ()):
             words, default = (PRESET,), PRESET
-        if f.name == "temperature" and issubclass(kind, Method):
-            words, text = (*words, *SELECTED), f"{text} | {' | '.join(SELECTED)}"
+        if f.name in SELECTED and issubclass(kind, Method):
+            more = tuple(SELECTED[f.name])
+            words, text = (*words, *more), f"{text} | {' | '.join(more)}"
         fields.append((f.name, Any, setting(default, _or(check, words), text)))
     return make_dataclass("SolverSettings", fields, frozen=True)
 
@@ -192,11 +198,16 @@ def _or(check: Any, words: tuple[str, ...]) -> Any:
 
 
 def _stopping(kind: type[Method]) -> type:
-    """The stopping rules, with the method's own as defaults."""
+    """The stopping rules, with the method's own as defaults.
+
+    The tolerance is left to the method: it depends on its settings.
+    """
     steps = setting(kind.max_steps, count(1, 1_000_000), "most steps")
     fields: list[Any] = [("max_steps", int, steps)]
     for f in settings_of(Stopping):
         check, text = f.metadata["check"], f.metadata["text"]
-        own = setting(getattr(kind.stopping, f.name), check, text)
-        fields.append((f.name, Any, own))
+        default, words = getattr(kind.stopping, f.name), ()
+        if f.name == "tolerance":
+            default, words, text = OWN, (OWN,), f"{text}; own: the method's"
+        fields.append((f.name, Any, setting(default, _or(check, words), text)))
     return make_dataclass("StoppingSettings", fields, frozen=True)

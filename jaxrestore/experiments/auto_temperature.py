@@ -22,8 +22,10 @@ from jaxrestore.evaluation.tables import grouped, markdown
 from jaxrestore.experiments import settings as kinds
 from jaxrestore.experiments.deblurring import blurred
 from jaxrestore.metrics import psnr
-from jaxrestore.solvers import Problem, SelectTemperature, Stopping, create
-from jaxrestore.solvers.selection import CANDIDATES, CRITERIA
+from jaxrestore.solvers import Problem, Select, Stopping, create
+from jaxrestore.solvers.selection import TEMPERATURES
+
+CRITERIA = ("sure", "discrepancy")
 
 QUICK = {
     "max_images": 1,
@@ -50,7 +52,7 @@ def run(config: Config, report) -> None:
         name = kinds.label(noise)
         chosen = settings[name] = kinds.pnp_settings(config, report, "blur", noise)
         del chosen["temperature"]
-        method = SelectTemperature(create("pnp_hvae", chosen, prior))
+        method = Select(create("pnp_hvae", chosen, prior))
         for kernel, seen in blurred(kernels, noise, images, noise_key).items():
             cases = list(zip(images.items(), seen, strict=True))
             about = f"noise {name}, kernel {kernel}"
@@ -62,7 +64,7 @@ def run(config: Config, report) -> None:
                 rows += [
                     {**facts, "temperature": tau}
                     | {name: float(found[name][i]) for name in ("psnr", *CRITERIA)}
-                    for i, tau in enumerate(CANDIDATES)
+                    for i, tau in enumerate(TEMPERATURES)
                 ]
             report.rows(rows)
     summaries = {n: summarise(own) for (n,), own in grouped(rows, "noise").items()}

@@ -53,13 +53,16 @@ class Config(Compared, kinds.Adam, kinds.Validated):
     """Of total variation, PnP-HVAE and Adam."""
 
     steps: int = setting(50, count(), "PnP-HVAE iterations")
-    tolerance: float = setting(2e-3, number(0), "of PnP-HVAE")
+    tolerance: float | None = setting(
+        None, number(0, none=True), "of PnP-HVAE; none: what suits its settings"
+    )
     tv_steps: int = setting(100, count(), "of total variation")
     tv_weights: tuple = setting(
         (1.0, 3.0, 6.0, 12.0, 25.0, 50.0),
         sequence(number(0, above=True)),
         "total variation's weights to choose from, times noise level, times 100",
     )
+    schedule: str = setting("preset", text, "of PnP-HVAE; else 5:8 | none")
     tune: bool = setting(
         False, flag, "choose PnP-HVAE's settings on --val; --no-tune: as tuned before"
     )
@@ -70,6 +73,7 @@ class Config(Compared, kinds.Adam, kinds.Validated):
     encoder_noises: tuple = setting(
         (), sequence(kinds.told, 0), "of --tune, of 255; else as tuned"
     )
+    schedules: tuple = setting(("none",), sequence(text), "of --tune, such as 5:8")
 
 
 class Problem(NamedTuple):
@@ -215,11 +219,16 @@ def pnp_hvae(config: Any, report, prior, **limits: Any) -> Entry:
         if not getattr(config, "tune", False):
             return [tuned]
         told = config.encoder_noises or (tuned.get("encoder_noise"),)
-        points = itertools.product(config.temperatures, config.decoder_stds, told)
-        names = "temperature", "decoder_std", "encoder_noise"
-        return [dict(zip(names, point, strict=True)) for point in points]
+        points = itertools.product(
+            config.temperatures, config.decoder_stds, told, config.schedules
+        )
+        names = "temperature", "decoder_std", "encoder_noise", "schedule"
+        own = {"flips": tuned.get("flips", "none")}
+        return [dict(zip(names, point, strict=True)) | own for point in points]
 
-    rules = {"stopping": Stopping(config.tolerance), "max_steps": config.steps}
+    rules: dict[str, Any] = {"max_steps": config.steps}
+    if config.tolerance is not None:
+        rules["stopping"] = Stopping(config.tolerance)
     first = "PnP-HVAE", "pnp_hvae", "pnp_hvae", (prior,), grid
     return Entry(*first, rules | limits, shows=("mean", "image"))
 

@@ -127,6 +127,7 @@ class PnPConfig(Config):
         None, level(none=True), "of 255; without: as tuned for the prior"
     )
     encoder_noise: Any = setting(None, told, "of 255, what is told; without: as tuned")
+    schedule: str = setting("none", text, "of PnP-HVAE, such as 5:8 | preset | none")
     steps: int = setting(50, count(), "of PnP-HVAE at most")
     tolerance: float = setting(2e-3, number(0), "of PnP-HVAE")
     batch: int = setting(1, count(), "images solved together")
@@ -176,12 +177,12 @@ def pnp_settings(config: Any, report: Any, task: str, noise: float) -> dict[str,
     """PnP-HVAE's settings: what `config` gives, for the rest what was tuned.
 
     Args:
-        config: with some of "temperature", "decoder_std" and "encoder_noise".
+        config: with some of the settings' names.
         report: notes where nothing was tuned.
         task: one of `presets.TASKS`.
         noise: level in [0, 1] units.
     """
-    names = "temperature", "decoder_std", "encoder_noise"
+    names = "temperature", "decoder_std", "encoder_noise", "schedule"
     found = {name: getattr(config, name, None) for name in names}
     given = {name: value for name, value in found.items() if value is not None}
     tuned = preset("pnp_hvae", config.prior, task, noise, given)

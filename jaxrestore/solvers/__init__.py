@@ -13,7 +13,7 @@ from jaxrestore.solvers.method import Method, Problem, Sampler, Solver
 from jaxrestore.solvers.pnp_hvae import PnPHVAE
 from jaxrestore.solvers.restore import restore
 from jaxrestore.solvers.results import Draws, Restoration
-from jaxrestore.solvers.selection import CRITERIA, SelectTemperature
+from jaxrestore.solvers.selection import CRITERIA, Select
 from jaxrestore.solvers.stopping import Status, Stopping, status_name
 from jaxrestore.solvers.tv import TV
 from jaxrestore.solvers.variational import Variational
@@ -54,7 +54,7 @@ __all__ = [
     "Restoration",
     "SOLVERS",
     "Sampler",
-    "SelectTemperature",
+    "Select",
     "Solver",
     "Status",
     "Stopping",

@@ -4,20 +4,34 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from jaxrestore.priors.base import Reconstruction, Reconstructs
-from jaxrestore.settings import count, setting, static
+from jaxrestore.settings import choice, count, setting, static
 from jaxrestore.solvers import checks
 from jaxrestore.solvers.method import Method, Problem
-from jaxrestore.solvers.objective import decoder_variance, joint_objective
+from jaxrestore.solvers.objective import joint_objective
 from jaxrestore.solvers.results import Found
+from jaxrestore.solvers.schedule import constant, factors_at, schedule
 from jaxrestore.solvers.stopping import Stopping
 from jaxrestore.solvers.temperature import for_groups, temperature
+
+ANNEALED_TOLERANCE = 0.03  # relative change at which an annealed run ends
+
+
+_FLIPS = (
+    lambda image: image,
+    lambda image: image[:, ::-1],
+    lambda image: image[::-1],
+    lambda image: image[::-1, ::-1],
+)
+_KINDS = {"none": 1, "horizontal": 2, "both": 4}
 
 
 class _State(NamedTuple):
     image: jax.Array
     reconstruction: Reconstruction
+    step: jax.Array  # the row of the schedule that the reconstruction is of
 
 
 @jax.tree_util.register_dataclass
@@ -43,6 +57,15 @@ class PnPHVAE(Method):
     returned `mean` and `latents` belong to the returned `image`. The history's
     objective is J1 of such a pair, (x^k, E_tau(x^k)).
 
+    Continuation: with a schedule f_0 .. f_{K-1}, gamma, the told noise and tau of
+    x^{k+1} and of the reconstruction behind it are f_k times the settings, f_{K-1} from
+    k = K - 1 on. The run cannot converge before; where f_{K-1} = 1 its fixed point is
+    that of the settings (Prop. 5.5), whatever came before. Told noise and gamma must
+    fall together: then the encoder is told what the data step leaves in x. The fixed
+    point of a network that is no contraction is over-smooth, so an annealed run ends
+    by default where the image changes by `ANNEALED_TOLERANCE`, soon after the end
+    of its schedule. J1 is that of the settings of the step.
+
     Attributes:
         prior: what `Reconstructs`.
         temperature: tau in (0, 1], one number or one for each latent group.
@@ -50,6 +73,11 @@ class PnPHVAE(Method):
             decoder predicts, per pixel.
         encoder_noise: noise level in [0, 1] units that the encoder is told, for
             priors trained for denoising; None: the prior's own choice.
+        schedule: None, or what the settings are multiplied by from evaluation to
+            evaluation, (K, 3); see `solvers.schedule`.
+        flips: the image is encoded and decoded flipped left-right ("horizontal"), and
+            up-down, too ("both"), in turn along the schedule, so that what the network
+            does to one side alone averages out; as it is from the schedule's end on.
         cg_steps: None: exact data step. n: n steps of conjugate gradients from the
             decoder mean, 1 being what the released code does.
     """
@@ -60,6 +88,10 @@ class PnPHVAE(Method):
     )
     decoder_std: Any = setting(10 / 255, checks.decoder_std, "10/255 | predicted")
     encoder_noise: Any = setting(None, checks.encoder_noise, "told: 10/255 | none")
+    schedule: Any = setting(
+        None, schedule, "5:8: 5 times as large at first, held from the 8th on | none"
+    )
+    flips: str = static("none", choice(*_KINDS), "along the schedule")
     cg_steps: int | None = static(
         None, count(none=True), "of the data step; none: exact"
     )
@@ -70,31 +102,60 @@ class PnPHVAE(Method):
     max_steps: ClassVar = 50
     stopping: ClassVar = Stopping(tolerance=2e-3)
 
+    def rules(self):
+        table = self.schedule
+        if not isinstance(table, jax.Array):
+            table = schedule(table, "schedule")
+        if table is None or len(table) == 1:
+            return self.stopping
+        return replace(self.stopping, tolerance=ANNEALED_TOLERANCE)
+
     def validate(self, observation):
         method = super().validate(observation)
         tau = for_groups(method.temperature, method.prior.num_groups)
-        return replace(method, temperature=tau)
+        factors = constant() if method.schedule is None else method.schedule
+        return replace(method, temperature=tau, schedule=factors)
 
     def init(self, problem):
-        return self.at(problem, None, problem.start)
+        return self._at(problem.start, jnp.int32(0))
 
     def step(self, problem, state):
-        mean = state.reconstruction.mean
-        variance = decoder_variance(state.reconstruction, self.decoder_std)
-        image = problem.observation.prox(mean, variance, cg_steps=self.cg_steps)
-        return self.at(problem, state, image.astype(state.image.dtype))
+        mean, std = state.reconstruction.mean, self._decoder_std(state)
+        image = problem.observation.prox(mean, std**2, cg_steps=self.cg_steps)
+        return self._at(image.astype(state.image.dtype), state.step + 1)
 
     def at(self, problem, state, image):
-        prior, told = self.prior, self.encoder_noise
-        return _State(image, prior.reconstruct(image, self.temperature, told))
+        return self._at(image, state.step)
+
+    def _at(self, image: jax.Array, step: jax.Array) -> _State:
+        tau, told = self._told(step)
+        left = jnp.maximum(len(self.schedule) - 1 - step, 0) % _KINDS[self.flips]
+        flipped = _flipped(image, left, self.flips)
+        found = self.prior.reconstruct(flipped, tau, told)
+        mean, std = (_flipped(a, left, self.flips) for a in (found.mean, found.std))
+        return _State(image, replace(found, mean=mean, std=std), step)
+
+    def _told(self, step: jax.Array) -> tuple[Any, Any]:
+        """Temperature and noise level that the encoder is told."""
+        tau, _, noise = factors_at(self.schedule, step)
+        told = None if self.encoder_noise is None else noise * self.encoder_noise
+        return jnp.minimum(tau * self.temperature, 1), told
+
+    def _decoder_std(self, state: _State) -> jax.Array:
+        _, gamma, _ = factors_at(self.schedule, state.step)
+        own = state.reconstruction.std if self.decoder_std is None else self.decoder_std
+        return gamma * own
+
+    def settled(self, problem, state):
+        return state.step >= len(self.schedule) - 1
 
     def objective(self, problem: Problem, state: _State) -> jax.Array:
         return joint_objective(
             problem.observation,
             state.image,
             state.reconstruction,
-            self.temperature,
-            self.decoder_std,
+            self._told(state.step)[0],
+            self._decoder_std(state),
         )
 
     def found(self, problem, state, steps):
@@ -104,3 +165,9 @@ class PnPHVAE(Method):
             evaluations=steps + 1,
             temperature=self.temperature,
         )
+
+
+def _flipped(image: jax.Array, which: jax.Array, kind: str) -> jax.Array:
+    """One of the flips of a kind; each is its own inverse."""
+    flips = _FLIPS[: _KINDS[kind]]
+    return jax.lax.switch(which, flips, image) if len(flips) > 1 else image

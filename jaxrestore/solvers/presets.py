@@ -10,14 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxrestore.priors.registry import BUNDLED
+from jaxrestore.solvers.selection import TEMPERATURES
 
+PRESET = "preset"  # the word for a setting that is left to this file
 TASKS = ("blur", "downsample", "resize", "mask", "identity")
 
 _PNP = ("temperature", "decoder_std", "encoder_noise")
 
 # solver -> the settings that may be left to this file.
 OPEN = {
-    "pnp_hvae": _PNP,
+    "pnp_hvae": (*_PNP, "schedule", "flips"),
     "joint_map": (*_PNP, "learning_rate"),
     "variational": ("weight",),
     "tv": ("weight",),
@@ -47,6 +49,20 @@ _PNP_HVAE: dict[str, dict[str, dict[float, tuple]]] = {
         "identity": {5: (0.95, 5), 25: (0.8, 10)},
     },
 }
+# The same of runs with a schedule, and after them the deviation that it begins with
+# (the told noise in proportion) and its length.
+_CONTINUED: dict[str, dict[str, dict[float, tuple]]] = {
+    "patch-vdvae-natural": {
+        "blur": {
+            2.55: (0.95, 10.4, 7, 73, 8),
+            7.65: (0.95, 11.5, 7, 80, 8),
+            12.75: (0.95, 28, 14, 98, 8),
+        },
+        "downsample": {3: (0.95, 12.6, 4, 155, 8)},
+        "mask": {3: (0.95, 4.5, 2, 110, 16)},
+    },
+}
+_FLIPS = {"patch-vdvae-natural": "both"}
 # Natural images; the released code's decoder deviation, 10/255, at every level.
 _PNP_THESIS = {
     "blur": {2.55: (0.95, 10), 7.65: (0.8, 10), 12.75: (0.6, 10)},
@@ -55,6 +71,8 @@ _PNP_THESIS = {
     "mask": {3: (0.6, 10)},
     "identity": {2.55: (0.95, 10), 7.65: (0.8, 10), 12.75: (0.6, 10)},
 }
+
+_STEPS = (0.6, 0.8, 1.0, 1.25, 1.6)  # of decoder_std, to be chosen from
 
 # A critic's weight for the "pixel" scaling; levels in [0, 1].
 _WEIGHTS = {
@@ -92,12 +110,32 @@ def preset(
         prior: bundled name; any other text means weights that nothing was tuned for.
         task: one of `TASKS`.
         noise_std: of the observation, in [0, 1] units.
-        given: settings that the user chose; they win, and change what fits them.
+        given: settings that the user chose; they win, and change what fits them; those
+            that say `PRESET` are left open.
     """
-    given = given or {}
+    given = {k: v for k, v in (given or {}).items() if not _is_open(v)}
     found, note = _open(solver, prior, task, noise_std, given)
     left = sorted(set(found) - set(given))
     return Preset({**found, **given}, note if left else "")
+
+
+def candidates(setting: str, method: Any) -> dict[str, Any]:
+    """What `Select` chooses from where a setting is to be found from the photograph.
+
+    Of a schedule that is how much a data step leaves to the prior: decoder_std, while
+    the told noise stays.
+
+    Args:
+        setting: "temperature" or "schedule".
+        method: with the settings of the preset.
+    """
+    if setting == "temperature":
+        return {"temperature": TEMPERATURES}
+    return {"decoder_std": [factor * method.decoder_std for factor in _STEPS]}
+
+
+def _is_open(value: Any) -> bool:
+    return isinstance(value, str) and value == PRESET
 
 
 def row(prior: Any, name: str, digest: str) -> tuple[str, str]:
@@ -125,21 +163,34 @@ def _open(solver, prior, task, noise_std, given) -> tuple[dict[str, Any], str]:
         table = _PUBLISHED_WEIGHTS if literal else _WEIGHTS[task]
         note = "" if prior == "alr-natural" else _note(prior, "alr-natural's weight")
         return {"weight": _between(table, noise_std)}, note
+    if solver == "pnp_hvae" and "schedule" not in given:
+        rows = _CONTINUED.get(prior, {}).get(task)
+        if rows:
+            return _continued(rows, 255 * noise_std, _FLIPS.get(prior, "none")), ""
     if solver in ("pnp_hvae", "joint_map"):
         tuned = _PNP_HVAE.get(prior)
         table = (tuned or _PNP_THESIS)[task]
-        columns = zip(*table.values(), strict=True)
-        values = [
-            _between(dict(zip(table, column, strict=True)), 255 * noise_std)
-            for column in columns
-        ]
-        values = [values[0], *(value / 255 for value in values[1:])]
-        names = _PNP[: len(values)]
-        found: dict[str, Any] = dict(zip(names, values, strict=True))
+        tau, *levels = _row(table, 255 * noise_std)
+        values = tau, *(value / 255 for value in levels)
+        found: dict[str, Any] = dict(zip(_PNP, values, strict=False))
         if solver == "joint_map":  # the thesis' other rate, 0.01, circles for long
             found["learning_rate"] = 0.001
         return found, "" if tuned else _note(prior, "the thesis' values")
     return {}, ""
+
+
+def _continued(rows, level: float, flips: str) -> dict[str, Any]:
+    """Settings of PnP-HVAE with a schedule."""
+    tau, gamma, *told, first, length = _row(rows, level)
+    levels = dict(zip(_PNP[1:], (gamma / 255, *(t / 255 for t in told)), strict=False))
+    schedule = f"{first / gamma:.3g}:{round(length)}"
+    return {"temperature": tau, **levels, "schedule": schedule, "flips": flips}
+
+
+def _row(table: Mapping[float, tuple], level: float) -> list[float]:
+    """The values at a level."""
+    columns = zip(*table.values(), strict=True)
+    return [_between(dict(zip(table, c, strict=True)), level) for c in columns]
 
 
 def _note(prior: str, instead: str) -> str:

@@ -26,6 +26,7 @@ class Restoration:
             decoder or both), or evaluations of the regulariser; 0 without either.
         gradients: () int32, backward passes through it.
         temperature: tau, () or one for each group; None of solvers without.
+        selected: () number of the candidate that `Select` chose, else None.
     """
 
     image: jax.Array
@@ -38,6 +39,7 @@ class Restoration:
     evaluations: jax.Array
     gradients: jax.Array
     temperature: jax.Array | None = None
+    selected: jax.Array | None = None
 
 
 @jax.tree_util.register_dataclass

@@ -1,5 +1,6 @@
-"""Choosing the temperature from the observation alone."""
+"""Choosing settings from the observation alone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -9,85 +10,136 @@ import numpy as np
 from jax import lax
 
 from jaxrestore.errors import InputError
-from jaxrestore.likelihoods import GaussianNoise
-from jaxrestore.settings import choice, number, sequence, setting, static
+from jaxrestore.likelihoods import GaussianNoise, Observation
+from jaxrestore.operators import Mask
+from jaxrestore.settings import choice, setting, static
 from jaxrestore.solvers.checks import check_kind
 from jaxrestore.solvers.iterate import iterate
 from jaxrestore.solvers.method import Method, Problem
 from jaxrestore.solvers.results import Restoration
 from jaxrestore.solvers.stopping import Status, Stopping
 
-CRITERIA = ("sure", "discrepancy")
-CANDIDATES = (0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+CRITERIA = ("sure", "discrepancy", "held_out")
+TEMPERATURES = (0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 _PROBE = 0.1  # size of SURE's perturbation over the noise level
+_HIDDEN = 0.1  # share of the pixels that are held out
+
+
+def candidates(value: Any, name: str) -> dict[str, Any]:
+    """Setting -> one value for each candidate; the check of `Select.candidates`."""
+    if value is None:
+        return {"temperature": TEMPERATURES}
+    lengths = {len(v) for v in value.values()} if isinstance(value, Mapping) else set()
+    if len(lengths) != 1 or 0 in lengths:
+        raise InputError(
+            f"{name}={value}: expected a mapping from settings to values, as many for"
+            " each, such as {'temperature': (0.6, 0.8, 0.95)}"
+        )
+    return dict(value)
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class SelectTemperature(Method):
-    """Restores at every candidate temperature and returns the best by a criterion.
+class Select(Method):
+    """Restores with every candidate of some settings and returns the best.
 
     With mu the restoration's `mean`, m observed values and s the noise level, the
     criterion is the least of
 
-        discrepancy   | ||A mu - y||^2 / (m s^2) - 1 |
         sure          ||A mu - y||^2 / m - s^2 + 2 s^2 div / m
+        discrepancy   | ||A mu - y||^2 / (m s^2) - 1 |
+        held_out      ||M (mu - y)||^2 / |M|
 
-    The first wants the residual to be as large as the noise (Morozov). The second is
-    Stein's unbiased estimate of ||A mu - A x||^2 / m, the error as A shows it, with
-    the divergence of y -> A mu(y) from one random direction b of signs,
+    The first is Stein's unbiased estimate of ||A mu - A x||^2 / m, the error as A shows
+    it, with the divergence of y -> A mu(y) from one random direction b of signs,
     div = b'(A mu(y + e b) - A mu(y)) / e with e = s / 10 (Ramani et al. 2008); it
-    restores twice and needs the key. Neither sees errors in the null space of A. With
-    one noise level per value, s^2 stands inside the sums.
+    restores twice. The second wants the residual to be as large as the noise (Morozov).
+    Neither sees errors in the null space of A. The third, for masks, hides a tenth M of
+    the pixels that were seen, and restores with all of them in the end. The first and
+    the last draw and need the key. With one noise level per value, s^2 stands inside
+    the sums.
 
-    The result's `temperature` is the one chosen; `evaluations` are those of all
-    attempts.
+    The result's `selected` is the chosen candidate's number; `evaluations` are those of
+    all attempts.
 
     Attributes:
-        method: a method with a temperature, such as `PnPHVAE(prior)`.
-        candidates: (K,) temperatures.
+        method: what restores, such as `PnPHVAE(prior)`.
+        candidates: setting of the method -> (K, ...) values, K the same for all; None:
+            temperatures.
         criterion: one of `CRITERIA`.
     """
 
     method: Any
-    candidates: Any = setting(CANDIDATES, sequence(number(0, 1, above=True)))
+    candidates: Any = setting(None, candidates)
     criterion: str = static("sure", choice(*CRITERIA))
 
-    name: ClassVar = "select_temperature"
+    name: ClassVar = "select"
 
     @property
     def max_steps(self) -> int:  # type: ignore[override]
         """Those of the method."""
         return self.method.max_steps
 
-    @property
-    def stopping(self) -> Stopping:  # type: ignore[override]
-        """Those of the method."""
-        return self.method.stopping
+    def rules(self):
+        given = replace(self, candidates=candidates(self.candidates, "candidates"))
+        return given.attempt(0).rules()
 
     def validate(self, observation):
-        chosen = super().validate(observation)
+        self._check(observation)
+        values = candidates(self.candidates, "candidates")
+        given = replace(self, candidates=values)
+        count = len(next(iter(values.values())))
+        attempts = [given.attempt(i).validate(observation) for i in range(count)]
+        try:
+            stacks = {
+                name: np.stack([getattr(a, name) for a in attempts])
+                if not isinstance(values[name], jax.Array)
+                else values[name]
+                for name in values
+            }
+        except ValueError as error:
+            raise InputError(
+                "candidates: values of one setting differ in shape; expected equal ones"
+            ) from error
+        criterion = choice(*CRITERIA)(self.criterion, "criterion")
+        return replace(self, method=attempts[0], candidates=stacks, criterion=criterion)
+
+    def _check(self, observation: Observation) -> None:
         check_kind(self.method, Method, "iterates", "sample")
         if not isinstance(observation.noise, GaussianNoise):
             raise InputError(
                 f"noise: a {type(observation.noise).__name__}, expected GaussianNoise:"
-                " both criteria are made for it; give a temperature"
+                " the criteria are made for it; give the settings"
             )
-        if not hasattr(self.method, "temperature"):
+        if self.criterion == "held_out" and not isinstance(observation.operator, Mask):
             raise InputError(
-                f"method: {self.method.name} has no temperature to choose, expected one"
-                " such as PnPHVAE"
+                f"criterion=held_out: a {type(observation.operator).__name__} has no"
+                " pixels to hide, expected a Mask; take criterion=sure"
             )
-        tau = np.float32(1)  # of the structure that every candidate takes
-        inner = replace(self.method, temperature=tau).validate(observation)
-        return replace(chosen, method=inner)
+        for name in candidates(self.candidates, "candidates"):
+            if not hasattr(self.method, name):
+                raise InputError(
+                    f"method: {self.method.name} has no {name} to choose, expected one"
+                    " of its settings"
+                )
+
+    def attempt(self, index: Any) -> Method:
+        """The method with one candidate's settings, after `validate`."""
+        return replace(
+            self.method, **{name: v[index] for name, v in self.candidates.items()}
+        )
 
     def solve(self, problem, stopping, history):
         results, scores = self.attempts(problem, stopping, history)
         best = jnp.argmin(scores[self.criterion])
-        chosen = jax.tree.map(lambda leaf: leaf[best], results)
-        return replace(chosen, evaluations=results.evaluations.sum())
+        evaluations = results.evaluations.sum()
+        if self.criterion == "held_out":
+            chosen = iterate(self.attempt(best), problem, stopping, history)
+            evaluations += chosen.evaluations
+        else:
+            chosen = jax.tree.map(lambda leaf: leaf[best], results)
+        return replace(chosen, evaluations=evaluations, selected=best)
 
     def attempts(
         self,
@@ -108,23 +160,23 @@ class SelectTemperature(Method):
             Restorations and scores, infinite where a run diverged.
         """
         names = (self.criterion,) if criteria is None else criteria
+        if names == ("held_out",):
+            return self._held_out(problem, stopping, history)
         observation = problem.observation
         level = jnp.asarray(observation.noise.std, observation.y.dtype)  # type: ignore
         observed = observation.count
         spread = jnp.broadcast_to(level**2, observation.y.shape)
         variance = observation.operator.clean(spread).sum() / observed
         if "sure" in names:
-            if problem.key is None:
-                raise InputError("key: missing, criterion=sure needs a random key")
-            signs = _signs(problem.key, observation.y)
+            signs = _signs(self._key(problem), observation.y)
             y = observation.y + _PROBE * level * signs
             moved = problem._replace(observation=replace(observation, y=y))
 
         def shown(result: Restoration) -> jax.Array:
             return observation.operator(result.mean)
 
-        def attempt(tau: jax.Array) -> tuple[Restoration, dict[str, jax.Array]]:
-            method = replace(self.method, temperature=tau)
+        def tried(index: jax.Array) -> tuple[Restoration, dict[str, jax.Array]]:
+            method = self.attempt(index)
             result, scores = iterate(method, problem, stopping, history), {}
             residual = observation.residual(result.mean)
             good = result.status != Status.DIVERGED
@@ -140,11 +192,46 @@ class SelectTemperature(Method):
                 good &= other.status != Status.DIVERGED
                 spent = result.evaluations + other.evaluations
                 result = replace(result, evaluations=spent)
-            return result, jax.tree.map(
-                lambda s: jnp.where(good & jnp.isfinite(s), s, jnp.inf), scores
-            )
+            return result, _finite_or_worst(scores, good)
 
-        return lax.map(attempt, self.candidates)
+        return lax.map(tried, self._indices())
+
+    def _key(self, problem: Problem) -> jax.Array:
+        if problem.key is None:
+            raise InputError(
+                f"key: missing, criterion={self.criterion} needs a random key"
+            )
+        return problem.key
+
+    def _indices(self) -> jax.Array:
+        return jnp.arange(len(next(iter(self.candidates.values()))))
+
+    def _held_out(self, problem: Problem, stopping: Stopping, history: bool):
+        """`attempts` without some of the pixels, scored by them."""
+        observation = problem.observation
+        mask = observation.operator.mask  # type: ignore[attr-defined]
+        hidden = jax.random.bernoulli(self._key(problem), _HIDDEN, mask.shape) & (
+            mask > 0
+        )
+        rest = Mask(jnp.where(hidden, 0, mask))
+        y = jnp.where(hidden, 0, observation.y)
+        thinned = replace(observation, y=y, operator=rest)
+        part = problem._replace(observation=thinned, start=thinned.initial_image())
+        where = jnp.broadcast_to(hidden, observation.y.shape)
+
+        def tried(index: jax.Array) -> tuple[Restoration, dict[str, jax.Array]]:
+            result = iterate(self.attempt(index), part, stopping, history)
+            wrong = jnp.where(where, result.mean - observation.y, 0)
+            score = jnp.sum(jnp.square(wrong)) / jnp.maximum(where.sum(), 1)
+            good = result.status != Status.DIVERGED
+            return result, _finite_or_worst({"held_out": score}, good)
+
+        return lax.map(tried, self._indices())
+
+
+def _finite_or_worst(scores: dict[str, jax.Array], good: jax.Array):
+    """The scores, infinite where they say nothing."""
+    return jax.tree.map(lambda s: jnp.where(good & jnp.isfinite(s), s, jnp.inf), scores)
 
 
 def _signs(key: jax.Array, y: jax.Array) -> jax.Array:

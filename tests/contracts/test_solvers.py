@@ -17,7 +17,7 @@ from jaxrestore.solvers import (
     SOLVERS,
     Method,
     PnPHVAE,
-    SelectTemperature,
+    Select,
     Status,
     Stopping,
     create,
@@ -37,7 +37,10 @@ SETTINGS = {
     "variational": ({}, {"weight": 0.3, "learning_rate": 0.05}),
     "tv": ({}, {"weight": 3.0}),
     "diverse_sr": ({}, {"temperature": 0.5}),
-    "select_temperature": ({}, {"candidates": (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)}),
+    "select": (
+        {},
+        {"candidates": {"temperature": (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)}},
+    ),
 }
 ITERATE = [name for name in SETTINGS if name != "diverse_sr"]
 BAD = ["nonsense", -1e12, float("nan"), [], {}]
@@ -53,14 +56,14 @@ def models(name, seed=0):
         return vdvae, make_encoder(vdvae, seed + 1)
     if name == "variational":
         return (SmoothedTV(0.02 + 0.01 * seed),)
-    if name == "select_temperature":
+    if name == "select":
         return (PnPHVAE(prior(seed), decoder_std=0.2),)
     return () if name == "tv" else (prior(seed),)
 
 
 def build(name, settings, seed=0):
-    if name == "select_temperature":
-        return SelectTemperature(*models(name, seed), **settings)
+    if name == "select":
+        return Select(*models(name, seed), **settings)
     return create(name, settings, *models(name, seed))
 
 
@@ -89,7 +92,7 @@ KEYS = jax.random.split(jax.random.key(7), 3)
 
 
 def test_the_registry_is_covered():
-    assert {*SOLVERS, "select_temperature"} == set(SETTINGS)
+    assert {*SOLVERS, "select"} == set(SETTINGS)
 
 
 @each

@@ -24,10 +24,28 @@ def test_what_is_open_has_values(solver, task):
 
 def test_levels_between_and_outside():
     def gamma(level):
-        return preset("pnp_hvae", NATURAL, "blur", level / 255).settings["decoder_std"]
+        given = {"schedule": "none"}
+        found = preset("pnp_hvae", NATURAL, "blur", level / 255, given).settings
+        return found["decoder_std"]
 
     assert gamma(5.1) == pytest.approx(16 / 255)
     assert gamma(0.1) == gamma(2.55) and gamma(90) == gamma(12.75)
+
+
+def test_a_schedule_has_settings_of_its_own():
+    with_, without = (
+        preset("pnp_hvae", NATURAL, "blur", 0.03, given).settings
+        for given in ({"schedule": "preset"}, {"schedule": "none"})
+    )
+    assert with_["flips"] == "both" and ":" in with_["schedule"]
+    assert without["schedule"] == "none" and "flips" not in without
+    assert with_["decoder_std"] < without["decoder_std"]
+    # A level that is told to the prior at first is one that it was trained for.
+    for task in TASKS:
+        for level in (0.5, 2.55, 12.75, 30):
+            found = preset("pnp_hvae", NATURAL, task, level / 255).settings
+            first = float(found.get("schedule", "1:1").split(":")[0])
+            assert 0 < 255 * first * found["encoder_noise"] < 51
 
 
 def test_the_users_settings_win():

@@ -15,11 +15,12 @@ from jaxrestore.solvers import (
     Method,
     PnPHVAE,
     Problem,
-    SelectTemperature,
+    Select,
     Stopping,
     restore,
     selection,
 )
+from jaxrestore.solvers.pnp_hvae import ANNEALED_TOLERANCE
 from jaxrestore.solvers.results import Found
 from tests.solvers.problems import KERNEL, gaussian, observations, observe, prior
 
@@ -85,7 +86,7 @@ jax.tree_util.register_dataclass(Failing, ["temperature"], [])
 
 def scores_of(method, observation, name, key=None):
     """The restoration that is chosen, and all scores."""
-    chosen = SelectTemperature(method, jnp.asarray(SHARES), name)
+    chosen = Select(method, {"temperature": jnp.asarray(SHARES)}, name)
     problem = Problem(observation, observation.initial_image(), 3, key)
     found = chosen.attempts(problem, Stopping())[1][name]
     return restore(chosen, observation, key=key, max_steps=3), found
@@ -138,10 +139,10 @@ def test_discrepancy_wants_residuals_like_the_noise():
     np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("criterion", selection.CRITERIA)
+@pytest.mark.parametrize("criterion", ["sure", "discrepancy"])
 def test_solver_returns_the_run_of_the_chosen_temperature(criterion):
     p, y = prior(), observations(0, 2)
-    method = SelectTemperature(PnPHVAE(p, decoder_std=0.2), criterion=criterion)
+    method = Select(PnPHVAE(p, decoder_std=0.2), criterion=criterion)
     keys = jax.random.split(jax.random.key(3), 2)
 
     def solve(one, key):
@@ -149,22 +150,64 @@ def test_solver_returns_the_run_of_the_chosen_temperature(criterion):
 
     batch = jax.jit(jax.vmap(solve))(y, keys)
     for i, one in enumerate(y):
-        assert np.float32(batch.temperature[i]) in np.float32(selection.CANDIDATES)
+        assert np.float32(batch.temperature[i]) in np.float32(selection.TEMPERATURES)
         chosen = PnPHVAE(p, float(batch.temperature[i]), decoder_std=0.2)
         again = restore(chosen, observe(one), max_steps=15)
         np.testing.assert_allclose(batch.image[i], again.image, atol=1e-5)
 
 
+def test_held_out_pixels_judge_and_are_then_used():
+    """The score is the error at hidden pixels, noise included; all are used then."""
+    operator = OPERATORS["mask"]
+    x = jnp.ones(SHAPE)
+    noise = SIGMA * jax.random.normal(jax.random.key(2), SHAPE)
+    observation = gaussian(operator(x + noise), operator, jnp.float32(SIGMA))
+
+    class Fill(Shrink):
+        """temperature times the mean of what is seen."""
+
+        def estimate(self, observation):
+            seen = observation.operator.mask
+            level = jnp.sum(observation.operator.adjoint(observation.y)) / seen.sum()
+            return jnp.full(SHAPE, self.temperature * level)
+
+    jax.tree_util.register_dataclass(Fill, ["temperature"], [])
+    best, scores = scores_of(Fill(), observation, "held_out", jax.random.key(3))
+    np.testing.assert_allclose(scores, (1 - SHARES) ** 2 + SIGMA**2, atol=5e-3)
+    assert int(best.selected) == 5 and best.temperature == 1
+    np.testing.assert_allclose(best.mean, Fill(1.0).estimate(observation), rtol=1e-5)
+    assert int(best.evaluations) == 4 * 7
+
+
+def test_several_settings_are_chosen_together():
+    points = {"decoder_std": (0.1, 0.3), "schedule": ("4:3", "2:3")}
+    method = Select(PnPHVAE(prior(), 0.75), points, "discrepancy")
+    observation = observe(observations(0, 1)[0])
+    found = restore(method, observation, max_steps=15)
+    at = int(found.selected)
+    chosen = {name: values[at] for name, values in points.items()}
+    again = restore(PnPHVAE(prior(), 0.75, **chosen), observation, max_steps=15)
+    np.testing.assert_allclose(found.image, again.image, atol=1e-5)
+    assert method.rules().tolerance == ANNEALED_TOLERANCE
+
+
 def test_mistakes():
     observation = observe(observations(0, 1)[0])
     with pytest.raises(InputError, match="criterion=best: expected one of sure"):
-        restore(SelectTemperature(PnPHVAE(prior()), criterion="best"), observation)
+        restore(Select(PnPHVAE(prior()), criterion="best"), observation)
     with pytest.raises(InputError, match="key: missing, criterion=sure"):
-        restore(SelectTemperature(PnPHVAE(prior())), observation)
+        restore(Select(PnPHVAE(prior())), observation)
     with pytest.raises(InputError, match="tv has no temperature"):
-        restore(SelectTemperature(TV()), observation)
-    with pytest.raises(InputError, match="candidates="):
-        restore(SelectTemperature(PnPHVAE(prior()), (0.5, 2.0)), observation)
+        restore(Select(TV()), observation)
+    with pytest.raises(InputError, match="held_out: a Blur has no pixels"):
+        restore(Select(PnPHVAE(prior()), criterion="held_out"), observation)
+    uneven = {"decoder_std": (0.1, 0.3), "schedule": ("4:3", "2:4")}
+    with pytest.raises(InputError, match="differ in shape"):
+        restore(Select(PnPHVAE(prior()), uneven), observation)
+    with pytest.raises(InputError, match="candidates=.*as many for each"):
+        restore(Select(PnPHVAE(prior()), {"temperature": ()}), observation)
+    with pytest.raises(InputError, match="candidates=|temperature=2.0"):
+        restore(Select(PnPHVAE(prior()), {"temperature": (0.5, 2.0)}), observation)
 
 
 def test_sure_knows_that_grey_images_have_one_noise():

@@ -1,0 +1,82 @@
+"""Continuation: settings that begin larger and are then held."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrestore.errors import InputError
+from jaxrestore.settings import parse_number
+
+COLUMNS = ("temperature", "decoder_std", "encoder_noise")
+
+_EXPECTED = (
+    "expected none, FIRST:LENGTH such as 5:8 (from 5 times the settings down to them in"
+    " 8 evaluations), factors such as 6,4,2,1, or an array (K, 3) of factors of"
+    f" {', '.join(COLUMNS)}; all above 0"
+)
+_LONGEST = 10_000
+
+
+def schedule(value: Any, name: str) -> np.ndarray | None:
+    """A schedule as it may be written; the check of solvers' settings.
+
+    Args:
+        value: None or "none"; "5:8", see `geometric`; "6,4,2,1" or (K,) factors of
+            decoder_std and encoder_noise together; (K, 3) factors, see `COLUMNS`.
+        name: for messages.
+
+    Returns:
+        (K, 3) float32, None for none.
+
+    Raises:
+        InputError: anything else.
+    """
+    if value is None or (isinstance(value, str) and value in ("none", "")):
+        return None
+    try:
+        found = _read(value, name)
+    except (InputError, ValueError, TypeError) as error:
+        raise InputError(f"{name}={value}: {_EXPECTED}") from error
+    good = found.shape[1:] == (3,) and 0 < len(found) <= _LONGEST
+    if not good or not np.all(np.isfinite(found) & (found > 0)):
+        raise InputError(f"{name}={value}: {_EXPECTED}")
+    return found
+
+
+def _read(value: Any, name: str) -> np.ndarray:
+    if isinstance(value, str) and ":" in value:
+        first, length = (parse_number(part, name) for part in value.split(":"))
+        if not (first > 0 and 1 <= length <= _LONGEST and length == int(length)):
+            raise InputError(_EXPECTED)
+        return geometric(first, int(length))
+    if isinstance(value, str):
+        value = [parse_number(part, name) for part in value.split(",")]
+    found = np.asarray(value, np.float32)
+    return tied(found) if found.ndim == 1 else found
+
+
+def geometric(first: float, length: int) -> np.ndarray:
+    """(length, 3): decoder_std and encoder_noise from `first` times theirs to theirs.
+
+    The factors are first^(1 - k / (length - 1)), the last one is 1.
+    """
+    return tied(np.geomspace(first, 1.0, length) if length > 1 else np.ones(1))
+
+
+def tied(factors: Any) -> np.ndarray:
+    """(K, 3): the same factors (K,) of decoder_std and encoder_noise."""
+    factors = np.asarray(factors, np.float32)
+    return np.stack([np.ones_like(factors), factors, factors], 1)
+
+
+def constant() -> np.ndarray:
+    """(1, 3): the settings as they are."""
+    return np.ones((1, 3), np.float32)
+
+
+def factors_at(table: jax.Array, step: jax.Array) -> tuple[jax.Array, ...]:
+    """The row of a step, the last one from its own on: a scalar for each column."""
+    row = jnp.asarray(table)[jnp.minimum(step, len(table) - 1)]
+    return row[0], row[1], row[2]
