@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxrestore import priors
-from jaxrestore.cli.solve_config import OWN, SELECTED, SolveConfig
+from jaxrestore.cli.solve_config import SELECTED, SolveConfig
 from jaxrestore.cli.task import Problem
 from jaxrestore.errors import InputError
 from jaxrestore.operators import Downsample
@@ -115,21 +115,28 @@ class Chosen:
         Raises:
             InputError: the image does not fit the models or the settings.
         """
+        found = self._preset(problem)
+        line = found.note
+        method: Any = self.kind(*self._models.values(), **found.settings)
+        for name, criterion in self._selected.items():
+            points = presets.candidates(name, method)
+            if criterion == "auto":
+                masked = problem.degradation.task == "mask"
+                criterion = "held_out" if masked else "sure"
+            method = Select(method, points, criterion)
+        if encoder := self._models.get("encoder"):
+            self._check_encoder(encoder, problem)
+        return method.validate(problem.observation), [line] if line else []
+
+    def _preset(self, problem: Problem) -> presets.Preset:
+        """What was tuned for the prior and the problem."""
         task, level = problem.degradation.task, problem.noise_std
         row, line = "", ""
         if prior := self.weights["prior"]:
             row, line = presets.row(self.prior, prior["name"], prior["sha256"])
         found = presets.preset(self.kind.name, row, task, level, self._given)
-        line = found.note or (line if set(found.settings) - set(self._given) else "")
-        method: Any = self.kind(*self._models.values(), **found.settings)
-        for name, criterion in self._selected.items():
-            points = presets.candidates(name, method)
-            if criterion == "auto":
-                criterion = "held_out" if task == "mask" else "sure"
-            method = Select(method, points, criterion)
-        if encoder := self._models.get("encoder"):
-            self._check_encoder(encoder, problem)
-        return method.validate(problem.observation), [line] if line else []
+        line = line if set(found.settings) - set(self._given) else ""
+        return found._replace(note=found.note or line)
 
     def run(
         self, method: Any, problem: Problem, progress: Progress | None = None
@@ -141,8 +148,9 @@ class Chosen:
         if isinstance(method, Method):
             rules = dataclasses.asdict(config.stopping)
             steps = rules.pop("max_steps")
-            if rules["tolerance"] == OWN:
-                rules["tolerance"] = float(method.rules().tolerance)
+            if rules["tolerance"] == PRESET:
+                tuned = self._preset(problem).tolerance
+                rules["tolerance"] = tuned or float(method.stopping.tolerance)
             stop["tolerance"] = rules["tolerance"]
             arguments = {"max_steps": steps, "stopping": Stopping(**rules)}
             call = lambda: restore(  # noqa: E731

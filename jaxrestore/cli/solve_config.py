@@ -29,7 +29,6 @@ SELECTED = {
     "temperature": {"auto": "sure", "sure": "sure", "discrepancy": "discrepancy"},
     "schedule": {"auto": "auto"} | {name: name for name in CRITERIA},
 }
-OWN = "own"  # the word for a stopping rule that is left to the method
 
 _KERNELS = (
     "gaussian",
@@ -200,7 +199,7 @@ def _or(check: Any, words: tuple[str, ...]) -> Any:
 def _stopping(kind: type[Method]) -> type:
     """The stopping rules, with the method's own as defaults.
 
-    The tolerance is left to the method: it depends on its settings.
+    The tolerance is left to the presets, as the settings that it goes with.
     """
     steps = setting(kind.max_steps, count(1, 1_000_000), "most steps")
     fields: list[Any] = [("max_steps", int, steps)]
@@ -208,6 +207,6 @@ def _stopping(kind: type[Method]) -> type:
         check, text = f.metadata["check"], f.metadata["text"]
         default, words = getattr(kind.stopping, f.name), ()
         if f.name == "tolerance":
-            default, words, text = OWN, (OWN,), f"{text}; own: the method's"
+            default, words = PRESET, (PRESET,)
         fields.append((f.name, Any, setting(default, _or(check, words), text)))
     return make_dataclass("StoppingSettings", fields, frozen=True)

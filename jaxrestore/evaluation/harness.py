@@ -46,7 +46,7 @@ def solve_all(
     for place, observation in enumerate(observations):
         leaves, structure = jax.tree.flatten(observation)
         places[structure, tuple(map(np.shape, leaves))].append(place)
-    stopping = (stopping or method.rules()).validate()
+    stopping = (stopping or method.stopping).validate()
     for same in places.values():
         seen = [observations[place] for place in same]
         stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *seen)

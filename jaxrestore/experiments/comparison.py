@@ -54,7 +54,7 @@ class Config(Compared, kinds.Adam, kinds.Validated):
 
     steps: int = setting(50, count(), "PnP-HVAE iterations")
     tolerance: float | None = setting(
-        None, number(0, none=True), "of PnP-HVAE; none: what suits its settings"
+        None, number(0, none=True), "of PnP-HVAE; none: as tuned"
     )
     tv_steps: int = setting(100, count(), "of total variation")
     tv_weights: tuple = setting(
@@ -146,8 +146,13 @@ class Entry(NamedTuple):
 
     def solve(self, observations, settings: dict, batch: int) -> tuple[list, float]:
         """All observations: restorations, and seconds for all of them."""
-        method = create(self.solver, {**settings, **self.fixed}, *self.models)
-        return harness.solve_all(method, observations, batch, **self.limits)
+        given = {**settings, **self.fixed}
+        tuned = given.pop("tolerance", None)
+        limits: dict[str, Any] = {} if tuned is None else {"stopping": Stopping(tuned)}
+        method = create(self.solver, given, *self.models)
+        return harness.solve_all(
+            method, observations, batch, **{**limits, **self.limits}
+        )
 
     def lines(self, observations, settings: dict, batch: int) -> dict[str, tuple]:
         """line -> (images, seconds for all of them, restorations)."""
@@ -223,7 +228,7 @@ def pnp_hvae(config: Any, report, prior, **limits: Any) -> Entry:
             config.temperatures, config.decoder_stds, told, config.schedules
         )
         names = "temperature", "decoder_std", "encoder_noise", "schedule"
-        own = {"flips": tuned.get("flips", "none")}
+        own = {name: tuned[name] for name in ("flips", "tolerance") if name in tuned}
         return [dict(zip(names, point, strict=True)) | own for point in points]
 
     rules: dict[str, Any] = {"max_steps": config.steps}

@@ -176,6 +176,8 @@ class Pictures(Config):
 def pnp_settings(config: Any, report: Any, task: str, noise: float) -> dict[str, Any]:
     """PnP-HVAE's settings: what `config` gives, for the rest what was tuned.
 
+    "tolerance" is among them where it was tuned, too.
+
     Args:
         config: with some of the settings' names.
         report: notes where nothing was tuned.
@@ -187,4 +189,5 @@ def pnp_settings(config: Any, report: Any, task: str, noise: float) -> dict[str,
     given = {name: value for name, value in found.items() if value is not None}
     tuned = preset("pnp_hvae", config.prior, task, noise, given)
     report.note(tuned.note.partition(";")[0])
-    return tuned.settings
+    ends = {} if tuned.tolerance is None else {"tolerance": tuned.tolerance}
+    return tuned.settings | ends

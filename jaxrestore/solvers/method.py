@@ -112,10 +112,6 @@ class Method(Solver):
     stopping: ClassVar[Stopping] = Stopping()
     descends: ClassVar[bool] = False
 
-    def rules(self) -> Stopping:
-        """When it stops with these settings, unless told otherwise."""
-        return self.stopping
-
     def init(self, problem: Problem) -> Any:
         """The state before the first step."""
         raise NotImplementedError

@@ -16,9 +16,6 @@ from jaxrestore.solvers.schedule import constant, factors_at, schedule
 from jaxrestore.solvers.stopping import Stopping
 from jaxrestore.solvers.temperature import for_groups, temperature
 
-ANNEALED_TOLERANCE = 0.03  # relative change at which an annealed run ends
-
-
 _FLIPS = (
     lambda image: image,
     lambda image: image[:, ::-1],
@@ -61,10 +58,9 @@ class PnPHVAE(Method):
     x^{k+1} and of the reconstruction behind it are f_k times the settings, f_{K-1} from
     k = K - 1 on. The run cannot converge before; where f_{K-1} = 1 its fixed point is
     that of the settings (Prop. 5.5), whatever came before. Told noise and gamma must
-    fall together: then the encoder is told what the data step leaves in x. The fixed
-    point of a network that is no contraction is over-smooth, so an annealed run ends
-    by default where the image changes by `ANNEALED_TOLERANCE`, soon after the end
-    of its schedule. J1 is that of the settings of the step.
+    fall together: then the encoder is told what the data step leaves in x. (Networks
+    trained for denoising over-smooth at their fixed points; `presets` end their runs
+    with the schedule, by a tolerance of 0.03.) J1 is that of the settings of the step.
 
     Attributes:
         prior: what `Reconstructs`.
@@ -101,14 +97,6 @@ class PnPHVAE(Method):
     models: ClassVar = ("prior",)
     max_steps: ClassVar = 50
     stopping: ClassVar = Stopping(tolerance=2e-3)
-
-    def rules(self):
-        table = self.schedule
-        if not isinstance(table, jax.Array):
-            table = schedule(table, "schedule")
-        if table is None or len(table) == 1:
-            return self.stopping
-        return replace(self.stopping, tolerance=ANNEALED_TOLERANCE)
 
     def validate(self, observation):
         method = super().validate(observation)

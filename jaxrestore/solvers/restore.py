@@ -57,7 +57,7 @@ def restore(
     """
     check_kind(method, Method, "iterates", "sample")
     method = method.validate(observation)
-    stopping = (method.rules() if stopping is None else stopping).validate()
+    stopping = (method.stopping if stopping is None else stopping).validate()
     steps = method.max_steps if max_steps is None else max_steps
     steps = count()(steps, "max_steps")
     start = checked_start(start, observation)

@@ -13,7 +13,8 @@ COLUMNS = ("temperature", "decoder_std", "encoder_noise")
 
 _EXPECTED = (
     "expected none, FIRST:LENGTH such as 5:8 (from 5 times the settings down to them in"
-    " 8 evaluations), factors such as 6,4,2,1, or an array (K, 3) of factors of"
+    " 8 evaluations), FIRST:LENGTH:TEMPERATURE such as 5:8:0.7 (that begins with 0.7"
+    " times the temperature), factors such as 6,4,2,1, or an array (K, 3) of factors of"
     f" {', '.join(COLUMNS)}; all above 0"
 )
 _LONGEST = 10_000
@@ -23,7 +24,7 @@ def schedule(value: Any, name: str) -> np.ndarray | None:
     """A schedule as it may be written; the check of solvers' settings.
 
     Args:
-        value: None or "none"; "5:8", see `geometric`; "6,4,2,1" or (K,) factors of
+        value: None or "none"; "5:8" or "5:8:0.7", see `geometric`; "6,4,2,1" or (K,) factors of
             decoder_std and encoder_noise together; (K, 3) factors, see `COLUMNS`.
         name: for messages.
 
@@ -57,12 +58,17 @@ def _read(value: Any, name: str) -> np.ndarray:
     return tied(found) if found.ndim == 1 else found
 
 
-def geometric(first: float, length: int) -> np.ndarray:
+def geometric(first: float, length: int, temperature: float = 1.0) -> np.ndarray:
     """(length, 3): decoder_std and encoder_noise from `first` times theirs to theirs.
 
-    The factors are first^(1 - k / (length - 1)), the last one is 1.
+    The factors are first^(1 - k / (length - 1)), those of the temperature likewise
+    from its own first one; all end with 1.
     """
-    return tied(np.geomspace(first, 1.0, length) if length > 1 else np.ones(1))
+    if length == 1:
+        return constant()
+    table = tied(np.geomspace(first, 1.0, length))
+    table[:, 0] = np.geomspace(temperature, 1.0, length)
+    return table
 
 
 def tied(factors: Any) -> np.ndarray:

@@ -81,9 +81,10 @@ class Select(Method):
         """Those of the method."""
         return self.method.max_steps
 
-    def rules(self):
-        given = replace(self, candidates=candidates(self.candidates, "candidates"))
-        return given.attempt(0).rules()
+    @property
+    def stopping(self) -> Stopping:  # type: ignore[override]
+        """Those of the method."""
+        return self.method.stopping
 
     def validate(self, observation):
         self._check(observation)

@@ -7,7 +7,6 @@ import pytest
 
 from jaxrestore.errors import InputError
 from jaxrestore.solvers import PnPHVAE, Status, Stopping, restore
-from jaxrestore.solvers.pnp_hvae import ANNEALED_TOLERANCE
 from jaxrestore.solvers.schedule import geometric, schedule
 from tests.solvers.problems import observations, observe, prior
 
@@ -44,11 +43,31 @@ def test_as_it_may_be_written(written, factors):
 
 
 @pytest.mark.parametrize(
-    "written", ["4:", "0:3", "4:2.5", "4:0", "1,-1", "a", [], [[1, 2]], "nan,1", 3.0]
+    "written",
+    [
+        "4:",
+        "0:3",
+        "4:2.5",
+        "4:0",
+        "4:2:0",
+        "4:2:1:1",
+        "1,-1",
+        "a",
+        [],
+        [[1, 2]],
+        "nan,1",
+        3.0,
+    ],
 )
 def test_mistakes(written):
     with pytest.raises(InputError, match="schedule=.*: expected none, FIRST:LENGTH"):
         schedule(written, "schedule")
+
+
+def test_the_temperature_has_a_first_factor_of_its_own():
+    found = schedule("8:3:0.25", "schedule")
+    expected = [[0.25, 8, 8], [0.5, 8**0.5, 8**0.5], [1, 1, 1]]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_none_is_nothing():
@@ -103,12 +122,6 @@ def test_a_run_does_not_converge_before_the_end_of_its_schedule():
     found = solve(y, Stopping(1e3), schedule="6:9")
     assert found.steps == 8 and found.evaluations == 9
     assert solve(y, Stopping(1e3)).steps == 1
-
-
-def test_the_tolerance_depends_on_the_schedule():
-    assert method().rules().tolerance == 2e-3
-    assert method(schedule="1:1").rules().tolerance == 2e-3
-    assert method(schedule="6:9").rules().tolerance == ANNEALED_TOLERANCE
 
 
 @pytest.mark.parametrize("flips", ["none", "horizontal", "both"])

@@ -20,7 +20,6 @@ from jaxrestore.solvers import (
     restore,
     selection,
 )
-from jaxrestore.solvers.pnp_hvae import ANNEALED_TOLERANCE
 from jaxrestore.solvers.results import Found
 from tests.solvers.problems import KERNEL, gaussian, observations, observe, prior
 
@@ -188,7 +187,6 @@ def test_several_settings_are_chosen_together():
     chosen = {name: values[at] for name, values in points.items()}
     again = restore(PnPHVAE(prior(), 0.75, **chosen), observation, max_steps=15)
     np.testing.assert_allclose(found.image, again.image, atol=1e-5)
-    assert method.rules().tolerance == ANNEALED_TOLERANCE
 
 
 def test_mistakes():
