@@ -24,8 +24,8 @@ def schedule(value: Any, name: str) -> np.ndarray | None:
     """A schedule as it may be written; the check of solvers' settings.
 
     Args:
-        value: None or "none"; "5:8" or "5:8:0.7", see `geometric`; "6,4,2,1" or (K,) factors of
-            decoder_std and encoder_noise together; (K, 3) factors, see `COLUMNS`.
+        value: None or "none"; "5:8" or "5:8:0.7", see `geometric`; "6,4,2,1" or
+            (K,) factors of decoder_std and encoder_noise together; (K, 3) factors, see `COLUMNS`.
         name: for messages.
 
     Returns:
@@ -48,10 +48,11 @@ def schedule(value: Any, name: str) -> np.ndarray | None:
 
 def _read(value: Any, name: str) -> np.ndarray:
     if isinstance(value, str) and ":" in value:
-        first, length = (parse_number(part, name) for part in value.split(":"))
-        if not (first > 0 and 1 <= length <= _LONGEST and length == int(length)):
+        first, length, *tau = (parse_number(part, name) for part in value.split(":"))
+        whole = 1 <= length <= _LONGEST and length == int(length)
+        if not (whole and len(tau) <= 1 and min(first, *tau, 1) > 0):
             raise InputError(_EXPECTED)
-        return geometric(first, int(length))
+        return geometric(first, int(length), *tau)
     if isinstance(value, str):
         value = [parse_number(part, name) for part in value.split(",")]
     found = np.asarray(value, np.float32)
