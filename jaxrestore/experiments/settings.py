@@ -189,5 +189,9 @@ def pnp_settings(config: Any, report: Any, task: str, noise: float) -> dict[str,
     given = {name: value for name, value in found.items() if value is not None}
     tuned = preset("pnp_hvae", config.prior, task, noise, given)
     report.note(tuned.note.partition(";")[0])
-    ends = {} if tuned.tolerance is None else {"tolerance": tuned.tolerance}
-    return tuned.settings | ends
+    settings = dict(tuned.settings)
+    if settings.get("schedule") == "none":
+        del settings["schedule"]  # other solvers take them, too
+    if tuned.tolerance is not None:
+        settings["tolerance"] = tuned.tolerance
+    return settings

@@ -81,7 +81,7 @@ _PNP_THESIS = {
     "identity": {2.55: (0.95, 10), 7.65: (0.8, 10), 12.75: (0.6, 10)},
 }
 
-_STEPS = (0.6, 0.8, 1.0, 1.25, 1.6)  # of decoder_std, to be chosen from
+STEPS = (0.6, 0.8, 1.0, 1.25, 1.6)  # of decoder_std, to be chosen from
 
 # A critic's weight for the "pixel" scaling; levels in [0, 1].
 _WEIGHTS = {
@@ -148,7 +148,7 @@ def candidates(setting: str, method: Any) -> dict[str, Any]:
     """
     if setting == "temperature":
         return {"temperature": TEMPERATURES}
-    return {"decoder_std": [factor * method.decoder_std for factor in _STEPS]}
+    return {"decoder_std": [factor * method.decoder_std for factor in STEPS]}
 
 
 def _is_open(value: Any) -> bool:

@@ -25,7 +25,8 @@ def schedule(value: Any, name: str) -> np.ndarray | None:
 
     Args:
         value: None or "none"; "5:8" or "5:8:0.7", see `geometric`; "6,4,2,1" or
-            (K,) factors of decoder_std and encoder_noise together; (K, 3) factors, see `COLUMNS`.
+            (K,) factors of decoder_std and encoder_noise together; (K, 3) factors,
+            see `COLUMNS`.
         name: for messages.
 
     Returns:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from jaxrestore.experiments.auto_temperature import summarise
-from jaxrestore.solvers.selection import CANDIDATES
+from jaxrestore.experiments.auto_settings import summarise
+from jaxrestore.solvers.presets import STEPS
+from jaxrestore.solvers.selection import TEMPERATURES
 
 pytestmark = pytest.mark.slow
 
@@ -30,9 +31,12 @@ def test_temperature(experiment):
     assert all(float(row["psnr"]) > 5 for row in rows)
 
 
-def test_auto_temperature(experiment):
-    rows = experiment("auto_temperature")
-    assert [float(row["temperature"]) for row in rows] == list(CANDIDATES)
+@pytest.mark.parametrize(
+    "chosen, candidates", [("temperature", TEMPERATURES), ("schedule", STEPS)]
+)
+def test_auto_settings(experiment, chosen, candidates):
+    rows = experiment("auto_settings", f"--chosen={chosen}")
+    assert [float(row[chosen]) for row in rows] == list(candidates)
     assert all(np.isfinite(float(row["sure"])) for row in rows)
 
 
@@ -45,8 +49,9 @@ def test_summary_of_choices():
         for of in zip(psnr, sure, far, strict=True)
         for t, p, s, d in zip((0.5, 0.9), *of, strict=True)
     ]
-    found, taus = summarise(rows)
-    assert found["tau 0.5"] == 22.0 and found["best fixed"] == 22.0
+    found, taus, worst = summarise(rows, "temperature")
+    assert worst == {"sure": 0.0, "discrepancy": -3.0}
+    assert found["0.5"] == 22.0 and found["best fixed"] == 22.0
     assert found["best each"] == found["sure"] == 23.0
     assert found["discrepancy"] == 20.5 and taus["discrepancy"] == pytest.approx(0.7)
 
