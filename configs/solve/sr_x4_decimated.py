@@ -11,5 +11,4 @@ def get_config():
         "factor": 4,
         "kernel": {"std": 2.0},
         "simulated_noise_std": "3/255",
-        "output_image": "image",  # the last data step: 0.1 dB above the decoder mean
     }
