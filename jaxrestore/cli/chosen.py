@@ -119,11 +119,10 @@ class Chosen:
         line = found.note
         method: Any = self.kind(*self._models.values(), **found.settings)
         for name, criterion in self._selected.items():
-            points = presets.candidates(name, method)
             if criterion == "auto":
                 masked = problem.degradation.task == "mask"
                 criterion = "held_out" if masked else "sure"
-            method = Select(method, points, criterion)
+            method = presets.selection(name, method, criterion)
         if encoder := self._models.get("encoder"):
             self._check_encoder(encoder, problem)
         return method.validate(problem.observation), [line] if line else []

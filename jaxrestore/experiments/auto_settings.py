@@ -24,7 +24,7 @@ from jaxrestore.experiments import settings as kinds
 from jaxrestore.experiments.deblurring import blurred
 from jaxrestore.metrics import psnr
 from jaxrestore.settings import choice, number, setting, text
-from jaxrestore.solvers import Problem, Select, Stopping, create, presets
+from jaxrestore.solvers import Problem, Stopping, create, presets
 from jaxrestore.solvers.presets import STEPS
 from jaxrestore.solvers.selection import TEMPERATURES
 
@@ -62,9 +62,8 @@ def run(config: Config, report) -> None:
         ends = tuned if config.tolerance is None else config.tolerance
         stopping = Stopping(ends).validate()
         plain = create("pnp_hvae", chosen, prior)
-        points = presets.candidates(config.chosen, plain)
         candidates = TEMPERATURES if config.chosen == "temperature" else STEPS
-        method = Select(plain, points)
+        method = presets.selection(config.chosen, plain, "sure")
         for kernel, seen in blurred(kernels, noise, images, noise_key).items():
             cases = list(zip(images.items(), seen, strict=True))
             about = f"noise {name}, kernel {kernel}"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxrestore.priors.registry import BUNDLED
-from jaxrestore.solvers.selection import TEMPERATURES
+from jaxrestore.solvers.selection import TEMPERATURES, Select
 
 PRESET = "preset"  # the word for a setting that is left to this file
 TASKS = ("blur", "downsample", "resize", "mask", "identity")
@@ -136,8 +136,8 @@ def preset(
     return Preset({**found, **given}, note if left else "", ends)
 
 
-def candidates(setting: str, method: Any) -> dict[str, Any]:
-    """What `Select` chooses from where a setting is to be found from the photograph.
+def selection(setting: str, method: Any, criterion: str) -> Select:
+    """The method with a setting that is to be found from the photograph.
 
     Of a schedule that is how much a data step leaves to the prior: decoder_std, while
     the told noise stays.
@@ -145,10 +145,12 @@ def candidates(setting: str, method: Any) -> dict[str, Any]:
     Args:
         setting: "temperature" or "schedule".
         method: with the settings of the preset.
+        criterion: of `Select`.
     """
     if setting == "temperature":
-        return {"temperature": TEMPERATURES}
-    return {"decoder_std": [factor * method.decoder_std for factor in STEPS]}
+        return Select(method, {"temperature": TEMPERATURES}, criterion)
+    points = {"decoder_std": [factor * method.decoder_std for factor in STEPS]}
+    return Select(method, points, criterion, preferred=STEPS.index(1.0))
 
 
 def _is_open(value: Any) -> bool:

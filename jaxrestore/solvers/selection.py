@@ -12,7 +12,7 @@ from jax import lax
 from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import GaussianNoise, Observation
 from jaxrestore.operators import Mask
-from jaxrestore.settings import choice, setting, static
+from jaxrestore.settings import checks, choice, count, setting, static
 from jaxrestore.solvers.checks import check_kind
 from jaxrestore.solvers.iterate import iterate
 from jaxrestore.solvers.method import Method, Problem
@@ -23,6 +23,7 @@ CRITERIA = ("sure", "discrepancy", "held_out")
 TEMPERATURES = (0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 _PROBE = 0.1  # size of SURE's perturbation over the noise level
+_DOUBT = 3  # standard deviations
 _HIDDEN = 0.1  # share of the pixels that are held out
 
 
@@ -60,6 +61,9 @@ class Select(Method):
     the last draw and need the key. With one noise level per value, s^2 stands inside
     the sums.
 
+    With `preferred`, SURE must speak for another candidate by three standard
+    deviations of the noise in it, 3 s^2 sqrt(2 / m).
+
     The result's `selected` is the chosen candidate's number; `evaluations` are those of
     all attempts.
 
@@ -68,11 +72,13 @@ class Select(Method):
         candidates: setting of the method -> (K, ...) values, K the same for all; None:
             temperatures.
         criterion: one of `CRITERIA`.
+        preferred: None, or the number of the candidate to doubt least.
     """
 
     method: Any
     candidates: Any = setting(None, candidates)
     criterion: str = static("sure", choice(*CRITERIA))
+    preferred: int | None = static(None, count(0, none=True))
 
     name: ClassVar = "select"
 
@@ -103,8 +109,9 @@ class Select(Method):
             raise InputError(
                 "candidates: values of one setting differ in shape; expected equal ones"
             ) from error
-        criterion = choice(*CRITERIA)(self.criterion, "criterion")
-        return replace(self, method=attempts[0], candidates=stacks, criterion=criterion)
+        rules = {"criterion": self.criterion, "preferred": self.preferred}
+        rules = {n: checks(Select)[n](value, n) for n, value in rules.items()}
+        return replace(self, method=attempts[0], candidates=stacks, **rules)
 
     def _check(self, observation: Observation) -> None:
         check_kind(self.method, Method, "iterates", "sample")
@@ -189,7 +196,10 @@ class Select(Method):
                 change = level * signs * (shown(other) - shown(result))
                 slope = jnp.sum(change) / (_PROBE * observed)
                 misfit = jnp.sum(jnp.square(residual)) / observed
+                doubt = _DOUBT * variance * jnp.sqrt(2 / observed)
+                own = -1 if self.preferred is None else self.preferred
                 scores["sure"] = misfit - variance + 2 * slope
+                scores["sure"] -= jnp.where(index == own, doubt, 0)
                 good &= other.status != Status.DIVERGED
                 spent = result.evaluations + other.evaluations
                 result = replace(result, evaluations=spent)

@@ -178,6 +178,20 @@ def test_held_out_pixels_judge_and_are_then_used():
     assert int(best.evaluations) == 4 * 7
 
 
+def test_another_than_the_preferred_needs_evidence():
+    """The preferred candidate's SURE is three deviations of the noise lower."""
+    observation = gaussian(jnp.ones(SHAPE), OPERATORS["blur"], jnp.float32(SIGMA))
+    key, points = jax.random.key(0), {"temperature": jnp.asarray(SHARES)}
+    problem = Problem(observation, observation.initial_image(), 3, key)
+    plain, fond = (
+        Select(Shrink(), points, preferred=preferred).attempts(problem, Stopping())[1]
+        for preferred in (None, 4)
+    )
+    gap = np.zeros(len(SHARES))
+    gap[4] = 3 * SIGMA**2 * np.sqrt(2 / observation.y.size)
+    np.testing.assert_allclose(plain["sure"] - fond["sure"], gap, atol=1e-6)
+
+
 def test_several_settings_are_chosen_together():
     points = {"decoder_std": (0.1, 0.3), "schedule": ("4:3", "2:3")}
     method = Select(PnPHVAE(prior(), 0.75), points, "discrepancy")
