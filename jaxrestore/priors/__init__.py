@@ -1,6 +1,8 @@
 """Densities, encoders and decoders of images: the priors."""
 
 from jaxrestore.priors.base import Decodes, Density, Reconstruction, Reconstructs
+from jaxrestore.priors.cae.cae import CAE
+from jaxrestore.priors.cae.config import CAEConfig
 from jaxrestore.priors.critic import Critic, CriticConfig
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
@@ -18,6 +20,8 @@ from jaxrestore.priors.weights import (
 )
 
 __all__ = [
+    "CAE",
+    "CAEConfig",
     "Critic",
     "CriticConfig",
     "Decodes",

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from jaxrestore.priors.cae.cae import CAE
+from jaxrestore.priors.cae.config import CAEConfig
 from jaxrestore.priors.critic import Critic, CriticConfig
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
@@ -14,6 +16,7 @@ from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 # name in the header -> (prior, its config)
 ARCHITECTURES: dict[str, tuple[Any, Any]] = {
     "alr": (Critic, CriticConfig),
+    "cae": (CAE, CAEConfig),
     "lowres_encoder": (LowResEncoder, LowResConfig),
     "patch_vdvae": (PatchVDVAE, PatchVDVAEConfig),
     "vae": (VAE, VAEConfig),
