@@ -18,6 +18,7 @@ Batch = Mapping[str, Any]
 
 RECIPES: dict[str, str] = {
     "alr": "jaxrestore.training.alr:ALRRecipe",
+    "cae": "jaxrestore.training.cae:CAERecipe",
     "cvdvae": "jaxrestore.training.cvdvae:CVDVAERecipe",
     "patch_vdvae": "jaxrestore.training.patch_vdvae:PatchVDVAERecipe",
     "vae": "jaxrestore.training.vae:VAERecipe",

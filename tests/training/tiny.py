@@ -33,6 +33,10 @@ RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
             "data.patch_size": 7,
         },
     ),
+    "cae": (
+        "cae_natural",
+        {"model.width": 4, "model.latents": 4, "model.rates": (0.01, 0.1), **_QUICK},
+    ),
     "cvdvae": (
         "cvdvae_faces64:2",
         {"model.enc_blocks": "", "model.bottleneck": 0.25, **_QUICK},
