@@ -26,6 +26,8 @@ class Restoration:
             decoder or both), or evaluations of the regulariser; 0 without either.
         gradients: () int32, backward passes through it.
         temperature: tau, () or one for each group; None of solvers without.
+        spread: of solvers that fit a posterior to the latents its widths, one array
+            per group, and the share b of p(x | z)'s deviation or None; else None.
     """
 
     image: jax.Array
@@ -38,6 +40,7 @@ class Restoration:
     evaluations: jax.Array
     gradients: jax.Array
     temperature: jax.Array | None = None
+    spread: tuple[tuple[jax.Array, ...], jax.Array | None] | None = None
 
 
 @jax.tree_util.register_dataclass
@@ -79,3 +82,5 @@ class Found:
     evaluations: Any = 0
     gradients: Any = 0
     temperature: Any = None
+    image: Any = None  # None: the state's own
+    spread: Any = None

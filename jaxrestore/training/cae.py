@@ -1,4 +1,4 @@
-"""Recipe of compressive autoencoders: rate and distortion, for several rates at once."""
+"""Recipe of compressive autoencoders: rate and distortion at several rates."""
 
 import math
 from dataclasses import dataclass

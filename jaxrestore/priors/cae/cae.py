@@ -103,7 +103,8 @@ class CAE:
             InputError: it was not trained for that.
         """
         low, high = self.config.rates[0], self.config.rates[-1]
-        if isinstance(rate, jax.Array) or low <= rate <= high:
+        slack = 1 + 1e-6  # single precision of the ends
+        if isinstance(rate, jax.Array) or low / slack <= rate <= high * slack:
             return replace(self, rate=rate)
         wanted = f"{low:g}" if low == high else f"from {low:g} to {high:g}"
         raise InputError(
@@ -128,8 +129,12 @@ class CAE:
         sides = ((0, rows - height), (0, columns - width), (0, 0))
         z = self._run("analysis", jnp.pad(image, sides, mode="edge"))
         z = z * self._gain("encoder")
+        return self.hyper_encode(z), z
+
+    def hyper_encode(self, z: jax.Array) -> jax.Array:
+        """The middle of q(h | z)."""
         seen = jnp.abs(z) if self.config.kind == "scale" else z
-        return self._run("hyper_analysis", seen), z
+        return self._run("hyper_analysis", seen)
 
     def at(self, latents: Any, shape: tuple[int, int]) -> Reconstruction:
         """p(x | z), and log p(h), log p(z | h) in nats, at h and z.
