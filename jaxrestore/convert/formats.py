@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxrestore.convert import cae, patch_vdvae, vdvae
+from jaxrestore.convert import cae, conv_vae, patch_vdvae, vdvae
 from jaxrestore.convert.tensors import Arrays, plain_names, prior_from, write
 from jaxrestore.errors import InputError
 from jaxrestore.parameters import flatten
@@ -16,6 +16,7 @@ from jaxrestore.priors.registry import ARCHITECTURES
 # CONFIGS (published ones by name) and SECTIONS (where the original code wants weights)
 FORMATS: dict[str, ModuleType] = {
     "cae": cae,
+    "conv_vae": conv_vae,
     "patch_vdvae": patch_vdvae,
     "vdvae": vdvae,
 }
@@ -27,7 +28,6 @@ _FOREIGN = (
     ("posterior_shortcut", False),
     ("decoder_std", None),
     ("image_channels", 3),
-    ("deviation", False),
 )
 
 
@@ -37,7 +37,7 @@ def from_state_dict(arrays: Arrays, format: str, config: Any = None) -> Any:
     Args:
         arrays: original names (an optional ``module.`` in front) to arrays in the
             original layout.
-        format: "cae" (CompressAI's), "vdvae" or "patch_vdvae".
+        format: "cae" (CompressAI's), "conv_vae" (VBLE's), "vdvae" or "patch_vdvae".
         config: the architecture, the name of a published one, or None to infer it
             (VDVAE: one of the published networks; else from the shapes).
 

@@ -1,4 +1,4 @@
-"""Layers of compressive autoencoders, one after the other from a list of names."""
+"""Layers of convolutional autoencoders, one after the other from a list of names."""
 
 import flax.linen as nn
 import jax
@@ -10,6 +10,7 @@ from jaxrestore.nets.layers import (
     depth_to_space,
     torch_uniform,
 )
+from jaxrestore.nets.norm import Norm
 from jaxrestore.nets.strided import Doubling, Halving
 
 LEAKY_SLOPE = 0.01
@@ -114,6 +115,7 @@ LAYERS = {
     "halve3": lambda features, name: Halving(features, 3, name=name),
     "double": Doubling,
     "shuffle": Shuffle,
+    "norm": lambda _, name: Norm(name=name),
     "gdn": lambda _, name: GDN(name=name),
     "igdn": lambda _, name: GDN(True, name=name),
     "residual": Residual,

@@ -4,6 +4,7 @@ from jaxrestore.priors.base import Decodes, Density, Reconstruction, Reconstruct
 from jaxrestore.priors.cae.cae import CAE
 from jaxrestore.priors.cae.config import CAEConfig
 from jaxrestore.priors.critic import Critic, CriticConfig
+from jaxrestore.priors.hvae.conv_vae import ConvVAE, ConvVAEConfig
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
@@ -22,6 +23,8 @@ from jaxrestore.priors.weights import (
 __all__ = [
     "CAE",
     "CAEConfig",
+    "ConvVAE",
+    "ConvVAEConfig",
     "Critic",
     "CriticConfig",
     "Decodes",

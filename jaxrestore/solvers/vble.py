@@ -147,7 +147,8 @@ class VBLE(Method):
         share = jnp.zeros_like(start) if self.shares else None
         point = Point(mean, widths, share)
         zero = jnp.zeros((), start.dtype)
-        return _State(point, self._adam.init(point), jnp.int32(0), zero, start)
+        params: Any = point
+        return _State(point, self._adam.init(params), jnp.int32(0), zero, start)
 
     def step(self, problem, state):
         return self.update(problem, state, self._noise(problem, state))
@@ -160,8 +161,9 @@ class VBLE(Method):
             return terms.misfit + self.weight * terms.divergence, terms.image
 
         (cost, image), slope = jax.value_and_grad(value, has_aux=True)(state.point)
+        params: Any = state.point
         updates, moments = self._adam.update(slope, state.moments)
-        point: Any = optax.apply_updates(state.point, updates)
+        point: Any = optax.apply_updates(params, updates)
         return _State(point, moments, state.drawn + 1, cost, image)
 
     def terms(self, problem: Problem, point: Point, noise: Noise) -> Terms:
@@ -172,7 +174,7 @@ class VBLE(Method):
         with input_gradients():
             decoded = jax.vmap(lambda z: self._model.at(z, (height, width)))(latents)
         images, share = decoded.mean, 0.0
-        if point.log_share is not None:
+        if point.log_share is not None and noise.image is not None:
             b = _bounded(point.log_share, _SHARES)
             images = images + b * self._deviation(decoded) * noise.image
             share = jnp.sum((b**2 - 1) / 2 - jnp.log(b))
@@ -254,12 +256,10 @@ class VBLE(Method):
         """KL(q || p) in nats, up to a constant; of a point q, -log p(z)."""
         widths = _widths(point)
         entropy: Any = sum(jnp.log(a).sum() for a in widths)
-        if self._family == "gaussian" and getattr(self.prior, "standard_normal", False):
-            squares = [
-                jnp.sum(a**2 + m**2 - 1)
-                for a, m in zip(widths, point.mean, strict=True)
-            ]
-            return sum(squares) / 2 - entropy
+        if self._family != "uniform" and getattr(self.prior, "standard_normal", False):
+            squares: Any = sum(jnp.sum(m**2) for m in point.mean)
+            squares += sum(jnp.sum(a**2 - 1) for a in widths)
+            return squares / 2 - entropy
         return -decoded.log_prior.sum(-1).mean() - entropy
 
     def _deviation(self, decoded: Reconstruction) -> jax.Array:

@@ -12,6 +12,8 @@ from jaxrestore.priors import (
     VAE,
     VDVAE,
     CAEConfig,
+    ConvVAE,
+    ConvVAEConfig,
     Critic,
     CriticConfig,
     Decodes,
@@ -24,6 +26,7 @@ from jaxrestore.priors import (
     save_prior,
 )
 from jaxrestore.priors.registry import ARCHITECTURES
+from jaxrestore.solvers.vble import encoded
 from tests.priors.random_weights import random_prior
 from tests.priors.test_lowres import make_encoder
 from tests.priors.test_tools import GREY, PATCH
@@ -31,7 +34,10 @@ from tests.priors.test_tools import GREY, PATCH
 TINY = VAEConfig(image_size=8, widths=(4, 6), latent_dim=3, initial_std=0.1)
 HIERARCHIES = {"patch_vdvae": (PatchVDVAE, PATCH), "vdvae": (VDVAE, GREY)}
 HIERARCHIES["vae"] = VAE, TINY
-DECODERS = {"cae": (CAE, CAEConfig("mean", 4, 3, rates=(0.01, 0.1)))}
+DECODERS = {
+    "cae": (CAE, CAEConfig("mean", 4, 3, rates=(0.01, 0.1))),
+    "conv_vae": (ConvVAE, ConvVAEConfig("conv", 4, 3)),
+}
 DENSITIES = ("alr", "smoothed_tv")
 SHAPE, TAU = (8, 8), 0.7
 
@@ -104,7 +110,7 @@ def test_one_temperature_is_the_same_for_each_group(name):
 def test_what_a_decoder_can_do(name):
     prior = build(name)
     assert isinstance(prior, Decodes) and not isinstance(prior, Density)
-    latents = prior.encode(image_for(prior))
+    latents = encoded(prior, image_for(prior))
     found = jax.jit(prior.at, static_argnums=1)(latents, SHAPE)
     mean = jax.jit(prior.prior_mean, static_argnums=0)(SHAPE)
     assert jax.tree.map(jnp.shape, found) == jax.tree.map(jnp.shape, mean)

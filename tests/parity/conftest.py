@@ -18,6 +18,13 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_configure(config):
+    """A folder of one's own is worth the slow tests, too."""
+    given = config.getoption("--goldens", str(_DEFAULT)) != str(_DEFAULT)
+    if given and config.option.markexpr == "not slow":
+        config.option.markexpr = ""
+
+
 class Golden(NamedTuple):
     """The arrays of a file by name, and its configuration."""
 

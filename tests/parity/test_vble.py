@@ -19,6 +19,7 @@ from tests.solvers.problems import gaussian
 NAMES = ("vble_mbtmean_deblur", "vble_mbtmean_sisr", "vble_mbt_inpainting")
 NAMES = (*NAMES, "vble_vae_deblur")
 SHARED = ("vblexz_mbtmean", "vblexz_vae")
+OTHERS = ("n3", "dirac", "zonly")
 each = pytest.mark.parametrize("name", NAMES)
 
 
@@ -88,7 +89,9 @@ def noise_of(stored, place, groups, at=None):
 
 
 @each
-@pytest.mark.parametrize("mode", ["n1", "n3", "dirac", "zonly"])
+@pytest.mark.parametrize(
+    "mode", ["n1", *[pytest.param(m, marks=pytest.mark.slow) for m in OTHERS]]
+)
 def test_objective_and_gradients(golden, name, mode):
     stored = golden(name)
     if mode == "zonly" and stored.config["kind"] == "vae":

@@ -64,7 +64,8 @@ class CAE:
     @classmethod
     def create(cls, config: CAEConfig, key: jax.Array) -> Self:
         """A network with fresh random weights."""
-        return cls(cls.init_params(config, key), config)
+        init = jax.jit(cls.init_params, static_argnums=0)
+        return cls(init(config, key), config)
 
     @staticmethod
     def init_params(config: CAEConfig, key: jax.Array) -> dict:
@@ -209,7 +210,8 @@ class CAE:
             counted = jnp.round(z - boxed.mean) + boxed.mean
             decoded = decoded if self.config.context else counted
         nats = jnp.stack([density.log_prob(params, h), boxed.log_prob(counted)])
-        mean, std = self.decode(decoded, image.shape[:2])
+        height, width, _ = image.shape
+        mean, std = self.decode(decoded, (height, width))
         return Coded(mean, (h, decoded), -nats / math.log(2), std)
 
     def noise(self, key: jax.Array, shape: tuple[int, int]) -> tuple[jax.Array, ...]:

@@ -80,7 +80,8 @@ def layers(config: CAEConfig) -> Layers:
         steps = [("dense", m * 10 // 3), ("dense", m * 8 // 3), ("dense", 2 * m)]
         dense = _between(steps, "leaky")
     if config.kind.startswith("cheng"):
-        return Layers(*_cheng(n, c, config.kind == "cheng_attn"), dense)
+        four = _cheng(n, c, config.kind == "cheng_attn")
+        return Layers(four[0], four[1], four[2], four[3], dense)
     down = _between([("halve", n)] * 3 + [("halve", m)], "gdn")
     up = _between([("double", n)] * 3 + [("double", c)], "igdn")
     if config.kind == "scale":
