@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from jaxrestore import priors
-from jaxrestore.cli.solve_config import PRESET, SELECTED, SolveConfig
+from jaxrestore.cli import posterior
+from jaxrestore.cli.solve_config import AUTO, PRESET, SELECTED, SolveConfig
 from jaxrestore.cli.task import Problem
 from jaxrestore.errors import InputError
 from jaxrestore.operators import Downsample
@@ -17,6 +18,7 @@ from jaxrestore.solvers import (
     Draws,
     Method,
     Restoration,
+    SelectRate,
     SelectTemperature,
     Stopping,
     presets,
@@ -40,12 +42,14 @@ class Outcome:
         image: what is shown and scored, of the solver's size.
         record: settings as used, steps, passes, seconds, status; JSON-like.
         rejected: what the solver made, where `image` is not that; else None.
+        drawn: of the posterior that the solver fitted, None of others.
     """
 
     result: Restoration | Draws
     image: Any
     record: dict[str, Any]
     rejected: Any = None
+    drawn: posterior.Drawn | None = None
 
 
 class Chosen:
@@ -78,6 +82,9 @@ class Chosen:
             if name != "name" and not (isinstance(value, str) and value == PRESET)
         }
         self._criterion = None
+        self._rate = self._given.get("rate") == AUTO
+        if self._rate:
+            del self._given["rate"]
         if isinstance(tau := self._given.get("temperature"), str) and tau in SELECTED:
             self._criterion = SELECTED[self._given.pop("temperature")]
         elif tau is not None:
@@ -116,6 +123,8 @@ class Chosen:
         method: Any = self.kind(*self._models.values(), **found.settings)
         if self._criterion:
             method = SelectTemperature(method, criterion=self._criterion)
+        if self._rate:
+            method = SelectRate(method)
         if encoder := self._models.get("encoder"):
             self._check_encoder(encoder, problem)
         return method.validate(problem.observation), [line] if line else []
@@ -149,7 +158,12 @@ class Chosen:
             "seconds": seconds,
             "compile_seconds": compile_seconds,
         }
-        return Outcome(result, problem.finished(self._shown(result)), record)
+        if isinstance(method, SelectRate):
+            record["rate"] = record.pop("temperature")
+        if not config.posterior:
+            return Outcome(result, problem.finished(self._shown(result)), record)
+        drawn = posterior.draw(method, result, problem, config.posterior.n_samples)
+        return Outcome(result, problem.finished(drawn.mean), record, drawn=drawn)
 
     def _shown(self, result: Restoration | Draws) -> Any:
         which = self._config.output_image

@@ -14,6 +14,7 @@ from jaxrestore.solvers.pnp_hvae import PnPHVAE
 from jaxrestore.solvers.posterior import Posterior
 from jaxrestore.solvers.restore import restore
 from jaxrestore.solvers.results import Draws, Restoration
+from jaxrestore.solvers.select_rate import SelectRate
 from jaxrestore.solvers.selection import CRITERIA, SelectTemperature
 from jaxrestore.solvers.stopping import Status, Stopping, status_name
 from jaxrestore.solvers.tv import TV
@@ -67,6 +68,7 @@ __all__ = [
     "Restoration",
     "SOLVERS",
     "Sampler",
+    "SelectRate",
     "SelectTemperature",
     "Solver",
     "Status",
