@@ -15,6 +15,7 @@ from jaxrestore.convert.tensors import (
     Tensor,
     affine,
 )
+from jaxrestore.nets.norm import STATISTICS
 from jaxrestore.nets.stack import Spec
 from jaxrestore.priors.hvae.conv_vae import ConvVAEConfig, layers
 
@@ -27,8 +28,7 @@ SECTIONS = ("state_dict",)
 # Second decoders (VBLE-xz) have no name in the released code; this is ours.
 _SECOND = "sigma."
 _BUFFERS = re.compile(r".*(num_batches_tracked|prior_scale)$")
-_NORM = {"weight": "scale", "bias": "bias", "running_mean": "mean"}
-_NORM |= {"running_var": "var"}
+_NORM = {"weight": "scale", "bias": "bias"} | {name: name for name in STATISTICS}
 
 
 def tensors(config: ConvVAEConfig) -> Iterator[Tensor]:

@@ -12,7 +12,6 @@ from jaxrestore.cli.outputs import FILES
 from jaxrestore.cli.solve import main
 from jaxrestore.priors import CAE, CAEConfig
 
-
 pytestmark = pytest.mark.slow
 
 

@@ -1,11 +1,14 @@
 """One-level VAEs give what the released code gives, on tiny random networks."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxrestore.convert import from_state_dict, to_state_dict
+from jaxrestore.nets.norm import MOMENTUM, batch_statistics
 
 FORMS = ("vanilla", "fcb")
 each = pytest.mark.parametrize("form", FORMS)
@@ -67,3 +70,40 @@ def test_checkpoints_survive_both_ways(golden, form):
         np.testing.assert_array_equal(value, weights[key], key)
     dropped = weights.keys() - back.keys()
     assert all(key.endswith(("tracked", "prior_scale")) for key in dropped)
+
+
+def test_training_takes_the_statistics_of_the_batch(golden):
+    stored = golden("vae1l")
+    prior, images = network(stored, "vanilla"), jnp.asarray(stored.image("x"))
+    noise = np.moveaxis(stored.arrays["vanilla/eps"], 1, -1)
+    pixels = images.shape[0] * images.shape[1] * images.shape[2]
+
+    def loss(params):
+        trained = replace(prior, params=params)
+
+        def passed(image, noise):
+            q = trained.skips(image)
+            found = trained.at((q.mean + q.std * noise,), image.shape[:2])
+            scaled = (image - found.mean) / found.std
+            nats = jnp.sum(0.5 * scaled**2 + jnp.log(found.std) + 0.91894)
+            kl = jnp.sum(0.5 * (q.mean**2 + q.std**2 - 1) - jnp.log(q.std))
+            return nats, kl
+
+        with batch_statistics("images"):
+            nats, kl = jax.vmap(passed, axis_name="images")(images, noise)
+        terms = {"gen_loss": nats.sum() / pixels, "latent_loss": kl.sum() / pixels}
+        return sum(terms.values()), terms
+
+    (total, terms), slopes = jax.jit(jax.value_and_grad(loss, has_aux=True))(
+        prior.params
+    )
+    for name, value in (terms | {"total_loss": total}).items():
+        assert stored.close(f"vanilla/train/{name}", value)
+    theirs = to_state_dict(replace(prior, params=slopes))
+    checked = [stored.close(f"vanilla/train/grad/{k}", v) for k, v in theirs.items()]
+    assert sum(checked) == 3
+    for name, after in stored.starting("vanilla/train/after/").items():
+        before = stored.arrays[f"vanilla/w/{name}"]
+        np.testing.assert_allclose(
+            before - MOMENTUM * theirs[name], after, rtol=1e-4, atol=1e-6
+        )
