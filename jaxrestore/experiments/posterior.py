@@ -76,14 +76,14 @@ def run(config: Config, report) -> None:
         seen = problem.degrade(images, jax.random.fold_in(key, i))[task]
         for j, (name, clean) in enumerate(images.items()):
             about = {"image": name, "task": task, "noise": label(noise)}
-            first = scores(starting_image(seen[j]), clean)
-            rows.append(about | {"method": "start"} | first)
             for method in config.methods:
                 solver = _solver(METHODS[method], config, prior)
                 own = jax.random.fold_in(key, 1000 * i + j)
                 found = _measured(solver, seen[j], clean, config, own)
                 rows.append(about | {"method": method} | found)
                 reliability += _curve(rows[-1])
+            first = scores(starting_image(seen[j]), clean)
+            rows.append(about | {"method": "start"} | first)
         report.rows(rows)
     panel = Panel(
         reliability,

@@ -55,7 +55,9 @@ def build(name, seed=0):
         return make_encoder(random_prior(VDVAE, GREY), factor=2)
     if name in DECODERS:
         kind, config = DECODERS[name]
-        return kind.create(config, jax.random.key(seed))
+        if kind is CAE:
+            return random_prior(kind, config, seed)
+        return kind.create(config, jax.random.key(seed))  # variances are positive
     return random_prior(*HIERARCHIES[name], seed)
 
 
