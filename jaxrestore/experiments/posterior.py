@@ -98,17 +98,23 @@ def run(config: Config, report) -> None:
     curves(report.picture, "reliability", panel)
     columns = {
         "PSNR": of("psnr", ".2f"),
-        "PSNR MMSE-z": of("psnr_z", ".2f"),
+        "PSNR MMSE-z": _known("psnr_z", ".2f"),
         "SSIM": of("ssim", ".3f"),
-        "error below 90 %": of(_COVERED, ".1%"),
-        "deviation of 255": of("deviation", ".2f"),
-        "seconds": of("seconds", ".1f"),
+        "error below 90 %": _known(_COVERED, ".1%"),
+        "deviation of 255": _known("deviation", ".2f"),
+        "seconds": _known("seconds", ".1f"),
     }
     parts = [
         table(rows, ["task", "noise", "method"], columns),
         table(reliability, ["level"], across(reliability, "method", _SHARE)),
     ]
     report.table(f"{len(images)} images, {config.draws} draws", "\n".join(parts))
+
+
+def _known(key: str, form: str):
+    """A column of means, empty where there are none."""
+    column = of(key, form)
+    return lambda rows: column(rows) or ""
 
 
 _SHARE = of("covered", ".1%")
