@@ -1,6 +1,5 @@
 """VBLE: variational Bayes in the latent space of an autoencoder."""
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -9,7 +8,6 @@ import jax.numpy as jnp
 import optax
 
 from jaxrestore.errors import InputError
-from jaxrestore.nets.bounds import lower_bound, upper_bound
 from jaxrestore.nets.convolution import input_gradients
 from jaxrestore.priors.base import Decodes, Reconstruction, Reconstructs
 from jaxrestore.settings import choice, count, flag, number, setting, static
@@ -18,46 +16,19 @@ from jaxrestore.solvers.method import Method, Problem
 from jaxrestore.solvers.posterior import Posterior
 from jaxrestore.solvers.results import Found, Restoration
 from jaxrestore.solvers.stopping import Stopping
+from jaxrestore.solvers.vble_point import (
+    SHARES,
+    Noise,
+    Point,
+    Terms,
+    bounded,
+    moved,
+    widths_of,
+)
 
 FAMILIES = ("auto", "uniform", "gaussian", "dirac")
-_WIDTHS = (1.5e-5, 20.0)  # that a may have
-_SHARES = (1e-4, 3.0)  # that b may have
 _SEEN = (-0.1, 1.1)  # values of images that the data term sees
 _LOG_WIDTH = {"uniform": 0.0, "gaussian": -3.0}
-
-
-class Point(NamedTuple):
-    """What is optimised.
-
-    Attributes:
-        mean: middle of q, one array per latent group, the coarsest first.
-        log_width: log a, of the same shapes; () where q is a point.
-        log_share: log b, (H, W, C); None without it.
-    """
-
-    mean: tuple[jax.Array, ...]
-    log_width: tuple[jax.Array, ...]
-    log_share: jax.Array | None = None
-
-
-class Noise(NamedTuple):
-    """What one step draws, S draws along leading axes.
-
-    Attributes:
-        latents: uniform on +-1/2 or standard normal, one array per latent group.
-        image: standard normal, (S, H, W, C); None without `Point.log_share`.
-    """
-
-    latents: tuple[jax.Array, ...]
-    image: jax.Array | None = None
-
-
-class Terms(NamedTuple):
-    """The objective's terms per pixel, and an image x, the first that was drawn."""
-
-    misfit: jax.Array
-    divergence: jax.Array
-    image: jax.Array
 
 
 class _State(NamedTuple):
@@ -169,13 +140,13 @@ class VBLE(Method):
     def terms(self, problem: Problem, point: Point, noise: Noise) -> Terms:
         """The objective's terms by these draws, differentiable in the point."""
         height, width, _ = problem.start.shape
-        latents = _moved(point.mean, _widths(point), noise.latents)
+        latents = moved(point.mean, widths_of(point), noise.latents)
         latents = self._whole(point, latents)
         with input_gradients():
             decoded = jax.vmap(lambda z: self._model.at(z, (height, width)))(latents)
         images, share = decoded.mean, 0.0
         if point.log_share is not None and noise.image is not None:
-            b = _bounded(point.log_share, _SHARES)
+            b = bounded(point.log_share, SHARES)
             images = images + b * self._deviation(decoded) * noise.image
             share = jnp.sum((b**2 - 1) / 2 - jnp.log(b))
         misfits = jax.vmap(problem.observation.neg_log_likelihood)(
@@ -190,14 +161,14 @@ class VBLE(Method):
 
     def found(self, problem, state, steps):
         height, width, _ = problem.start.shape
-        point, share, widths = state.point, None, _widths(state.point)
+        point, share, widths = state.point, None, widths_of(state.point)
         latents = self._whole(point, tuple(m[None] for m in point.mean))
         latents = tuple(z[0] for z in latents)
         decoded = self._model.at(latents, (height, width))
         if widths and not self.hyper:
             widths = (jnp.zeros_like(latents[0]), *widths)
         if point.log_share is not None:
-            share = _bounded(point.log_share, _SHARES)
+            share = bounded(point.log_share, SHARES)
         return Found(
             decoded.mean,
             latents,
@@ -254,7 +225,7 @@ class VBLE(Method):
 
     def _divergence(self, point: Point, decoded: Reconstruction) -> jax.Array:
         """KL(q || p) in nats, up to a constant; of a point q, -log p(z)."""
-        widths = _widths(point)
+        widths = widths_of(point)
         entropy: Any = sum(jnp.log(a).sum() for a in widths)
         if self._family != "uniform" and getattr(self.prior, "standard_normal", False):
             squares: Any = sum(jnp.sum(m**2) for m in point.mean)
@@ -305,22 +276,3 @@ def encoded(prior: Any, image: jax.Array) -> tuple[jax.Array, ...]:
 
 def _boxes(key, shape, dtype) -> jax.Array:
     return jax.random.uniform(key, shape, dtype, -0.5, 0.5)
-
-
-def _bounded(log_value: jax.Array, ends: tuple[float, float]) -> jax.Array:
-    low, high = (math.log(end) for end in ends)
-    return jnp.exp(upper_bound(lower_bound(log_value, low), high))
-
-
-def _widths(point: Point) -> tuple[jax.Array, ...]:
-    return tuple(_bounded(log_width, _WIDTHS) for log_width in point.log_width)
-
-
-def _moved(mean, widths, noise) -> tuple[jax.Array, ...]:
-    """m + a u of each draw; m where q is a point."""
-    if not widths:
-        return tuple(
-            jnp.broadcast_to(m, u.shape) for m, u in zip(mean, noise, strict=True)
-        )
-    parts = zip(mean, widths, noise, strict=True)
-    return tuple(m + a * u for m, a, u in parts)

@@ -45,7 +45,9 @@ def test_gdn(golden):
             assert stored.close(f"{name}/grad_{part}", for_weights[part])
 
 
-@each
+@pytest.mark.parametrize(
+    "name", [*CAES[:2], pytest.param(CAES[2], marks=pytest.mark.slow)]
+)
 def test_code_and_bits(golden, name):
     stored = golden(name)
     prior = network(stored)
@@ -123,6 +125,7 @@ def test_densities(golden, name):
         assert stored.close(f"gc/grad_{part}", slope)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CAES[:2])
 def test_gradient_of_the_loss(golden, name):
     stored = golden(name)

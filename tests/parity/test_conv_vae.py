@@ -50,6 +50,7 @@ def test_encoder_decoder_and_loss(golden, form):
     assert stored.close(place + "grad_gamma", slope[None])
 
 
+@pytest.mark.slow
 @each
 def test_the_bound_is_the_released_loss(golden, form):
     stored = golden("vae1l")
@@ -72,6 +73,7 @@ def test_checkpoints_survive_both_ways(golden, form):
     assert all(key.endswith(("tracked", "prior_scale")) for key in dropped)
 
 
+@pytest.mark.slow
 def test_training_takes_the_statistics_of_the_batch(golden):
     stored = golden("vae1l")
     prior, images = network(stored, "vanilla"), jnp.asarray(stored.image("x"))

@@ -12,7 +12,7 @@ from jaxrestore.convert import from_state_dict
 from jaxrestore.priors import CAE
 from jaxrestore.solvers import VBLE, VBLEXZ
 from jaxrestore.solvers.method import Problem
-from jaxrestore.solvers.vble import Noise, Point
+from jaxrestore.solvers.vble_point import Noise, Point
 from tests.parity.operators import operator
 from tests.solvers.problems import gaussian
 
@@ -123,6 +123,7 @@ def test_objective_and_gradients(golden, name, mode):
         assert stored.close(f"{place}grad_a{group}", for_width[None])
 
 
+@pytest.mark.slow
 @each
 def test_ten_steps(golden, name):
     stored = golden(name)
@@ -198,6 +199,7 @@ def test_objective_and_gradients_with_the_image(golden, name, fixed):
     assert stored.close(f"{place}grad_logb", slope.log_share[None])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHARED)
 def test_ten_steps_with_the_image(golden, name):
     stored = golden(name)

@@ -12,8 +12,9 @@ from jaxrestore.operators import Mask
 from jaxrestore.priors import CAE, CAEConfig
 from jaxrestore.solvers import VBLE, VBLEXZ, SelectRate, Status, restore, sample
 from jaxrestore.solvers.method import Problem
-from jaxrestore.solvers.vble import Noise
+from jaxrestore.solvers.vble_point import Noise
 from tests.oracles.linear_decoder import LinearDecoder
+from tests.priors.random_weights import random_prior
 from tests.solvers.problems import gaussian
 
 SHAPE, DIMENSION, NOISE = (4, 3, 1), 3, 0.05
@@ -91,6 +92,7 @@ def test_the_best_share_is_the_variance_given_z():
     np.testing.assert_allclose(widths**2, 1 / np.diag(inverse), rtol=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [VBLE, VBLEXZ])
 def test_draws_are_those_of_q(kind):
     method = kind(decoder(), learning_rate=0.05)
@@ -118,7 +120,7 @@ def test_draws_are_those_of_q(kind):
 
 
 def small_cae():
-    return CAE.create(CAEConfig("mean", 4, 4, 1, rates=(0.01, 0.1)), KEY)
+    return random_prior(CAE, CAEConfig("mean", 4, 4, 1, rates=(0.01, 0.1)))
 
 
 @pytest.mark.slow

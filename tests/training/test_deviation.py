@@ -13,6 +13,8 @@ from jaxrestore.training.deviation import DeviationRecipe
 from tests.training import tiny
 from tests.training.runs import losses, run
 
+pytestmark = pytest.mark.slow
+
 
 def config(image_folder, prior, **more):
     given = {"data.train": str(image_folder), "data.num_threads": 1, "batch_size": 8}
@@ -20,7 +22,6 @@ def config(image_folder, prior, **more):
     return tiny.make("deviation", given)
 
 
-@pytest.mark.slow
 def test_the_deviation_is_learned_and_the_rest_stays(
     image_folder, tiny_autoencoder, tmp_path
 ):

@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxrestore.errors import InputError
-from jaxrestore.nets.context import SIZE, Context
+from jaxrestore.nets.context import Context
 from jaxrestore.nets.stack import Stack
 from jaxrestore.priors.base import Reconstruction
 from jaxrestore.priors.cae import density
 from jaxrestore.priors.cae.config import CAEConfig, layers
 from jaxrestore.priors.cae.density import Boxed
+from jaxrestore.priors.cae.walk import walk
 
 _FINE, _COARSE = 16, 64  # pixels to a position of z, of h
 SMALLEST_STD = 2e-4
@@ -128,14 +129,14 @@ class CAE:
             )
         rows, columns = (side * _COARSE for side in _places(height, width))
         sides = ((0, rows - height), (0, columns - width), (0, 0))
-        z = self._run("analysis", jnp.pad(image, sides, mode="edge"))
+        z = self.run("analysis", jnp.pad(image, sides, mode="edge"))
         z = z * self._gain("encoder")
         return self.hyper_encode(z), z
 
     def hyper_encode(self, z: jax.Array) -> jax.Array:
         """The middle of q(h | z)."""
         seen = jnp.abs(z) if self.config.kind == "scale" else z
-        return self._run("hyper_analysis", seen)
+        return self.run("hyper_analysis", seen)
 
     def at(self, latents: Any, shape: tuple[int, int]) -> Reconstruction:
         """p(x | z), and log p(h), log p(z | h) in nats, at h and z.
@@ -155,10 +156,10 @@ class CAE:
         """D(z), (H, W, C), unbounded; deviation of p(x | z), (H, W, C) or ()."""
         z = z * self._gain("decoder")
         crop = (slice(shape[0]), slice(shape[1]))
-        mean = self._run("synthesis", z)[crop]
+        mean = self.run("synthesis", z)[crop]
         if not self.config.deviation:
             return mean, self.decoder_std()
-        raw = self._run("synthesis", z, params="deviation")[crop]
+        raw = self.run("synthesis", z, params="deviation")[crop]
         return mean, jax.nn.sigmoid(raw) + SMALLEST_STD
 
     def decoder_std(self) -> Any:
@@ -168,17 +169,18 @@ class CAE:
 
     def conditional(self, h: jax.Array, z: jax.Array) -> Boxed:
         """p(z | h), or of its factors p(z_i | z_<i, h), at z."""
-        seen = self._run("hyper_synthesis", h)
+        seen = self.run("hyper_synthesis", h)
         if self.config.context:
-            context: Any = self._context().apply({"params": self.params["context"]}, z)
-            seen = self._run("parameters", jnp.concatenate([seen, context], -1))
-        return self._boxed(seen)
+            weights = {"params": self.params["context"]}
+            context: Any = Context(2 * self.config.latents).apply(weights, z)
+            seen = self.run("parameters", jnp.concatenate([seen, context], -1))
+        return self.boxed(seen)
 
     def prior_mean(self, shape: tuple[int, int]) -> Reconstruction:
         """Where h is the median of p(h) and z the mean of p(z | h)."""
         size = (*_places(*shape), self.config.width)
         h = jnp.broadcast_to(density.median(self.params["density"]), size)
-        z = self._walk(h, lambda boxed, _: boxed.mean, jax.random.key(0))
+        z = walk(self, h, lambda boxed, _: boxed.mean, jax.random.key(0))
         return self.at((h, z), shape)
 
     def sample(self, key: jax.Array, shape: tuple[int, int]) -> jax.Array:
@@ -186,7 +188,7 @@ class CAE:
         for_h, for_z = jax.random.split(key)
         size = (*_places(*shape), self.config.width)
         h = density.sample(self.params["density"], for_h, size)
-        return self.decode(self._walk(h, Boxed.sample, for_z), shape)[0]
+        return self.decode(walk(self, h, Boxed.sample, for_z), shape)[0]
 
     def code(self, image: jax.Array, noise: Any = None) -> Coded:
         """An image through the bottleneck, and its bits.
@@ -229,15 +231,14 @@ class CAE:
         """Of the rounded code of an image, ()."""
         return self.code(image).bits.sum() / math.prod(image.shape[:2])
 
-    def _run(self, stack: str, x: jax.Array, params: str = "") -> jax.Array:
+    def run(self, stack: str, x: jax.Array, params: str = "") -> jax.Array:
+        """x through a stack of `config.Layers`, with parameters of another name."""
         spec = getattr(layers(self.config), stack)
         chosen = {"params": self.params[params or stack]}
         return Stack(spec).apply(chosen, x)  # type: ignore[return-value]
 
-    def _context(self) -> Context:
-        return Context(2 * self.config.latents)
-
-    def _boxed(self, raw: jax.Array) -> Boxed:
+    def boxed(self, raw: jax.Array) -> Boxed:
+        """p(z | h) from what the network says of it."""
         if self.config.kind == "scale":
             return Boxed(jnp.zeros_like(raw), raw)
         scale, mean = jnp.split(raw, 2, axis=-1)
@@ -255,32 +256,6 @@ class CAE:
         place = jnp.interp(at, known, jnp.arange(len(rates), dtype=jnp.float32))
         weights = jnp.maximum(1 - jnp.abs(place - jnp.arange(len(rates))), 0)
         return jnp.exp(weights @ table)
-
-    def _walk(self, h: jax.Array, rule, key: jax.Array) -> jax.Array:
-        """z from p(z | h) by a rule of (`Boxed`, key), position after position."""
-        seen = self._run("hyper_synthesis", h)
-        if not self.config.context:
-            return rule(self._boxed(seen), key)
-        rows, columns, _ = seen.shape
-        margin = SIZE // 2
-        padded = jnp.zeros(
-            (rows + 2 * margin, columns + 2 * margin, self.config.latents)
-        )
-        weights = {"params": self.params["context"]}
-
-        def place(z, i):
-            row, column = i // columns, i % columns
-            size = (SIZE, SIZE, z.shape[-1])
-            around = jax.lax.dynamic_slice(z, (row, column, 0), size)
-            context: Any = self._context().apply(weights, around, method="pixel")
-            raw = jnp.concatenate([seen[row, column], context])[None, None]
-            boxed = self._boxed(self._run("parameters", raw))
-            value = rule(boxed, jax.random.fold_in(key, i))
-            at = (row + margin, column + margin, 0)
-            return jax.lax.dynamic_update_slice(z, value, at), None
-
-        z, _ = jax.lax.scan(place, padded, jnp.arange(rows * columns))
-        return z[margin:-margin, margin:-margin]
 
 
 def _places(height: int, width: int) -> tuple[int, int]:
