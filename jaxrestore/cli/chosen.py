@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from jaxrestore import priors
-from jaxrestore.cli.solve_config import SELECTED, SolveConfig
+from jaxrestore.cli import posterior
+from jaxrestore.cli.solve_config import AUTO, SELECTED, SolveConfig
 from jaxrestore.cli.task import Problem
 from jaxrestore.errors import InputError
 from jaxrestore.operators import Downsample
@@ -17,7 +18,7 @@ from jaxrestore.solvers import (
     Draws,
     Method,
     Restoration,
-    Select,
+    SelectRate,
     Stopping,
     presets,
     restore,
@@ -41,12 +42,14 @@ class Outcome:
         image: what is shown and scored, of the solver's size.
         record: settings as used, steps, passes, seconds, status; JSON-like.
         rejected: what the solver made, where `image` is not that; else None.
+        drawn: of the posterior that the solver fitted, None of others.
     """
 
     result: Restoration | Draws
     image: Any
     record: dict[str, Any]
     rejected: Any = None
+    drawn: posterior.Drawn | None = None
 
 
 class Chosen:
@@ -88,6 +91,8 @@ class Chosen:
                 "config.solver.temperature, config.solver.schedule: both are to be"
                 " chosen from the photograph, expected one of them; leave the other out"
             )
+        if self._given.get("rate") == AUTO:
+            self._selected["rate"] = self._given.pop("rate")
         if (tau := self._given.get("temperature")) is not None:
             for_groups(tau, self.prior.num_groups)  # before anything is written
 
@@ -119,6 +124,9 @@ class Chosen:
         line = found.note
         method: Any = self.kind(*self._models.values(), **found.settings)
         for name, criterion in self._selected.items():
+            if name == "rate":
+                method = SelectRate(method)
+                continue
             if criterion == "auto":
                 masked = problem.degradation.task == "mask"
                 criterion = "held_out" if masked else "sure"
@@ -164,7 +172,7 @@ class Chosen:
             rules = dataclasses.asdict(config.sampling)
             call = lambda: sample(method, observation, key=key, **rules)  # noqa: E731
         result, seconds, compile_seconds = timed(call)
-        used = method
+        used = getattr(method, "method", method)
         if isinstance(method, Select):
             used = method.attempt(int(result.selected))  # type: ignore[union-attr]
         record = {
@@ -175,7 +183,12 @@ class Chosen:
             "seconds": seconds,
             "compile_seconds": compile_seconds,
         }
-        return Outcome(result, problem.finished(self._shown(result)), record)
+        if isinstance(method, SelectRate):
+            record["rate"] = record.pop("temperature")
+        if not config.posterior:
+            return Outcome(result, problem.finished(self._shown(result)), record)
+        drawn = posterior.draw(method, result, problem, config.posterior.n_samples)
+        return Outcome(result, problem.finished(drawn.mean), record, drawn=drawn)
 
     def _shown(self, result: Restoration | Draws) -> Any:
         which = self._config.output_image

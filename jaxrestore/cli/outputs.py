@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrestore.cli import posterior
 from jaxrestore.cli.chosen import Outcome
 from jaxrestore.cli.degradation import BLIND
 from jaxrestore.cli.solve_config import SolveConfig
@@ -30,7 +31,8 @@ _STARTS = {
 def names(config: SolveConfig) -> tuple[str, ...]:
     """Names of the files of an image."""
     if not config.sampling:
-        return *FILES, "convergence.png"
+        drawn = posterior.FILES if config.posterior else ()
+        return *FILES, "convergence.png", *drawn
     samples = [f"sample_{i:02d}.png" for i in range(config.sampling.n_samples)]
     return *FILES, "samples.png", "deviation.png", *samples
 
@@ -75,6 +77,8 @@ def write(
     if isinstance(outcome.result, Draws):
         _write_draws(folder, problem, outcome.result)
         return
+    if outcome.drawn:
+        posterior.write(folder, problem, outcome.drawn)
     curves: Any = outcome.result.history
     history = {name: np.asarray(values) for name, values in curves.items()}
     path, tolerance = folder / "convergence.png", outcome.record["tolerance"]
@@ -122,6 +126,8 @@ def scores(problem: Problem, outcome: Outcome) -> dict[str, Any]:
             found["psnr" + suffix] = float(psnr(candidate, clean))
             if min(clean.shape[:2]) >= 11:
                 found["ssim" + suffix] = float(ssim(candidate, clean))
+    if outcome.drawn:
+        found |= posterior.scores(problem, outcome.drawn)
     if isinstance(outcome.result, Draws):
         samples, observation = outcome.result.samples, problem.observation
         assert samples is not None

@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators import FILTERS
-from jaxrestore.priors import VAE, read_metadata
+from jaxrestore.priors import CAE, VAE, ConvVAE, read_metadata
 from jaxrestore.priors.registry import ARCHITECTURES
 from jaxrestore.settings import (
     choice,
@@ -23,6 +23,7 @@ from jaxrestore.settings import (
 from jaxrestore.solvers import CRITERIA, SOLVERS, Method, Stopping
 from jaxrestore.solvers.presets import OPEN, PRESET, TASKS
 
+AUTO = "auto"  # the word for a rate that is chosen for each image
 # Words for what is chosen from the observation alone: setting -> word -> criterion,
 # "auto" that which suits the task.
 SELECTED = {
@@ -79,11 +80,19 @@ class SamplingSettings:
 
 
 @dataclass(frozen=True)
+class PosteriorSettings:
+    """What is drawn of the posterior that a method fitted."""
+
+    n_samples: int = setting(100, count(2, 100_000), "draws for each image")
+
+
+@dataclass(frozen=True)
 class SolveConfig:
     """What every method shares.
 
     `schema` adds the sections `solver`, the settings of the method that it names, and
-    `stopping` (of methods that iterate) or `sampling` (of those that draw).
+    `stopping` (of methods that iterate) or `sampling` (of those that draw), and
+    `posterior` (of those that fit one).
     """
 
     task: str = setting("blur", choice(*TASKS), " | ".join(TASKS) + " (noise alone)")
@@ -127,6 +136,7 @@ class SolveConfig:
     solver: Any = None
     stopping: Any = None
     sampling: Any = None
+    posterior: Any = None
 
 
 def schema(values: Mapping[str, Any]) -> type[SolveConfig]:
@@ -139,6 +149,8 @@ def schema(values: Mapping[str, Any]) -> type[SolveConfig]:
     iterates = issubclass(kind, Method)
     stopping = _stopping(kind) if iterates else SamplingSettings
     added = {"solver": _solver(kind), "stopping" if iterates else "sampling": stopping}
+    if hasattr(kind, "posterior"):
+        added["posterior"] = PosteriorSettings
     fields = [(name, inner, section(inner)) for name, inner in added.items()]
     return make_dataclass("SolveConfig", fields, bases=(SolveConfig,), frozen=True)
 
@@ -160,6 +172,8 @@ def solver_name(values: Mapping[str, Any]) -> str:
     kind = ARCHITECTURES.get(architecture, (None,))[0]
     if kind is VAE:
         return "jpmap"
+    if kind in (CAE, ConvVAE):
+        return "vble"
     return "pnp_hvae" if hasattr(kind, "reconstruct") else "variational"
 
 
@@ -176,6 +190,8 @@ def _solver(kind: Any) -> type:
         words: tuple[str, ...] = ()
         if f.name in OPEN.get(kind.name, ()):
             words, default = (PRESET,), PRESET
+        if f.name == "rate":
+            words, text = (AUTO,), f"{text} | {AUTO}: by the evidence"
         if f.name in SELECTED and issubclass(kind, Method):
             more = tuple(SELECTED[f.name])
             words, text = (*words, *more), f"{text} | {' | '.join(more)}"

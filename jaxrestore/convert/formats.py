@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxrestore.convert import patch_vdvae, vdvae
+from jaxrestore.convert import cae, conv_vae, patch_vdvae, vdvae
 from jaxrestore.convert.tensors import Arrays, plain_names, prior_from, write
 from jaxrestore.errors import InputError
 from jaxrestore.parameters import flatten
@@ -14,7 +14,12 @@ from jaxrestore.priors.registry import ARCHITECTURES
 
 # name, which is also the architecture's -> module with tensors, without_buffers, infer,
 # CONFIGS (published ones by name) and SECTIONS (where the original code wants weights)
-FORMATS: dict[str, ModuleType] = {"patch_vdvae": patch_vdvae, "vdvae": vdvae}
+FORMATS: dict[str, ModuleType] = {
+    "cae": cae,
+    "conv_vae": conv_vae,
+    "patch_vdvae": patch_vdvae,
+    "vdvae": vdvae,
+}
 
 # Settings of ours that the original code lacks, with the value that is its own.
 _FOREIGN = (
@@ -32,9 +37,9 @@ def from_state_dict(arrays: Arrays, format: str, config: Any = None) -> Any:
     Args:
         arrays: original names (an optional ``module.`` in front) to arrays in the
             original layout.
-        format: "vdvae" or "patch_vdvae".
+        format: "cae" (CompressAI's), "conv_vae" (VBLE's), "vdvae" or "patch_vdvae".
         config: the architecture, the name of a published one, or None to infer it
-            (PatchVDVAE: from the shapes; VDVAE: one of the published networks).
+            (VDVAE: one of the published networks; else from the shapes).
 
     Raises:
         InputError: a tensor is missing, left over, of another shape or no finite real

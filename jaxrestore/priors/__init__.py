@@ -1,7 +1,10 @@
 """Densities, encoders and decoders of images: the priors."""
 
 from jaxrestore.priors.base import Decodes, Density, Reconstruction, Reconstructs
+from jaxrestore.priors.cae.cae import CAE
+from jaxrestore.priors.cae.config import CAEConfig
 from jaxrestore.priors.critic import Critic, CriticConfig
+from jaxrestore.priors.hvae.conv_vae import ConvVAE, ConvVAEConfig
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
@@ -18,6 +21,10 @@ from jaxrestore.priors.weights import (
 )
 
 __all__ = [
+    "CAE",
+    "CAEConfig",
+    "ConvVAE",
+    "ConvVAEConfig",
     "Critic",
     "CriticConfig",
     "Decodes",

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from jaxrestore.priors.cae.cae import CAE
+from jaxrestore.priors.cae.config import CAEConfig
 from jaxrestore.priors.critic import Critic, CriticConfig
+from jaxrestore.priors.hvae.conv_vae import ConvVAE, ConvVAEConfig
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
@@ -14,6 +17,8 @@ from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 # name in the header -> (prior, its config)
 ARCHITECTURES: dict[str, tuple[Any, Any]] = {
     "alr": (Critic, CriticConfig),
+    "cae": (CAE, CAEConfig),
+    "conv_vae": (ConvVAE, ConvVAEConfig),
     "lowres_encoder": (LowResEncoder, LowResConfig),
     "patch_vdvae": (PatchVDVAE, PatchVDVAEConfig),
     "vae": (VAE, VAEConfig),

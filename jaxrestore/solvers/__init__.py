@@ -11,16 +11,29 @@ from jaxrestore.solvers.joint_map import JointMAP
 from jaxrestore.solvers.jpmap import JPMAP
 from jaxrestore.solvers.method import Method, Problem, Sampler, Solver
 from jaxrestore.solvers.pnp_hvae import PnPHVAE
+from jaxrestore.solvers.posterior import Posterior
 from jaxrestore.solvers.restore import restore
 from jaxrestore.solvers.results import Draws, Restoration
+from jaxrestore.solvers.select_rate import SelectRate
 from jaxrestore.solvers.selection import CRITERIA, Select
 from jaxrestore.solvers.stopping import Status, Stopping, status_name
 from jaxrestore.solvers.tv import TV
 from jaxrestore.solvers.variational import Variational
+from jaxrestore.solvers.vble import VBLE, VBLEXZ
 
 SOLVERS: dict[str, type[Solver]] = {
     kind.name: kind
-    for kind in (PnPHVAE, JointMAP, JPMAP, CSGM, Variational, TV, DiverseSR)
+    for kind in (
+        PnPHVAE,
+        JointMAP,
+        JPMAP,
+        CSGM,
+        Variational,
+        VBLE,
+        VBLEXZ,
+        TV,
+        DiverseSR,
+    )
 }
 
 
@@ -50,15 +63,19 @@ __all__ = [
     "JointMAP",
     "Method",
     "PnPHVAE",
+    "Posterior",
     "Problem",
     "Restoration",
     "SOLVERS",
     "Sampler",
     "Select",
+    "SelectRate",
     "Solver",
     "Status",
     "Stopping",
     "TV",
+    "VBLE",
+    "VBLEXZ",
     "Variational",
     "create",
     "restore",

@@ -96,7 +96,7 @@ def finish(method: "Method", problem: "Problem", run: Run) -> Restoration:
     """What a run came to."""
     found = method.found(problem, run.state, run.steps)
     return Restoration(
-        image=method.image(run.state),
+        image=method.image(run.state) if found.image is None else found.image,
         mean=found.mean,
         latents=found.latents,
         steps=run.steps,
@@ -106,6 +106,7 @@ def finish(method: "Method", problem: "Problem", run: Run) -> Restoration:
         evaluations=jnp.int32(0) + found.evaluations,
         gradients=jnp.int32(0) + found.gradients,
         temperature=found.temperature,
+        spread=found.spread,
     )
 
 

@@ -27,6 +27,8 @@ class Restoration:
         gradients: () int32, backward passes through it.
         temperature: tau, () or one for each group; None of solvers without.
         selected: () number of the candidate that `Select` chose, else None.
+        spread: of solvers that fit a posterior to the latents its widths, one array
+            per group, and the share b of p(x | z)'s deviation or None; else None.
     """
 
     image: jax.Array
@@ -40,6 +42,7 @@ class Restoration:
     gradients: jax.Array
     temperature: jax.Array | None = None
     selected: jax.Array | None = None
+    spread: tuple[tuple[jax.Array, ...], jax.Array | None] | None = None
 
 
 @jax.tree_util.register_dataclass
@@ -81,3 +84,5 @@ class Found:
     evaluations: Any = 0
     gradients: Any = 0
     temperature: Any = None
+    image: Any = None  # None: the state's own
+    spread: Any = None

@@ -18,7 +18,10 @@ Batch = Mapping[str, Any]
 
 RECIPES: dict[str, str] = {
     "alr": "jaxrestore.training.alr:ALRRecipe",
+    "cae": "jaxrestore.training.cae:CAERecipe",
+    "conv_vae": "jaxrestore.training.conv_vae:ConvVAERecipe",
     "cvdvae": "jaxrestore.training.cvdvae:CVDVAERecipe",
+    "deviation": "jaxrestore.training.deviation:DeviationRecipe",
     "patch_vdvae": "jaxrestore.training.patch_vdvae:PatchVDVAERecipe",
     "vae": "jaxrestore.training.vae:VAERecipe",
     "vdvae": "jaxrestore.training.vdvae:VDVAERecipe",

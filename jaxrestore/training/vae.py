@@ -40,7 +40,7 @@ class VAERecipe(HierarchicalVAERecipe):
         noise = jax.random.normal(noise_key, images.shape)
         seen = images + self.config.loss.noise_std * noise
         keys = jax.random.split(latent_key, len(images))
-        return jax.vmap(VAE(params, model).elbo)(images, keys, seen)
+        return jax.vmap(self.prior(params, model).elbo)(images, keys, seen)
 
     def _named(self, terms, pixels):
         return super()._named(terms, pixels) | {

@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 
 from jaxrestore.priors import (
+    CAE,
     VAE,
     VDVAE,
+    CAEConfig,
+    ConvVAE,
+    ConvVAEConfig,
     Critic,
     CriticConfig,
     Decodes,
@@ -22,6 +26,7 @@ from jaxrestore.priors import (
     save_prior,
 )
 from jaxrestore.priors.registry import ARCHITECTURES
+from jaxrestore.solvers.vble import encoded
 from tests.priors.random_weights import random_prior
 from tests.priors.test_lowres import make_encoder
 from tests.priors.test_tools import GREY, PATCH
@@ -29,6 +34,10 @@ from tests.priors.test_tools import GREY, PATCH
 TINY = VAEConfig(image_size=8, widths=(4, 6), latent_dim=3, initial_std=0.1)
 HIERARCHIES = {"patch_vdvae": (PatchVDVAE, PATCH), "vdvae": (VDVAE, GREY)}
 HIERARCHIES["vae"] = VAE, TINY
+DECODERS = {
+    "cae": (CAE, CAEConfig("mean", 4, 3, rates=(0.01, 0.1))),
+    "conv_vae": (ConvVAE, ConvVAEConfig("conv", 4, 3)),
+}
 DENSITIES = ("alr", "smoothed_tv")
 SHAPE, TAU = (8, 8), 0.7
 
@@ -44,6 +53,11 @@ def build(name, seed=0):
         return SmoothedTV(0.02 + 0.01 * seed)
     if name == "lowres_encoder":
         return make_encoder(random_prior(VDVAE, GREY), factor=2)
+    if name in DECODERS:
+        kind, config = DECODERS[name]
+        if kind is CAE:
+            return random_prior(kind, config, seed)
+        return kind.create(config, jax.random.key(seed))  # variances are positive
     return random_prior(*HIERARCHIES[name], seed)
 
 
@@ -53,7 +67,7 @@ def image_for(prior, seed=2):
 
 
 def test_the_registry_is_covered():
-    assert set(ARCHITECTURES) == {*HIERARCHIES, "alr", "lowres_encoder"}
+    assert set(ARCHITECTURES) == {*HIERARCHIES, *DECODERS, "alr", "lowres_encoder"}
 
 
 @each_hierarchy
@@ -94,7 +108,19 @@ def test_one_temperature_is_the_same_for_each_group(name):
     np.testing.assert_allclose(one.mean, each.mean, atol=1e-6)
 
 
-@each_hierarchy
+@pytest.mark.parametrize("name", DECODERS)
+def test_what_a_decoder_can_do(name):
+    prior = build(name)
+    assert isinstance(prior, Decodes) and not isinstance(prior, Density)
+    latents = encoded(prior, image_for(prior))
+    found = jax.jit(prior.at, static_argnums=1)(latents, SHAPE)
+    mean = jax.jit(prior.prior_mean, static_argnums=0)(SHAPE)
+    assert jax.tree.map(jnp.shape, found) == jax.tree.map(jnp.shape, mean)
+    assert found.mean.shape == found.std.shape == image_for(prior).shape
+    assert (found.std > 0).all() and found.log_prior.shape == (prior.num_groups,)
+
+
+@pytest.mark.parametrize("name", [*HIERARCHIES, *DECODERS])
 def test_latents_have_a_derivative(name):
     prior = build(name)
     latents = jax.jit(prior.prior_mean, static_argnums=0)(SHAPE).latents
@@ -147,9 +173,10 @@ def test_files_keep_weights_and_config(name, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", [*HIERARCHIES, "alr"])
+@pytest.mark.parametrize("name", [*HIERARCHIES, *DECODERS, "alr"])
 def test_parameters_are_single_precision_whatever_the_default(name):
-    kind, config = HIERARCHIES.get(name, (Critic, CriticConfig((4, 3))))
+    kinds = HIERARCHIES | DECODERS | {"alr": (Critic, CriticConfig((4, 3)))}
+    kind, config = kinds[name]
     with jax.enable_x64(True):
         prior = kind.create(config, jax.random.key(0))
         assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(prior))

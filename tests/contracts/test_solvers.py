@@ -35,6 +35,8 @@ SETTINGS = {
     "jpmap": ({"descent_steps": 5}, {"descent_rate": 0.02, "descent_steps": 5}),
     "csgm": ({}, {"learning_rate": 0.02}),
     "variational": ({}, {"weight": 0.3, "learning_rate": 0.05}),
+    "vble": ({}, {"weight": 0.5, "learning_rate": 0.05}),
+    "vble_xz": ({}, {"weight": 0.5, "clip_norm": 1.0}),
     "tv": ({}, {"weight": 3.0}),
     "diverse_sr": ({}, {"temperature": 0.5}),
     "select": (

@@ -6,7 +6,7 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache
 from PIL import Image
 
-from jaxrestore.priors import VDVAE, save_prior
+from jaxrestore.priors import CAE, VDVAE, CAEConfig, save_prior
 from jaxrestore.training.config import train_config
 from tests.priors.random_weights import random_prior
 from tests.training import toy_config
@@ -45,6 +45,15 @@ def tiny_prior(tmp_path_factory):
     """A file with a small VDVAE of 8x8 grey pictures."""
     path = tmp_path_factory.mktemp("prior") / "tiny.safetensors"
     save_prior(random_prior(VDVAE, TINY), path, {})
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_autoencoder(tmp_path_factory):
+    """A file with a small compressive autoencoder for two rates."""
+    path = tmp_path_factory.mktemp("prior") / "cae.safetensors"
+    config = CAEConfig("mean", 4, 3, rates=(0.01, 0.1))
+    save_prior(CAE.create(config, jax.random.key(0)), path, {})
     return path
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(params=tiny.RECIPES)
-def make_tiny(request, image_folder, tiny_prior):
+def make_tiny(request, image_folder, tiny_prior, tiny_autoencoder):
     """Tiny config of a recipe with overrides, e.g. make_tiny(total_steps=5)."""
 
     def make(**overrides):
@@ -23,6 +23,8 @@ def make_tiny(request, image_folder, tiny_prior):
         given |= {"checkpoint_every": 100}
         if request.param == "cvdvae":
             given |= {"prior": str(tiny_prior), "data.val": str(image_folder)}
+        if request.param == "deviation":
+            given |= {"prior": str(tiny_autoencoder)}
         return tiny.make(request.param, given | overrides)
 
     return make

@@ -20,8 +20,8 @@ _QUICK = {
     "data.patch_size": 8,
 }
 
-# Config file and what is smaller than there; `cvdvae` needs `prior`, such as the file
-# of `tiny_prior`.
+# Config file and what is smaller than there; `cvdvae` and `deviation` need
+# `prior`, such as the files of `tiny_prior` and `tiny_autoencoder`.
 RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
     "alr": (
         "alr_natural",
@@ -33,10 +33,19 @@ RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
             "data.patch_size": 7,
         },
     ),
+    "cae": (
+        "cae_natural",
+        {"model.width": 4, "model.latents": 4, "model.rates": (0.01, 0.1), **_QUICK},
+    ),
+    "conv_vae": (
+        "vae_xz_faces64",
+        {"model.form": "conv", "model.width": 4, "model.latents": 3, **_QUICK},
+    ),
     "cvdvae": (
         "cvdvae_faces64:2",
         {"model.enc_blocks": "", "model.bottleneck": 0.25, **_QUICK},
     ),
+    "deviation": ("vae_xz_faces64:2", {"data.channels": 3, **_QUICK}),
     "patch_vdvae": (
         "patch_vdvae_natural",
         {

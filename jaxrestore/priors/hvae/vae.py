@@ -64,6 +64,7 @@ class VAE(HierarchicalVAE):
 
     config: VAEConfig = field(metadata={"static": True})
     log_bins = math.log(256.0)  # p(x | z) is a density on [0, 1]
+    standard_normal = True  # p(z)
 
     @staticmethod
     def init_params(config: VAEConfig, key: jax.Array) -> dict:

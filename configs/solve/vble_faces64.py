@@ -1,0 +1,21 @@
+"""Aligned grey faces of 64 x 64 with missing pixels, and how sure the result is.
+
+python solve.py --config=configs/solve/vble_faces64.py --mask=FILE --input=face.png
+python solve.py --config=configs/solve/vble_faces64.py --simulate --input=face.png
+
+Writes deviation.png, error90.png and samples.png, too (docs/vble.md). Photographs of
+any size: --prior=FILE with an autoencoder's weights, CompressAI's for instance.
+"""
+
+
+def get_config():
+    """60 % missing, noise 8/255."""
+    return {
+        "task": "mask",
+        "boundary": "periodic",
+        "prior": "vae-faces64",
+        "solver": {"name": "vble"},
+        "posterior": {"n_samples": 100},
+        # A decoder without deviation leaves more than the noise unexplained.
+        "check": False,
+    }

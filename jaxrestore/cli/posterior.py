@@ -1,0 +1,91 @@
+"""What a fitted posterior tells of a restored image: draws, deviation, error bounds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxrestore.cli.task import Problem
+from jaxrestore.data.images import write_png
+from jaxrestore.report.sheets import sheet
+from jaxrestore.solvers import sample
+
+FILES = ("deviation.png", "error90.png", "samples.png")
+LEVEL = 0.9
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Draws of a posterior, in short.
+
+    Attributes:
+        mean: (H, W, C), the estimate MMSE-x.
+        std: (H, W, C).
+        error: (H, W, C), the 0.9-quantile of |x - mean| over the draws.
+        samples: (S, H, W, C), the first few.
+        count: of draws.
+    """
+
+    mean: Any
+    std: Any
+    error: Any
+    samples: Any
+    count: int
+
+
+def draw(method: Any, result: Any, problem: Problem, count: int) -> Drawn:
+    """Draws of what a method fitted to an image; nothing keeps them all.
+
+    Args:
+        method: with `posterior`, such as `VBLE`.
+        result: what `restore` gave.
+        count: of draws.
+    """
+    posterior, observation = method.posterior(result), problem.observation
+    key = jax.random.fold_in(problem.key, 1)
+    arguments: Any = {"key": key, "n_samples": count, "keep": False}
+    found = sample(posterior, observation, **arguments)
+    about = posterior.about(found.mean)
+    errors = sample(about, observation, quantiles=(LEVEL,), **arguments)
+    assert errors.quantiles is not None
+    shown = min(count, _SHOWN)
+    few = sample(posterior, observation, key=key, n_samples=shown)
+    error = errors.quantiles[0]
+    return Drawn(found.mean, found.std, error, few.samples, count)
+
+
+def write(folder: Path, problem: Problem, drawn: Drawn) -> None:
+    """The maps and a sheet of draws."""
+    depth = problem.bit_depth
+    deviation, error = problem.crop(drawn.std), problem.crop(drawn.error)
+    tops = [max(float(map_.max()), 1e-6) for map_ in (deviation, error)]
+    maps = [deviation / tops[0], error / tops[1]]
+    for name, map_ in zip(FILES, maps, strict=False):
+        write_png(folder / name, map_, depth)
+    first = {
+        "mean": problem.crop(drawn.mean),
+        f"deviation, to {tops[0]:.3f}": maps[0],
+        f"error below at 90 %, to {tops[1]:.3f}": maps[1],
+    }
+    if problem.clean is not None:
+        first["original"] = problem.clean
+    samples = [problem.crop(image) for image in drawn.samples]
+    rows = [list(first.values())]
+    rows += [samples[i : i + 4] for i in range(0, len(samples), 4)]
+    labels = ["", "samples", *[""] * (len(rows) - 2)]
+    sheet(folder / FILES[2], rows, labels, list(first))
+
+
+def scores(problem: Problem, drawn: Drawn) -> dict[str, Any]:
+    """Means of the maps, and the share of true errors below the 90 % quantile."""
+    found: dict[str, Any] = {
+        "deviation_mean": float(problem.crop(drawn.std).mean()),
+        "error90_mean": float(problem.crop(drawn.error).mean()),
+    }
+    if problem.clean is not None:
+        errors = np.abs(problem.clean - problem.crop(drawn.mean))
+        found["coverage90"] = float(np.mean(errors <= problem.crop(drawn.error)))
+    return found
