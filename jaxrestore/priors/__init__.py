@@ -2,6 +2,8 @@
 
 from jaxrestore.priors.base import Decodes, Density, Reconstruction, Reconstructs
 from jaxrestore.priors.critic import Critic, CriticConfig
+from jaxrestore.priors.flow.config import GlowConfig
+from jaxrestore.priors.flow.glow import Glow
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
@@ -22,6 +24,8 @@ __all__ = [
     "CriticConfig",
     "Decodes",
     "Density",
+    "Glow",
+    "GlowConfig",
     "LowResConfig",
     "LowResEncoder",
     "PatchVDVAE",

@@ -3,6 +3,8 @@
 from typing import Any
 
 from jaxrestore.priors.critic import Critic, CriticConfig
+from jaxrestore.priors.flow.config import GlowConfig
+from jaxrestore.priors.flow.glow import Glow
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
@@ -14,6 +16,7 @@ from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 # name in the header -> (prior, its config)
 ARCHITECTURES: dict[str, tuple[Any, Any]] = {
     "alr": (Critic, CriticConfig),
+    "glow": (Glow, GlowConfig),
     "lowres_encoder": (LowResEncoder, LowResConfig),
     "patch_vdvae": (PatchVDVAE, PatchVDVAEConfig),
     "vae": (VAE, VAEConfig),
