@@ -50,7 +50,8 @@ def dense_convolution(x: jax.Array, kernel: jax.Array, fill: float = 0.0) -> jax
         return near @ kernel.reshape(-1, features)
     columns = kernel.transpose(2, 0, 1, 3).reshape(channels, -1)
     parts = jnp.split(x @ columns, len(places), -1)
-    return sum(shifted(p, *place) for p, place in zip(parts, places, strict=True))
+    moved = [shifted(p, *place) for p, place in zip(parts, places, strict=True)]
+    return jnp.stack(moved).sum(0)
 
 
 class ZeroConvolution(nn.Module):

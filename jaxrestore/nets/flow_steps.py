@@ -87,7 +87,7 @@ def inverse(coupling: Coupling, p: dict, y: jax.Array) -> jax.Array:
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def encode(coupling: Coupling, params: dict, x: jax.Array):
+def encode(coupling: Coupling, params: dict, x: jax.Array) -> Any:
     """All steps, x to y.
 
     Args:
@@ -105,7 +105,8 @@ def encode(coupling: Coupling, params: dict, x: jax.Array):
         y, log_det = forward(coupling, p, x)
         return (y, total + log_det), None
 
-    return lax.scan(step, (x, jnp.zeros(len(x), x.dtype)), params)[0]
+    (y, log_det), _ = lax.scan(step, (x, jnp.zeros(len(x), x.dtype)), params)
+    return y, log_det
 
 
 def _encode_forward(coupling, params, x):

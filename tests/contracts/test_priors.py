@@ -14,6 +14,8 @@ from jaxrestore.priors import (
     CriticConfig,
     Decodes,
     Density,
+    Glow,
+    GlowConfig,
     PatchVDVAE,
     Reconstructs,
     SmoothedTV,
@@ -22,14 +24,15 @@ from jaxrestore.priors import (
     save_prior,
 )
 from jaxrestore.priors.registry import ARCHITECTURES
-from tests.priors.random_weights import random_prior
+from tests.priors.random_weights import random_glow, random_prior
 from tests.priors.test_lowres import make_encoder
 from tests.priors.test_tools import GREY, PATCH
 
 TINY = VAEConfig(image_size=8, widths=(4, 6), latent_dim=3, initial_std=0.1)
 HIERARCHIES = {"patch_vdvae": (PatchVDVAE, PATCH), "vdvae": (VDVAE, GREY)}
 HIERARCHIES["vae"] = VAE, TINY
-DENSITIES = ("alr", "smoothed_tv")
+FLOW = GlowConfig(image_size=8, image_channels=1, steps=(2, 2), widths=(4, 6))
+DENSITIES = ("alr", "smoothed_tv", "glow")
 SHAPE, TAU = (8, 8), 0.7
 
 each_hierarchy = pytest.mark.parametrize("name", HIERARCHIES)
@@ -42,6 +45,8 @@ def build(name, seed=0):
         return Critic.create(CriticConfig((4, 3)), jax.random.key(seed))
     if name == "smoothed_tv":
         return SmoothedTV(0.02 + 0.01 * seed)
+    if name == "glow":
+        return random_glow(FLOW, seed)
     if name == "lowres_encoder":
         return make_encoder(random_prior(VDVAE, GREY), factor=2)
     return random_prior(*HIERARCHIES[name], seed)
@@ -53,7 +58,7 @@ def image_for(prior, seed=2):
 
 
 def test_the_registry_is_covered():
-    assert set(ARCHITECTURES) == {*HIERARCHIES, "alr", "lowres_encoder"}
+    assert set(ARCHITECTURES) == {*HIERARCHIES, "alr", "glow", "lowres_encoder"}
 
 
 @each_hierarchy
@@ -147,9 +152,10 @@ def test_files_keep_weights_and_config(name, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", [*HIERARCHIES, "alr"])
+@pytest.mark.parametrize("name", [*HIERARCHIES, "alr", "glow"])
 def test_parameters_are_single_precision_whatever_the_default(name):
-    kind, config = HIERARCHIES.get(name, (Critic, CriticConfig((4, 3))))
+    others = {"alr": (Critic, CriticConfig((4, 3))), "glow": (Glow, FLOW)}
+    kind, config = (HIERARCHIES | others)[name]
     with jax.enable_x64(True):
         prior = kind.create(config, jax.random.key(0))
         assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(prior))

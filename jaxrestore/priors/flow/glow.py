@@ -226,7 +226,7 @@ class Glow:
             raw.append(z)
             last = block == self.num_groups - 1
             x = z if last else jnp.concatenate([x, z], -1)
-            linear, _ = steps.prepared(self._of(block)["steps"])
+            linear, _ = steps.prepared(self._of(block)["steps"], "matrix")
             coupling = steps.coupling(self.config, block)
             x = unsqueeze(flow_steps.decode(coupling, linear, x))
         return x + _CENTRE, raw

@@ -92,25 +92,27 @@ def matrix_of(mixing: dict) -> tuple[jax.Array, jax.Array]:
     return product[order], mixing["log_scale"].sum()
 
 
-def prepared(steps: dict) -> tuple[dict, jax.Array]:
+def prepared(steps: dict, constant: str = "inverse") -> tuple[dict, jax.Array]:
     """What `nets.flow_steps` takes, and log |det| of each linear map by pixel (K,).
 
     Actnorm s (x + loc) and the 1x1 convolution W become one map x M + v.
 
     Args:
         steps: stacked parameters of K steps.
+        constant: "inverse" for `encode` or "matrix" for `decode`, which only bring
+            back what was computed: they are not differentiated.
     """
 
     def one(step):
         loc, scale = step["actnorm"]["loc"], step["actnorm"]["scale"]
         matrix, log_det = matrix_of(step["mixing"])
-        inverse = jnp.linalg.inv(matrix)
-        linear = {
+        linear: Any = {
             "matrix": scale[:, None] * matrix.T,
-            "inverse": inverse.T / scale,
+            "inverse": jnp.linalg.inv(matrix).T / scale,
             "offset": jnp.matmul(matrix, scale * loc, precision="highest"),
             "net": step["net"],
         }
+        linear[constant] = jax.lax.stop_gradient(linear[constant])
         return linear, log_det + jnp.log(jnp.abs(scale)).sum()
 
     return jax.vmap(one)(steps)
