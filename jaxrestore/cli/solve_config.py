@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators import FILTERS
-from jaxrestore.priors import VAE, read_metadata
+from jaxrestore.priors import VAE, Glow, read_metadata
 from jaxrestore.priors.registry import ARCHITECTURES
 from jaxrestore.settings import (
     choice,
@@ -154,8 +154,8 @@ def solver_name(values: Mapping[str, Any]) -> str:
     prior = values.get("prior", SolveConfig.prior)
     architecture = read_metadata(prior).get("architecture", "")
     kind = ARCHITECTURES.get(architecture, (None,))[0]
-    if kind is VAE:
-        return "jpmap"
+    if kind in (VAE, Glow):
+        return "jpmap" if kind is VAE else "analysis"
     return "pnp_hvae" if hasattr(kind, "reconstruct") else "variational"
 
 

@@ -100,18 +100,17 @@ def encode(coupling: Coupling, params: dict, x: jax.Array) -> Any:
         y, and the log-determinant of the couplings (N,), in nats.
     """
 
-    def step(carry, p):
+    def step(carry: Any, p):
         x, total = carry
         y, log_det = forward(coupling, p, x)
         return (y, total + log_det), None
 
-    (y, log_det), _ = lax.scan(step, (x, jnp.zeros(len(x), x.dtype)), params)
-    return y, log_det
+    return lax.scan(step, (x, jnp.zeros(len(x), x.dtype)), params)[0]
 
 
 def _encode_forward(coupling, params, x):
-    y, log_det = encode(coupling, params, x)
-    return (y, log_det), (params, y)
+    found: Any = encode(coupling, params, x)
+    return found, (params, found[0])
 
 
 def _encode_backward(coupling, saved, cotangents):

@@ -7,6 +7,7 @@ from jaxrestore.settings import bind
 from jaxrestore.solvers.chain import sample
 from jaxrestore.solvers.csgm import CSGM
 from jaxrestore.solvers.diverse_sr import DiverseSR
+from jaxrestore.solvers.flow_descent import Analysis, Synthesis
 from jaxrestore.solvers.joint_map import JointMAP
 from jaxrestore.solvers.jpmap import JPMAP
 from jaxrestore.solvers.method import Method, Problem, Sampler, Solver
@@ -20,7 +21,10 @@ from jaxrestore.solvers.variational import Variational
 
 SOLVERS: dict[str, type[Solver]] = {
     kind.name: kind
-    for kind in (PnPHVAE, JointMAP, JPMAP, CSGM, Variational, TV, DiverseSR)
+    for kind in (
+        *(PnPHVAE, JointMAP, JPMAP, CSGM, Variational, TV, DiverseSR),
+        *(Synthesis, Analysis),
+    )
 }
 
 
@@ -42,6 +46,7 @@ def create(name: str, settings: Any, *models: Any) -> Any:
 
 
 __all__ = [
+    "Analysis",
     "CRITERIA",
     "CSGM",
     "Draws",
@@ -58,6 +63,7 @@ __all__ = [
     "Solver",
     "Status",
     "Stopping",
+    "Synthesis",
     "TV",
     "Variational",
     "create",

@@ -107,7 +107,8 @@ class Glow:
             linear, by_pixel = steps.prepared(self._of(block)["steps"])
             x = squeeze(x)
             coupling = steps.coupling(self.config, block)
-            x, of_couplings = flow_steps.encode(coupling, linear, x)
+            encoded: Any = flow_steps.encode(coupling, linear, x)
+            x, of_couplings = encoded
             log_det += of_couplings + x.shape[1] * x.shape[2] * by_pixel.sum()
             x, z = self._split(block, x)
             mean, log_std = self._prior(block, x)
