@@ -58,12 +58,17 @@ def main() -> int:
     return 0
 
 
-def tasks(config: GlowConfig, batch: int) -> dict[str, tuple]:
+def inputs(config: GlowConfig, batch: int, key: jax.Array) -> tuple:
+    """A network, images and latents, all random."""
+    prior = Glow(Glow.init_params(config, key), config)
+    shape = (config.image_size, config.image_size)
+    images = jax.random.uniform(key, (batch, *shape, config.image_channels))
+    draw = jax.vmap(lambda k: prior.draw(k, shape))
+    return prior, images, draw(jax.random.split(key, batch))
+
+
+def tasks(prior: Glow, images: Any, latents: Any) -> dict[str, tuple]:
     """name -> (function, arguments, how often the forward products are run)."""
-    prior = jax.jit(Glow.create, static_argnums=0)(config, jax.random.key(0))
-    shape = (batch, config.image_size, config.image_size, config.image_channels)
-    images = jax.random.uniform(jax.random.key(1), shape)
-    analysis, synthesis = Analysis(prior), Synthesis(prior)
 
     def log_prob(prior, images):
         return prior.encodings(images).log_prob.mean()
@@ -74,13 +79,12 @@ def tasks(config: GlowConfig, batch: int) -> dict[str, tuple]:
         return jax.grad(lambda p: method.evaluate(problem, p)[0])(point)
 
     steps = jax.vmap(descent, (None, 0, 0))
-    latents = jax.vmap(prior.encode)(images)
     return {
         "log p": (log_prob, (prior, images), 1),
         "log p, gradient in x": (jax.grad(log_prob, 1), (prior, images), 2),
         "log p, gradient in weights": (jax.grad(log_prob), (prior, images), 3),
-        "analysis step": (steps, (analysis, images, images), 2),
-        "synthesis step": (steps, (synthesis, images, latents), 2),
+        "analysis step": (steps, (Analysis(prior), images, images), 2),
+        "synthesis step": (steps, (Synthesis(prior), images, latents), 2),
     }
 
 
@@ -95,16 +99,21 @@ def plain():
         flow_steps.encode, flow_steps.decode = own
 
 
+RULES = {"recomputed": contextlib.nullcontext, "plain": plain}
+
+
 def memory(config: GlowConfig, batch: int) -> list[dict[str, Any]]:
     """Temporary megabytes of each task by depth, with recomputation and without."""
     rows = []
     for depth in (d for d in DEPTHS if d <= config.steps[0]):
         shallow = replace(config, steps=(depth,) * len(config.steps))
-        for rule, context in (("recomputed", contextlib.nullcontext), ("plain", plain)):
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        given = jax.eval_shape(partial(inputs, shallow, batch), key)
+        for rule, context in RULES.items():
             with context():
                 row: dict[str, Any] = {"depth": depth, "rule": rule}
-                for name, (f, given, _) in tasks(shallow, batch).items():
-                    used = compiled(f, given).memory_analysis()
+                for name, (f, own, _) in tasks(*given).items():
+                    used = compiled(f, own).memory_analysis()
                     row[name] = round(used.temp_size_in_bytes / 1e6, 1)
             rows.append(row)
             print(row, flush=True)
@@ -121,11 +130,13 @@ def times(config: GlowConfig, batch: int, repeats: int) -> list[dict[str, Any]]:
     shapes = products(config, batch)
     flop = sum(2e-9 * count * m * k * n for (m, k, n), count in shapes.items())
     chain = flop / sum(count * product(s, repeats) for s, count in shapes.items())
-    rows = [{"forward GFLOP": flop, "chain GFLOP/s": chain}]
-    for rule, context in (("recomputed", contextlib.nullcontext), ("plain", plain)):
+    rows: list[dict[str, Any]] = [{"forward GFLOP": flop, "chain GFLOP/s": chain}]
+    build = jax.jit(partial(inputs, config, batch))
+    given = build(jax.random.key(0))
+    for rule, context in RULES.items():
         with context():
-            for name, (f, given, passes) in tasks(config, batch).items():
-                seconds = fastest(partial(compiled(f, given), *given), repeats)
+            for name, (f, own, passes) in tasks(*given).items():
+                seconds = fastest(partial(compiled(f, own), *own), repeats)
                 row = {"task": name, "rule": rule, "seconds": seconds}
                 rows.append(row | {"GFLOP/s": passes * flop / seconds})
                 print(rows[-1], flush=True)
