@@ -48,7 +48,7 @@ QUICK = {
     "tasks": ("missing",),
     "steps": 2,
     "weights": (1e-4, 1e-3),
-    "methods": ("synthesis", "analysis", "analysis, density", "total variation"),
+    "methods": ("synthesis", "analysis", "analysis-density", "total variation"),
     "tv_steps": 3,
 }
 
@@ -76,8 +76,8 @@ TASKS: dict[str, tuple[str, Any]] = {
 _FLOWS: dict[str, tuple[str, dict[str, Any]]] = {
     "synthesis": ("synthesis", {}),
     "analysis": ("analysis", {"penalty": "raw"}),
-    "analysis, whitened": ("analysis", {"penalty": "whitened"}),
-    "analysis, density": ("analysis", {"penalty": "density"}),
+    "analysis-whitened": ("analysis", {"penalty": "whitened"}),
+    "analysis-density": ("analysis", {"penalty": "density"}),
 }
 _OTHERS = ("PnP-HVAE", "JPMAP", "total variation")
 METHODS = (*_FLOWS, *_OTHERS)

@@ -42,7 +42,7 @@ SETTINGS = {
     "select_temperature": ({}, {"candidates": (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)}),
 }
 FLOWS = ("synthesis", "analysis")
-FLOW = GlowConfig(image_size=4, image_channels=1, steps=(1, 1), widths=(3, 4))
+FLOW = GlowConfig(image_size=4, image_channels=1, steps=(1,), widths=(3,))
 ITERATE = [name for name in SETTINGS if name != "diverse_sr"]
 BAD = ["nonsense", -1e12, float("nan"), [], {}]
 

@@ -16,7 +16,7 @@ def test_table(experiment, tmp_path):
         "start",
         "synthesis",
         "analysis",
-        "analysis, density",
+        "analysis-density",
         "total variation",
     ]
     text = (tmp_path / "out" / "flows.md").read_text()
