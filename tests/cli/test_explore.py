@@ -53,10 +53,10 @@ def test_sheets(folder, tmp_path, what, flags):
 @pytest.mark.parametrize(
     "what, flags",
     [
-        ("sample", ["--temperature=0.7"]),
+        pytest.param("sample", ["--temperature=0.7"], marks=pytest.mark.slow),
         pytest.param("conditional", ["--input={}/a.png"], marks=pytest.mark.slow),
         ("interpolate", ["--input={}/a.png", "--second={}/b.png", "--groups=2"]),
-        ("kl", ["--input={}"]),
+        pytest.param("kl", ["--input={}"], marks=pytest.mark.slow),
     ],
 )
 def test_sheets_of_a_flow(folder, tmp_path, what, flags):

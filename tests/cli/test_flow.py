@@ -19,7 +19,11 @@ def flow(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "config, solver", [("glow_analysis", "analysis"), ("glow_synthesis", "synthesis")]
+    "config, solver",
+    [
+        ("glow_analysis", "analysis"),
+        pytest.param("glow_synthesis", "synthesis", marks=pytest.mark.slow),
+    ],
 )
 def test_a_face(flow, photo, tmp_path, config, solver):
     out = tmp_path / "out"

@@ -9,6 +9,7 @@ from jaxrestore.experiments.flows import TASKS, problem
 VAL = "--val={}/images"
 
 
+@pytest.mark.slow
 def test_table(experiment, tmp_path):
     rows = experiment("flows", VAL, prior="flow")
     methods = [row["method"] for row in rows]

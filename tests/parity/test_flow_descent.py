@@ -137,6 +137,7 @@ def test_synthesis(golden, prior, task):
         close(images[-1:] - CENTRE, golden.maps(f"{task}/synthesis/x_final"))
 
 
+@pytest.mark.slow
 def test_consistent_penalties(golden, prior):
     """-log p(x), and the whitened latents' squared norm."""
     side = golden.config["S"]
@@ -156,6 +157,7 @@ def test_consistent_penalties(golden, prior):
         close((slope - data)[None], golden.maps(f"alt/{name}_grad"))
 
 
+@pytest.mark.slow
 def test_squares_are_half_of_theirs(golden, prior):
     """The paper's own form, with lambda = c / 2."""
     observation = observe(golden, "deblur", "analysis")

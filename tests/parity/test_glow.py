@@ -20,7 +20,10 @@ def layers(request):
     return Golden(request, "glow_layers")
 
 
-@pytest.fixture(scope="module", params=["glow_additive", "glow_affine"])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param("glow_additive", marks=pytest.mark.slow), "glow_affine"],
+)
 def whole(request):
     golden = Golden(request, request.param)
     return golden, golden.prior()
@@ -54,6 +57,7 @@ def test_squeeze(layers):
     close(unsqueeze(squeeze(x)), x, 0)
 
 
+@pytest.mark.slow
 def test_actnorm_whitens_a_batch(layers):
     mixing = {"matrix": jnp.eye(6)[None]}
     alone = layers.step("step_affine_plain/w/") | {"mixing": mixing}
@@ -125,6 +129,7 @@ def test_step(layers, name):
     close(flow_steps.decode(rule, linear, y), layers.maps("x"), 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["block_split", "block_last"])
 def test_block(layers, name):
     linear, log_det = steps.prepared(layers.step(f"{name}/w/flows.0."))
@@ -174,6 +179,7 @@ def test_latents_and_density(whole):
     close(bits, golden["bits_per_dim_continuous"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["whitened", "raw"])
 def test_inverse_and_samples(whole, kind):
     golden, prior = whole
@@ -221,6 +227,7 @@ def test_training_loss_and_gradient(whole):
         close(ours[name], theirs)
 
 
+@pytest.mark.slow
 def test_first_batch_sets_actnorm(whole):
     golden, prior = whole
     found = jax.jit(lambda p, x: p.initialised(x))(

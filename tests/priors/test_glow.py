@@ -17,8 +17,10 @@ from tests.priors.random_weights import random_glow
 
 SMALL = GlowConfig(image_size=4, image_channels=1, steps=(2, 1), widths=(5, 6))
 KINDS = [
-    replace(SMALL, coupling="additive"),
-    replace(SMALL, coupling="affine", mixing="plain"),
+    pytest.param(replace(SMALL, coupling="additive"), marks=pytest.mark.slow),
+    pytest.param(
+        replace(SMALL, coupling="affine", mixing="plain"), marks=pytest.mark.slow
+    ),
     replace(SMALL, coupling="affine_exp", mixing="plain_but_last"),
 ]
 
@@ -40,38 +42,44 @@ def test_what_it_can_do(prior):
 
 @jax.jit
 def _laws(prior, image):
-    """Both inverses, the log-determinant, and that of the dense Jacobian."""
+    """What one program says of a network and an image."""
 
     def flat(pixels):
         raw = prior.encode(pixels.reshape(image.shape), "raw")
         return jnp.concatenate([z.ravel() for z in raw])
 
     found = prior.encoding(image)
-    dense = jnp.linalg.slogdet(jax.jacrev(flat)(image.ravel()))[1]
-    back = [prior.decode(found.whitened), prior.decode(found.raw, "raw")]
-    normal = [-0.5 * jnp.sum(z**2 + jnp.log(2 * jnp.pi)) for z in found.whitened]
-    return found, dense, back, normal
+    zeros = jax.tree.map(jnp.zeros_like, found.whitened)
+    return {
+        "encoding": found,
+        "dense": jnp.linalg.slogdet(jax.jacrev(flat)(image.ravel()))[1],
+        "back": [prior.decode(found.whitened), prior.decode(found.raw, "raw")],
+        "log_prob": prior.log_prob(image),
+        "centres": [prior.decode(zeros), prior.prior_mean((4, 4)).mean],
+        "at": prior.at(found.whitened, (4, 4)),
+    }
 
 
 def test_inverse_and_dense_jacobian(prior, image):
-    found, dense, back, _ = _laws(prior, image)
-    for again in back:
+    told = _laws(prior, image)
+    found, dense = told["encoding"], told["dense"]
+    for again in told["back"]:
         np.testing.assert_allclose(again, image, atol=1e-5)
     np.testing.assert_allclose(found.log_det, dense, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(
-        prior.log_prob(image), found.log_prior.sum() + dense, rtol=1e-4
-    )
+    total = found.log_prior.sum() + dense
+    np.testing.assert_allclose(told["log_prob"], total, rtol=1e-4)
 
 
 def test_both_kinds_of_latents_belong_together(prior, image):
-    found, _, _, normal = _laws(prior, image)
-    zeros = jax.tree.map(jnp.zeros_like, found.whitened)
-    np.testing.assert_allclose(
-        prior.decode(zeros), prior.prior_mean((4, 4)).mean, atol=1e-6
-    )
+    told = _laws(prior, image)
+    np.testing.assert_allclose(*told["centres"], atol=1e-6)
+    found, at = told["encoding"], told["at"]
+    normal = [
+        -0.5 * np.sum(np.square(z) + np.log(2 * np.pi))
+        for z in map(np.asarray, found.whitened)
+    ]
     # p(z) and the standard normal differ by the deviations of the whitening.
     assert not np.allclose(found.log_prior, normal, atol=1e-2)
-    at = prior.at(found.whitened, (4, 4))
     np.testing.assert_allclose(at.log_prior, normal, rtol=1e-4)
     np.testing.assert_allclose(at.mean, image, atol=1e-5)
 
@@ -124,6 +132,7 @@ def test_stacked_is_unrolled_with_its_gradient(prior, image):
         np.testing.assert_allclose(one, other, atol=2e-4 * scale)
 
 
+@pytest.mark.slow
 def test_decoder_has_the_inverse_jacobian(prior, image):
     """The rules of differentiation of both directions, against each other."""
 
@@ -139,6 +148,7 @@ def test_decoder_has_the_inverse_jacobian(prior, image):
     np.testing.assert_allclose(again, slope, atol=5e-4)
 
 
+@pytest.mark.slow
 def test_decoder_has_gradients_in_its_parameters():
     prior = random_glow(SMALL, scale=0.3)
     z = prior.draw(jax.random.key(3), (4, 4))
@@ -157,7 +167,10 @@ def test_decoder_has_gradients_in_its_parameters():
     np.testing.assert_allclose(slope, change / 2e-3, rtol=2e-2)
 
 
-@pytest.mark.parametrize("kind", COUPLINGS)
+@pytest.mark.parametrize(
+    "kind",
+    ["affine", *(pytest.param(k, marks=pytest.mark.slow) for k in COUPLINGS[::2])],
+)
 def test_a_density_in_the_plane_integrates_to_one(kind):
     net = CouplingNet(6, 1 if kind == "additive" else 2)
     rule, keys = Coupling(kind, net), jax.random.split(jax.random.key(1), 8)
@@ -184,6 +197,7 @@ def test_a_density_in_the_plane_integrates_to_one(kind):
     assert float(mass(stacked)) == pytest.approx(1, abs=1e-2)
 
 
+@pytest.mark.slow
 def test_first_batch_is_whitened():
     images = jax.random.uniform(jax.random.key(2), (16, 4, 4, 1))
     prior = jax.jit(lambda p, x: p.initialised(x))(random_glow(SMALL), images)
@@ -200,6 +214,7 @@ def test_first_batch_is_whitened():
     np.testing.assert_allclose(again.mean((0, 1, 2)), 0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_samples_interpolations_and_conditional_draws():
     prior, key = random_glow(SMALL), jax.random.key(0)
     image = jax.random.uniform(jax.random.key(1), (4, 4, 1))

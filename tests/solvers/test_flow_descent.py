@@ -47,9 +47,13 @@ def documented(method, observation, result):
     "kind, settings",
     [
         (Synthesis, {"start": "zero"}),
-        (Synthesis, {"start": "image", "misfit": "squares", "latents": "raw"}),
         (Analysis, {"start": "random"}),
         (Analysis, {"start": "prior_mean", "penalty": "raw", "misfit": "squares"}),
+        pytest.param(
+            Synthesis,
+            {"start": "image", "misfit": "squares", "latents": "raw"},
+            marks=pytest.mark.slow,
+        ),
         pytest.param(Analysis, {"penalty": "whitened"}, marks=pytest.mark.slow),
         pytest.param(Synthesis, {"start": "random"}, marks=pytest.mark.slow),
     ],
@@ -68,13 +72,14 @@ def test_gradient_descent_lowers_the_documented_objective(kind, settings):
     np.testing.assert_allclose(values[-1], last, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind, start",
     [
         (Analysis, "image"),
         (Analysis, "prior_mean"),
-        pytest.param(Synthesis, "image", marks=pytest.mark.slow),
-        pytest.param(Synthesis, "zero", marks=pytest.mark.slow),
+        (Synthesis, "image"),
+        (Synthesis, "zero"),
     ],
 )
 def test_starts_are_what_they_say(kind, start):

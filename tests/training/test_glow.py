@@ -44,6 +44,7 @@ def test_the_published_rule_keeps_eight_bits():
     assert len(np.unique(noise.round(2))) > 50
 
 
+@pytest.mark.slow
 def test_bits_of_a_fresh_network(make_glow):
     """Whitened once and otherwise a rotation: the bits of a standard normal."""
     recipe = GlowRecipe(make_glow(**{"loss.bits": 5}))
