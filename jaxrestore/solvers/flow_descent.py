@@ -101,10 +101,9 @@ class Synthesis(FlowDescent):
     def first(self, problem):
         if self.start == "image":
             return self.prior.encode(problem.start, self.latents)
-        shape = problem.start.shape[:2]
         if self.start == "random":
-            return self.prior.draw(self.key(problem), shape)
-        return tuple(jnp.zeros_like(z) for z in self.prior.prior_mean(shape).latents)
+            return self.prior.draw(self.key(problem), problem.start.shape[:2])
+        return self.prior.zeros()
 
     def evaluate(self, problem, point):
         image = self.prior.decode(point, self.latents)

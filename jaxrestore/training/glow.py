@@ -10,7 +10,8 @@ import optax
 
 from jaxrestore.errors import InputError
 from jaxrestore.priors.flow.config import GlowConfig
-from jaxrestore.priors.flow.glow import Glow, bits_per_dim
+from jaxrestore.priors.flow.encoding import bits_per_dim
+from jaxrestore.priors.flow.glow import Glow
 from jaxrestore.settings import choice, count, setting
 from jaxrestore.training import sharding
 from jaxrestore.training.hvae import ClippedCosine, picture, warmed_up_cosine

@@ -11,7 +11,7 @@ from jaxrestore.nets import flow_steps
 from jaxrestore.nets.flow import CouplingNet, ZeroConvolution, squeeze, unsqueeze
 from jaxrestore.nets.flow_steps import Coupling
 from jaxrestore.priors.flow import steps
-from jaxrestore.priors.flow.glow import bits_per_dim
+from jaxrestore.priors.flow.encoding import bits_per_dim
 from tests.parity.glow import CENTRE, Golden, close
 
 

@@ -1,8 +1,7 @@
 """Glow: an invertible network, a density of images and a decoder of latents."""
 
-import math
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -13,30 +12,10 @@ from jaxrestore.nets.flow import squeeze, unsqueeze
 from jaxrestore.priors.base import Reconstruction
 from jaxrestore.priors.flow import steps
 from jaxrestore.priors.flow.config import GlowConfig
+from jaxrestore.priors.flow.encoding import Encoding, bits_per_dim, log_normal
 
 LATENTS = ("whitened", "raw")
 _CENTRE = 0.5  # the network sees x - 1/2
-
-
-class Encoding(NamedTuple):
-    """What a flow makes of images; groups the coarsest first.
-
-    Attributes:
-        raw: z_l as the network gives them.
-        whitened: (z_l - mean(z_<l)) / std(z_<l), N(0, I) where the model is right.
-        log_prior: (..., L) log p(z_l | z_<l) of each group, in nats.
-        log_det: (...) log |det dz/dx|, in nats.
-    """
-
-    raw: tuple[jax.Array, ...]
-    whitened: tuple[jax.Array, ...]
-    log_prior: jax.Array
-    log_det: jax.Array
-
-    @property
-    def log_prob(self) -> jax.Array:
-        """log p(x) = sum_l log p(z_l | z_<l) + log |det dz/dx|."""
-        return self.log_prior.sum(-1) + self.log_det
 
 
 @jax.tree_util.register_dataclass
@@ -115,7 +94,7 @@ class Glow:
             epsilon = (z - mean) * jnp.exp(-log_std)
             raw.append(z)
             white.append(epsilon)
-            log_prior.append((_log_normal(epsilon) - log_std).sum((1, 2, 3)))
+            log_prior.append((log_normal(epsilon) - log_std).sum((1, 2, 3)))
         groups = tuple(raw[::-1]), tuple(white[::-1])
         return Encoding(*groups, jnp.stack(log_prior[::-1], -1), log_det)
 
@@ -135,7 +114,7 @@ class Glow:
             latents: one array per group, as `encode` returns them.
             kind: of these, "whitened" or "raw".
         """
-        return self._decoded([z[None] for z in latents], _kind(kind))[0][0]
+        return self._decoded([z[None] for z in latents], _kind(kind))[0]
 
     def log_prob(self, image: jax.Array) -> jax.Array:
         """log p(x) in nats, of a density on [0, 1] units; ()."""
@@ -161,12 +140,18 @@ class Glow:
         self._check_size(shape)
         latents = tuple(jnp.asarray(z, jnp.float32) for z in latents)
         mean = self.decode(latents)
-        log_prior = jnp.stack([_log_normal(z).sum() for z in latents])
+        log_prior = jnp.stack([log_normal(z).sum() for z in latents])
         return Reconstruction(mean, jnp.zeros_like(mean), latents, log_prior)
 
     def prior_mean(self, shape: tuple[int, int]) -> Reconstruction:
         """D(0): each latent the mean of p(z_l | z_<l)."""
-        return self.at(self._zeros(), shape)
+        return self.at(self.zeros(), shape)
+
+    def zeros(self) -> tuple[jax.Array, ...]:
+        """z = 0: one array per group, the coarsest first."""
+        blocks = reversed(range(self.num_groups))
+        shapes = [self.config.latent_shape(block) for block in blocks]
+        return tuple(jnp.zeros(shape, jnp.float32) for shape in shapes)
 
     def draw(self, key: jax.Array, shape: tuple[int, int], temperature: Any = 1.0):
         """Whitened latents of the prior, N(0, tau^2 I), tau () or (L,)."""
@@ -175,7 +160,7 @@ class Glow:
         tau = jnp.broadcast_to(jnp.asarray(temperature, jnp.float32), self.num_groups)
         return tuple(
             t * jax.random.normal(k, z.shape, jnp.float32)
-            for t, k, z in zip(tau, keys, self._zeros(), strict=True)
+            for t, k, z in zip(tau, keys, self.zeros(), strict=True)
         )
 
     def sample(self, key, shape: tuple[int, int], temperature: Any = 1.0) -> jax.Array:
@@ -210,27 +195,26 @@ class Glow:
         shares = jnp.arange(1, count + 1, dtype=jnp.float32) / (count + 1)
         return jax.lax.map(between, shares)
 
-    def _decoded(self, latents: list, kind: str):
-        """Images and raw latents, from batches of either kind."""
+    def _decoded(self, latents: list, kind: str) -> jax.Array:
+        """Images from batches of latents of either kind."""
         shapes = [tuple(z.shape[1:]) for z in latents]
-        expected = [tuple(z.shape) for z in self._zeros()]
+        expected = [tuple(z.shape) for z in self.zeros()]
         if shapes != expected:
             raise InputError(
                 f"latents: have shapes {shapes}, expected {expected}; pass what encode"
                 " returns"
             )
-        x, raw = jnp.zeros((len(latents[0]), *shapes[0])), []
+        x = jnp.zeros((len(latents[0]), *shapes[0]), jnp.float32)
         for block in reversed(range(self.num_groups)):
             z = jnp.asarray(latents[self.num_groups - 1 - block], jnp.float32)
             mean, log_std = self._prior(block, x)
             z = mean + jnp.exp(log_std) * z if kind == "whitened" else z
-            raw.append(z)
             last = block == self.num_groups - 1
             x = z if last else jnp.concatenate([x, z], -1)
             linear, _ = steps.prepared(self._of(block)["steps"], "matrix")
             coupling = steps.coupling(self.config, block)
             x = unsqueeze(flow_steps.decode(coupling, linear, x))
-        return x + _CENTRE, raw
+        return x + _CENTRE
 
     def _split(self, block: int, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         """What goes on to the next block, and the block's latent."""
@@ -247,11 +231,6 @@ class Glow:
 
     def _of(self, block: int) -> dict:
         return self.params[f"block_{block}"]
-
-    def _zeros(self) -> tuple[jax.Array, ...]:
-        blocks = reversed(range(self.num_groups))
-        shapes = [self.config.latent_shape(block) for block in blocks]
-        return tuple(jnp.zeros(shape, jnp.float32) for shape in shapes)
 
     def _checked(self, images: jax.Array) -> jax.Array:
         channels = self.config.image_channels
@@ -270,16 +249,6 @@ class Glow:
                 f"image: height and width {tuple(shape)}, this Glow takes {size} x"
                 f" {size} alone; resize or crop"
             )
-
-
-def bits_per_dim(log_prob: jax.Array, values: int, levels: int) -> jax.Array:
-    """See `Glow.bits_per_dim`; of log p(x) and the number of values in x."""
-    return (math.log(levels) - log_prob / values) / math.log(2)
-
-
-def _log_normal(epsilon: jax.Array) -> jax.Array:
-    """log N(epsilon; 0, 1), by element."""
-    return -0.5 * (jnp.square(epsilon) + math.log(2 * math.pi))
 
 
 def _kind(latents: str) -> str:
