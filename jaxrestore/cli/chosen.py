@@ -18,6 +18,7 @@ from jaxrestore.solvers import (
     Draws,
     Method,
     Restoration,
+    Select,
     SelectRate,
     Stopping,
     presets,

@@ -13,7 +13,7 @@ from jaxrestore.errors import InputError
 from jaxrestore.settings import choice, count, number, sequence, setting, text
 
 _USAGE = """\
-Pictures of what a hierarchical VAE knows.
+Pictures of what a hierarchical VAE or a flow knows.
 
   {0} sample      --temperature=0.6,0.8,1
   {0} reconstruct --input=FOLDER --temperature=0.6,0.8,1
@@ -24,7 +24,8 @@ Pictures of what a hierarchical VAE knows.
 sample: draws from the prior. reconstruct: input and decoder mean. conditional: draws of
 p(x | z_<k) with z_<k from the input, and their pixelwise standard deviation (five times
 enlarged). interpolate: p(x | mixed z_<k) between two images. kl: nats that each latent
-group spends on the input, as a bar chart and a CSV file beside it.
+group spends on the input (of a flow: -log p(z_l | z_<l)), as a bar chart and a CSV file
+beside it.
 """
 _QUESTIONS = ("sample", "reconstruct", "conditional", "interpolate", "kl")
 
@@ -81,7 +82,7 @@ def main(argv: Sequence[str]) -> int:
 def _explore(flags: ExploreFlags) -> None:
     import jax
 
-    from jaxrestore.priors import load_prior
+    from jaxrestore.priors import Glow, load_prior
     from jaxrestore.priors.hvae.base import HierarchicalVAE
 
     keep_compiled_programs()
@@ -89,10 +90,15 @@ def _explore(flags: ExploreFlags) -> None:
     if output.suffix.lower() != ".png":
         raise InputError(f"--output={output}: expected a name ending in .png")
     prior = load_prior(flags.prior)
-    if not isinstance(prior, HierarchicalVAE):
+    if not isinstance(prior, HierarchicalVAE | Glow):
         raise InputError(
             f"--prior={flags.prior}: is a {type(prior).__name__}, expected a"
-            " hierarchical VAE such as vdvae-faces64"
+            " hierarchical VAE such as vdvae-faces64, or a Glow"
+        )
+    if isinstance(prior, Glow) and flags.what == "reconstruct":
+        raise InputError(
+            "--what=reconstruct: a flow gives every image back as it is; expected"
+            " sample, conditional, interpolate or kl"
         )
     key = jax.random.key(flags.seed)
     if flags.what == "kl":
@@ -141,7 +147,10 @@ def _conditional(prior, flags, key):
     default = sorted({round(last * share) for share in (0.1, 0.25, 0.5, 0.75, 0.9)})
     rows, shape = [], image.shape[:2]
     encode_key, draw_key = jax.random.split(key)
-    latents = jax.jit(lambda p, x: p.encode(x, encode_key))(prior, image)
+    if hasattr(prior, "encoding"):  # a flow's latents are no draw
+        latents = jax.jit(lambda p, x: p.encode(x))(prior, image)
+    else:
+        latents = jax.jit(lambda p, x: p.encode(x, encode_key))(prior, image)
     keys = jax.random.split(draw_key, max(flags.count, 2))
     groups = _groups(prior, flags, default)
     for k in groups:
@@ -184,13 +193,13 @@ def _kl(prior, flags, key, output: Path) -> None:
 
     images = _images(prior, flags)
     keys = jax.random.split(key, len(images))
-    elbo = jax.jit(lambda p, x, k: p.elbo(x, k))
-    terms = [elbo(prior, x, k) for x, k in zip(images, keys, strict=True)]
-    nats = np.mean([np.asarray(t.kl) for t in terms], 0)
-    bits = float(np.mean([t.bits_per_dim for t in terms]))
+    spent = jax.jit(_spent)
+    terms = [spent(prior, x, k) for x, k in zip(images, keys, strict=True)]
+    kl, each, sizes = zip(*terms, strict=True)
+    nats, bits = np.mean(np.asarray(kl), 0), float(np.mean(each))
     title = f"{len(images)} images, {bits:.3f} bits per dimension in all"
     bars(output, nats, "latent group, coarsest first", "KL (nats)", title)
-    elements = np.asarray(terms[0].elements, int)
+    elements = np.asarray(sizes[0], int)
     lines = [
         f"{i},{n},{kl:.6g}"
         for i, (n, kl) in enumerate(zip(elements, nats, strict=True))
@@ -198,6 +207,19 @@ def _kl(prior, flags, key, output: Path) -> None:
     with atomic_path(output.with_suffix(".csv")) as temporary:
         temporary.write_text("\n".join(["group,elements,kl_nats", *lines, ""]))
     print(title)
+
+
+def _spent(prior, image, key):
+    """Nats of each latent group, bits per dimension in all, elements of each group."""
+    if not hasattr(prior, "encoding"):
+        terms = prior.elbo(image, key)
+        return terms.kl, terms.bits_per_dim, terms.elements
+    from jaxrestore.training.glow import dequantised
+
+    image = dequantised(image, key, 8)
+    found = prior.encoding(image)
+    sizes = np.array([z.size for z in found.raw])
+    return -found.log_prior, prior.bits_per_dim(image), sizes
 
 
 def _temperature(flags, default: float) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators import FILTERS
-from jaxrestore.priors import CAE, VAE, ConvVAE, read_metadata
+from jaxrestore.priors import CAE, VAE, ConvVAE, Glow, read_metadata
 from jaxrestore.priors.registry import ARCHITECTURES
 from jaxrestore.settings import (
     choice,
@@ -23,6 +23,7 @@ from jaxrestore.settings import (
 from jaxrestore.solvers import CRITERIA, SOLVERS, Method, Stopping
 from jaxrestore.solvers.presets import OPEN, PRESET, TASKS
 
+_SUITABLE = {VAE: "jpmap", CAE: "vble", ConvVAE: "vble", Glow: "analysis"}
 AUTO = "auto"  # the word for a rate that is chosen for each image
 # Words for what is chosen from the observation alone: setting -> word -> criterion,
 # "auto" that which suits the task.
@@ -170,10 +171,8 @@ def solver_name(values: Mapping[str, Any]) -> str:
     prior = values.get("prior", SolveConfig.prior)
     architecture = read_metadata(prior).get("architecture", "")
     kind = ARCHITECTURES.get(architecture, (None,))[0]
-    if kind is VAE:
-        return "jpmap"
-    if kind in (CAE, ConvVAE):
-        return "vble"
+    if kind in _SUITABLE:
+        return _SUITABLE[kind]
     return "pnp_hvae" if hasattr(kind, "reconstruct") else "variational"
 
 

@@ -6,17 +6,19 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxrestore.convert import cae, conv_vae, patch_vdvae, vdvae
+from jaxrestore.convert import cae, conv_vae, glow, patch_vdvae, vdvae
 from jaxrestore.convert.tensors import Arrays, plain_names, prior_from, write
 from jaxrestore.errors import InputError
 from jaxrestore.parameters import flatten
 from jaxrestore.priors.registry import ARCHITECTURES
 
 # name, which is also the architecture's -> module with tensors, without_buffers, infer,
-# CONFIGS (published ones by name) and SECTIONS (where the original code wants weights)
+# CONFIGS (published ones by name), SECTIONS (where the original code wants weights),
+# and perhaps buffers (constants that it wants beside them)
 FORMATS: dict[str, ModuleType] = {
     "cae": cae,
     "conv_vae": conv_vae,
+    "glow": glow,
     "patch_vdvae": patch_vdvae,
     "vdvae": vdvae,
 }
@@ -37,7 +39,8 @@ def from_state_dict(arrays: Arrays, format: str, config: Any = None) -> Any:
     Args:
         arrays: original names (an optional ``module.`` in front) to arrays in the
             original layout.
-        format: "cae" (CompressAI's), "conv_vae" (VBLE's), "vdvae" or "patch_vdvae".
+        format: "cae" (CompressAI's), "conv_vae" (VBLE's), "glow", "vdvae" or
+            "patch_vdvae".
         config: the architecture, the name of a published one, or None to infer it
             (VDVAE: one of the published networks; else from the shapes).
 
@@ -70,7 +73,8 @@ def to_state_dict(prior: Any) -> dict[str, np.ndarray]:
                 f"prior: its config has {name}={value!r}, which the original code"
                 " lacks; only networks that it can build are written"
             )
-    table = list(FORMATS[format_of(prior)].tensors(prior.config))
+    module = FORMATS[format_of(prior)]
+    table = list(module.tensors(prior.config))
     leaves = flatten(jax.device_get(prior.params))
     left = sorted(leaves.keys() - {tensor.path for tensor in table})
     if left:
@@ -78,7 +82,8 @@ def to_state_dict(prior: Any) -> dict[str, np.ndarray]:
             f"prior: parameter {left[0]} has no counterpart in the original code; "
             "only networks that it can build are written"
         )
-    return write(table, leaves)
+    constants = module.buffers(prior.config) if hasattr(module, "buffers") else {}
+    return write(table, leaves) | constants
 
 
 def format_of(prior: Any) -> str:

@@ -4,6 +4,8 @@ from jaxrestore.priors.base import Decodes, Density, Reconstruction, Reconstruct
 from jaxrestore.priors.cae.cae import CAE
 from jaxrestore.priors.cae.config import CAEConfig
 from jaxrestore.priors.critic import Critic, CriticConfig
+from jaxrestore.priors.flow.config import GlowConfig
+from jaxrestore.priors.flow.glow import Glow
 from jaxrestore.priors.hvae.conv_vae import ConvVAE, ConvVAEConfig
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
@@ -29,6 +31,8 @@ __all__ = [
     "CriticConfig",
     "Decodes",
     "Density",
+    "Glow",
+    "GlowConfig",
     "LowResConfig",
     "LowResEncoder",
     "PatchVDVAE",

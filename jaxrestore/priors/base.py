@@ -14,7 +14,7 @@ class Reconstruction:
     Attributes:
         mean: (H, W, C) decoder mean mu(z), in [0, 1] units.
         std: (H, W, C) standard deviation of p(x | z) that the decoder predicts,
-            in [0, 1] units, positive.
+            in [0, 1] units, positive; 0 of a flow, whose image is a function of z.
         latents: one array per latent group, the coarsest first.
         log_prior: (L,) log p(z_l | z_<l) of each group in nats, untempered, summed
             over the group's elements.

@@ -5,6 +5,8 @@ from typing import Any
 from jaxrestore.priors.cae.cae import CAE
 from jaxrestore.priors.cae.config import CAEConfig
 from jaxrestore.priors.critic import Critic, CriticConfig
+from jaxrestore.priors.flow.config import GlowConfig
+from jaxrestore.priors.flow.glow import Glow
 from jaxrestore.priors.hvae.conv_vae import ConvVAE, ConvVAEConfig
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
@@ -19,6 +21,7 @@ ARCHITECTURES: dict[str, tuple[Any, Any]] = {
     "alr": (Critic, CriticConfig),
     "cae": (CAE, CAEConfig),
     "conv_vae": (ConvVAE, ConvVAEConfig),
+    "glow": (Glow, GlowConfig),
     "lowres_encoder": (LowResEncoder, LowResConfig),
     "patch_vdvae": (PatchVDVAE, PatchVDVAEConfig),
     "vae": (VAE, VAEConfig),

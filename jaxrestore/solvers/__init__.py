@@ -7,6 +7,7 @@ from jaxrestore.settings import bind
 from jaxrestore.solvers.chain import sample
 from jaxrestore.solvers.csgm import CSGM
 from jaxrestore.solvers.diverse_sr import DiverseSR
+from jaxrestore.solvers.flow_descent import Analysis, Synthesis
 from jaxrestore.solvers.joint_map import JointMAP
 from jaxrestore.solvers.jpmap import JPMAP
 from jaxrestore.solvers.method import Method, Problem, Sampler, Solver
@@ -24,15 +25,8 @@ from jaxrestore.solvers.vble import VBLE, VBLEXZ
 SOLVERS: dict[str, type[Solver]] = {
     kind.name: kind
     for kind in (
-        PnPHVAE,
-        JointMAP,
-        JPMAP,
-        CSGM,
-        Variational,
-        VBLE,
-        VBLEXZ,
-        TV,
-        DiverseSR,
+        *(PnPHVAE, JointMAP, JPMAP, CSGM, Variational, VBLE, VBLEXZ, TV, DiverseSR),
+        *(Synthesis, Analysis),
     )
 }
 
@@ -55,6 +49,7 @@ def create(name: str, settings: Any, *models: Any) -> Any:
 
 
 __all__ = [
+    "Analysis",
     "CRITERIA",
     "CSGM",
     "Draws",
@@ -73,6 +68,7 @@ __all__ = [
     "Solver",
     "Status",
     "Stopping",
+    "Synthesis",
     "TV",
     "VBLE",
     "VBLEXZ",

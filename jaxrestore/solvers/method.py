@@ -93,6 +93,7 @@ _WANTED = {
     "Reconstructs": "what reconstructs images, such as a hierarchical VAE",
     "Decodes": "what decodes latents, such as a VAE",
     "Density": "what scores images, such as a critic",
+    "Glow": "a normalising flow such as a Glow",
     "VDVAE": "a VDVAE such as vdvae-faces64",
     "LowResEncoder": "a low-resolution encoder such as cvdvae-faces64-x4",
 }

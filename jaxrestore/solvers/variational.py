@@ -1,7 +1,7 @@
 """Descent on data term plus differentiable regulariser (thesis, 3.4 and 3.5)."""
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -11,20 +11,17 @@ from jaxrestore.operators import LinearOperator
 from jaxrestore.priors.base import Density
 from jaxrestore.settings import choice, number, setting, static
 from jaxrestore.solvers import checks
-from jaxrestore.solvers.adam import AdamMethod, View
-from jaxrestore.solvers.method import Method, Problem
-from jaxrestore.solvers.results import Found
+from jaxrestore.solvers.adam import View
+from jaxrestore.solvers.descent import DESCENTS, Descent
+from jaxrestore.solvers.method import Problem
 from jaxrestore.solvers.stopping import Stopping
 
-DESCENTS = ("adam", "gradient_descent")
 SCALINGS = ("pixel", "literal")
-_SUFFICIENT = 1e-4  # of the decrease that the gradient promises
-_HALVINGS = 30
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class Variational(Method):
+class Variational(Descent):
     """Descent with a differentiable regulariser g of images.
 
     Minimises over x, with n the number of pixels (H W) of x,
@@ -75,7 +72,6 @@ class Variational(Method):
     models: ClassVar = ("regulariser",)
     max_steps: ClassVar = 50
     stopping: ClassVar = Stopping(tolerance=0.0)
-    descends: ClassVar = True
 
     def validate(self, observation):
         method = super().validate(observation)
@@ -96,29 +92,19 @@ class Variational(Method):
         misfit = problem.observation.neg_log_likelihood(x)
         return share * misfit + weight * self.regulariser(x)
 
-    def init(self, problem):
-        return self._descent.init(problem)
+    def first(self, problem):
+        return problem.start
 
-    def step(self, problem, state):
-        return self._descent.step(problem, state)
+    def evaluate(self, problem, point):
+        return self.value(problem, point), View(point, point)
 
-    def image(self, state):
-        return self._descent.image(state)
-
-    def objective(self, problem, state):
-        return state.value
-
-    def stalled(self, problem, state):
-        return self._descent.stalled(problem, state)
-
-    def found(self, problem, state, steps):
-        once = steps + 1
-        tried = once if self.descent == "adam" else state.evaluations
-        return Found(self.image(state), evaluations=tried, gradients=once)
-
-    @property
-    def _descent(self) -> Method:
-        return _Adam(self) if self.descent == "adam" else _GradientDescent(self)
+    def sizes(self, problem):
+        """1 / L of the data term's gradient, for Gaussian noise."""
+        observation: Any = problem.observation
+        share, _ = self._weights(problem)
+        norm = observation.operator.norm_squared(problem.start.shape)
+        largest = observation.noise.level**2 / (share * norm)
+        return largest, largest
 
     def _weights(self, problem: Problem) -> tuple[Any, Any]:
         """Of the negative log-likelihood and of g."""
@@ -127,95 +113,3 @@ class Variational(Method):
         noise_std = jnp.asarray(problem.observation.noise.level, problem.start.dtype)
         pixels = problem.start.shape[0] * problem.start.shape[1]
         return noise_std**2 / pixels, self.weight * noise_std
-
-    def _lipschitz(self, problem: Problem) -> jax.Array:
-        """Of the data term's gradient, for Gaussian noise."""
-        observation: Any = problem.observation
-        share, _ = self._weights(problem)
-        norm = observation.operator.norm_squared(problem.start.shape)
-        return share * norm / observation.noise.level**2
-
-
-@dataclass(frozen=True)
-class _Adam(AdamMethod):
-    """Adam with a learning rate that falls exponentially (thesis, 3.3.3)."""
-
-    of: Variational
-
-    def first(self, problem):
-        return problem.start
-
-    def evaluate(self, problem, point):
-        return self.of.value(problem, point), View(point, point)
-
-    def rate(self, problem):
-        first, last = self.of.learning_rate, self.of.final_learning_rate
-        steps = max(problem.max_steps - 1, 1)
-        return lambda count: first * (last / first) ** (count / steps)
-
-
-class _State(NamedTuple):
-    """An iterate with F and its gradient there, and the last step size.
-
-    `evaluations` counts those of F, with its gradient or without.
-    """
-
-    image: jax.Array
-    value: jax.Array
-    gradient: jax.Array
-    size: jax.Array
-    largest: jax.Array
-    evaluations: jax.Array
-    stuck: jax.Array
-
-
-@dataclass(frozen=True)
-class _GradientDescent(Method):
-    """Gradient descent with a step of at most 1 / L, halved until F decreases."""
-
-    of: Variational
-
-    def init(self, problem):
-        largest = 1 / self.of._lipschitz(problem)
-        first = self._slope(problem, problem.start)
-        counted = jnp.int32(1), jnp.array(False)
-        return _State(problem.start, *first, largest, largest, *counted)
-
-    def step(self, problem, state):
-        slope = jnp.sum(jnp.square(state.gradient))
-
-        def moved(size):
-            return (state.image - size * state.gradient).astype(state.image.dtype)
-
-        def too_long(trial):
-            size, count = trial
-            enough = state.value - _SUFFICIENT * size * slope
-            # A NaN is left to the driver; the other way round it would loop on it.
-            found = self.of.value(problem, moved(size))
-            return (found > enough) & (count < _HALVINGS)
-
-        # Tries the double of the last size first, so that it may grow again.
-        first = jnp.minimum(2 * state.size, state.largest), jnp.int32(0)
-        size, halvings = jax.lax.while_loop(
-            too_long, lambda t: (t[0] / 2, t[1] + 1), first
-        )
-        image = moved(size)
-        value, gradient = self._slope(problem, image)
-        down = ~(value > state.value)
-        # Rounding may hide the decrease that the gradient promises.
-        stuck = ~(value < state.value) & (slope > 0)
-        return _State(
-            jnp.where(down, image, state.image),
-            jnp.where(down, value, state.value),
-            jnp.where(down, gradient, state.gradient),
-            size,
-            state.largest,
-            state.evaluations + halvings + 2,  # the trials, and the gradient's
-            stuck,
-        )
-
-    def stalled(self, problem, state):
-        return state.stuck
-
-    def _slope(self, problem, image):
-        return jax.value_and_grad(lambda x: self.of.value(problem, x))(image)

@@ -118,7 +118,7 @@ class CVDVAERecipe(Recipe):
     def init(self, key):
         return lowres.init_params(self.model, key)
 
-    def warm_start(self, params):
+    def warm_start(self, params, first_batch):
         """Begin with the blocks of the VDVAE's own encoder."""
         own = sharding.to_host(params)
         return lowres.start_from_prior(self.model, own, self.frozen)

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,9 @@ class Trainer:
         config, data = self.config, self.config.data
         sources = open_sources(data, "train")
         own = jax.process_index(), jax.process_count()
-        self.batches = training_batches(
-            sources, data, config.batch_size, config.seed, own
-        )
+        size, seed = config.batch_size, config.seed
+        self._stream = partial(training_batches, sources, data, size, seed, own)
+        self.batches = self._stream()
         identity = fingerprint(config, contents(data, sources))
         identity |= self.recipe.identity
         self.val_batches: list[dict[str, np.ndarray]] = []
@@ -101,8 +102,13 @@ class Trainer:
         if self.config.init_from:
             start = load_prior(self.config.init_from).params
         else:
-            start = self.recipe.warm_start(state.params)
+            start = self.recipe.warm_start(state.params, self._first_batch)
         return state if start is None else start_from(state, start, plan)
+
+    def _first_batch(self) -> dict[str, jax.Array]:
+        """What the first step will see, from a stream of its own."""
+        with contextlib.closing(self._stream()) as batches:
+            return sharding.put_batch(next(batches), self.mesh)
 
     def run(self) -> str:
         """Train until the last step, a signal or the end of the time.

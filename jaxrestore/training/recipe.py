@@ -2,7 +2,7 @@
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import jax
@@ -22,6 +22,7 @@ RECIPES: dict[str, str] = {
     "conv_vae": "jaxrestore.training.conv_vae:ConvVAERecipe",
     "cvdvae": "jaxrestore.training.cvdvae:CVDVAERecipe",
     "deviation": "jaxrestore.training.deviation:DeviationRecipe",
+    "glow": "jaxrestore.training.glow:GlowRecipe",
     "patch_vdvae": "jaxrestore.training.patch_vdvae:PatchVDVAERecipe",
     "vae": "jaxrestore.training.vae:VAERecipe",
     "vdvae": "jaxrestore.training.vdvae:VDVAERecipe",
@@ -72,8 +73,14 @@ class Recipe(ABC):
     def init(self, key: jax.Array) -> Params:
         """Fresh parameters: nested dicts of arrays. Traced by `jax.jit`."""
 
-    def warm_start(self, params: Params) -> Params | None:
-        """Where a fresh run without `init_from` begins; None: at `params`."""
+    def warm_start(
+        self, params: Params, first_batch: Callable[[], Batch]
+    ) -> Params | None:
+        """Where a fresh run without `init_from` begins; None: at `params`.
+
+        `first_batch()` is the batch of the first step, split over the devices; taking
+        it moves no position, so that a run killed here begins anew as if it had not.
+        """
         return None
 
     @abstractmethod

@@ -7,7 +7,8 @@ from PIL import Image
 from jaxrestore.cli.entry import run_command
 from jaxrestore.cli.explore import main
 from jaxrestore.priors import VDVAE, PatchVDVAE, save_prior
-from tests.priors.random_weights import random_prior
+from tests.contracts.test_priors import FLOW
+from tests.priors.random_weights import random_glow, random_prior
 from tests.priors.test_tools import GREY, PATCH
 
 
@@ -47,6 +48,33 @@ def test_sheets(folder, tmp_path, what, flags):
     assert picture.std() > 1 and min(picture.shape[:2]) > 50
     if what == "kl":
         assert len(output.with_suffix(".csv").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    "what, flags",
+    [
+        pytest.param("sample", ["--temperature=0.7"], marks=pytest.mark.slow),
+        pytest.param("conditional", ["--input={}/a.png"], marks=pytest.mark.slow),
+        ("interpolate", ["--input={}/a.png", "--second={}/b.png", "--groups=2"]),
+        pytest.param("kl", ["--input={}"], marks=pytest.mark.slow),
+    ],
+)
+def test_sheets_of_a_flow(folder, tmp_path, what, flags):
+    save_prior(random_glow(FLOW), folder / "flow.safetensors", {})
+    flags = [f"--prior={folder / 'flow.safetensors'}", "--count=2", *flags]
+    flags = [flag.format(folder) for flag in flags]
+    output = tmp_path / "sheet.png"
+    code, _ = run(folder, what, *flags, f"--output={output}")
+    assert code == 0
+    assert np.asarray(Image.open(output)).std() > 1
+    if what == "kl":
+        assert len(output.with_suffix(".csv").read_text().splitlines()) == 3
+
+
+def test_a_flow_has_no_reconstructions(folder, capsys):
+    save_prior(random_glow(FLOW), folder / "flow.safetensors", {})
+    code, _ = run(folder, "reconstruct", f"--prior={folder / 'flow.safetensors'}")
+    assert code == 2 and "gives every image back" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ from jaxrestore.cli.solve_config import PRESET, schema
 from jaxrestore.cli.task import Task
 from jaxrestore.configfiles import config_names, load_config
 from jaxrestore.data.images import LoadedImage
+from jaxrestore.priors import GlowConfig, save_prior
 from jaxrestore.settings import as_dict, bind
 from jaxrestore.solvers import SOLVERS
+from tests.priors.random_weights import random_glow
 
 ARTICLE = {
     "face_sr_x4": ("0.8:0.5", 5 / 255, 50, 10),
@@ -20,6 +22,7 @@ ARTICLE = {
 }
 METHODS = {"deblur_alr": "variational", "denoise_alr": "variational"}
 METHODS |= {"vble_faces64": "vble"}
+METHODS |= {"glow_analysis": "analysis", "glow_synthesis": "synthesis"}
 
 
 def bound(**values):
@@ -27,8 +30,11 @@ def bound(**values):
 
 
 @pytest.mark.parametrize("name", config_names("solve"))
-def test_bundled_configs_build_their_method(name):
+def test_bundled_configs_build_their_method(name, tmp_path):
     values = load_config(name, "solve")
+    if name.startswith("glow"):  # of which none is bundled
+        values["prior"] = str(tmp_path / "flow.safetensors")
+        save_prior(random_glow(GlowConfig(48, 3, (1,), (2,))), values["prior"], {})
     config = bound(**values)
     draws = name.startswith("diverse_sr")
     expected = "diverse_sr" if draws else METHODS.get(name, "pnp_hvae")

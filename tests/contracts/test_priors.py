@@ -18,6 +18,8 @@ from jaxrestore.priors import (
     CriticConfig,
     Decodes,
     Density,
+    Glow,
+    GlowConfig,
     PatchVDVAE,
     Reconstructs,
     SmoothedTV,
@@ -27,7 +29,7 @@ from jaxrestore.priors import (
 )
 from jaxrestore.priors.registry import ARCHITECTURES
 from jaxrestore.solvers.vble import encoded
-from tests.priors.random_weights import random_prior
+from tests.priors.random_weights import random_glow, random_prior
 from tests.priors.test_lowres import make_encoder
 from tests.priors.test_tools import GREY, PATCH
 
@@ -38,7 +40,8 @@ DECODERS = {
     "cae": (CAE, CAEConfig("mean", 4, 3, rates=(0.01, 0.1))),
     "conv_vae": (ConvVAE, ConvVAEConfig("conv", 4, 3)),
 }
-DENSITIES = ("alr", "smoothed_tv")
+FLOW = GlowConfig(image_size=8, image_channels=1, steps=(2, 2), widths=(4, 6))
+DENSITIES = ("alr", "smoothed_tv", "glow")
 SHAPE, TAU = (8, 8), 0.7
 
 each_hierarchy = pytest.mark.parametrize("name", HIERARCHIES)
@@ -51,6 +54,8 @@ def build(name, seed=0):
         return Critic.create(CriticConfig((4, 3)), jax.random.key(seed))
     if name == "smoothed_tv":
         return SmoothedTV(0.02 + 0.01 * seed)
+    if name == "glow":
+        return random_glow(FLOW, seed)
     if name == "lowres_encoder":
         return make_encoder(random_prior(VDVAE, GREY), factor=2)
     if name in DECODERS:
@@ -67,7 +72,8 @@ def image_for(prior, seed=2):
 
 
 def test_the_registry_is_covered():
-    assert set(ARCHITECTURES) == {*HIERARCHIES, *DECODERS, "alr", "lowres_encoder"}
+    others = {"alr", "glow", "lowres_encoder"}
+    assert set(ARCHITECTURES) == {*HIERARCHIES, *DECODERS, *others}
 
 
 @each_hierarchy
@@ -173,10 +179,10 @@ def test_files_keep_weights_and_config(name, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", [*HIERARCHIES, *DECODERS, "alr"])
+@pytest.mark.parametrize("name", [*HIERARCHIES, *DECODERS, "alr", "glow"])
 def test_parameters_are_single_precision_whatever_the_default(name):
-    kinds = HIERARCHIES | DECODERS | {"alr": (Critic, CriticConfig((4, 3)))}
-    kind, config = kinds[name]
+    others = {"alr": (Critic, CriticConfig((4, 3))), "glow": (Glow, FLOW)}
+    kind, config = (HIERARCHIES | DECODERS | others)[name]
     with jax.enable_x64(True):
         prior = kind.create(config, jax.random.key(0))
         assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(prior))

@@ -11,7 +11,7 @@ import pytest
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators import Blur
-from jaxrestore.priors import VDVAE, SmoothedTV
+from jaxrestore.priors import VDVAE, GlowConfig, SmoothedTV
 from jaxrestore.settings import settings_of
 from jaxrestore.solvers import (
     SOLVERS,
@@ -24,9 +24,9 @@ from jaxrestore.solvers import (
     restore,
     sample,
 )
-from tests.priors.random_weights import random_prior
+from tests.priors.random_weights import random_glow, random_prior
 from tests.priors.test_lowres import SMALL, make_encoder
-from tests.solvers.problems import KERNEL, gaussian, observations, prior
+from tests.solvers.problems import KERNEL, SHAPE, gaussian, observations, prior
 
 # Settings beside the defaults, and others of the same structure.
 SETTINGS = {
@@ -39,11 +39,15 @@ SETTINGS = {
     "vble_xz": ({}, {"weight": 0.5, "clip_norm": 1.0}),
     "tv": ({}, {"weight": 3.0}),
     "diverse_sr": ({}, {"temperature": 0.5}),
+    "synthesis": ({}, {"weight": 0.3, "learning_rate": 0.05}),
+    "analysis": ({}, {"weight": 0.3, "learning_rate": 0.05}),
     "select": (
         {},
         {"candidates": {"temperature": (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)}},
     ),
 }
+FLOWS = ("synthesis", "analysis")
+FLOW = GlowConfig(image_size=4, image_channels=1, steps=(1,), widths=(3,))
 ITERATE = [name for name in SETTINGS if name != "diverse_sr"]
 BAD = ["nonsense", -1e12, float("nan"), [], {}]
 
@@ -58,6 +62,8 @@ def models(name, seed=0):
         return vdvae, make_encoder(vdvae, seed + 1)
     if name == "variational":
         return (SmoothedTV(0.02 + 0.01 * seed),)
+    if name in FLOWS:
+        return (random_glow(FLOW, seed, 0.03),)
     if name == "select":
         return (PnPHVAE(prior(seed), decoder_std=0.2),)
     return () if name == "tv" else (prior(seed),)
@@ -74,10 +80,11 @@ def measurements(name, count):
         y = jax.random.uniform(jax.random.key(1), (count, 4, 4, 1))
         operator = models(name)[1].config.operator()
         return [gaussian(one, operator, jnp.float32(0.01)) for one in y]
+    shape = (4, 4, 1) if name in FLOWS else SHAPE
     kernels = [jnp.asarray(KERNEL), jnp.asarray(KERNEL[::-1].copy())]
     return [
         gaussian(y, Blur(kernels[i % 2]), jnp.float32(0.05 + 0.01 * i))
-        for i, y in enumerate(observations(3, count))
+        for i, y in enumerate(observations(3, count, shape))
     ]
 
 
@@ -148,7 +155,7 @@ def test_the_start_is_taken(name):
     given = restore(method, observation, key=KEYS[0], max_steps=1, start=start)
     changed = not np.allclose(usual.image, given.image)
     # These begin with latents of their own, whatever the image.
-    assert changed or name in ("csgm", "jpmap")
+    assert changed or name in ("csgm", "jpmap", "synthesis")
     with pytest.raises(InputError, match="start has shape"):
         restore(method, observation, start=start[1:])
 

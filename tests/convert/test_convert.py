@@ -15,15 +15,27 @@ from jaxrestore.convert.__main__ import main
 from jaxrestore.convert.tensors import their_shapes
 from jaxrestore.errors import InputError
 from jaxrestore.parameters import shapes_of
-from jaxrestore.priors import VDVAE, PatchVDVAE, load_prior, read_metadata
+from jaxrestore.priors import (
+    VDVAE,
+    Glow,
+    GlowConfig,
+    PatchVDVAE,
+    load_prior,
+    read_metadata,
+)
 from tests.parity import golden
-from tests.priors.random_weights import random_prior
+from tests.parity.conftest import _DEFAULT as GOLDENS
+from tests.priors.random_weights import random_glow, random_prior
 
-CONFIGS = {"vdvae": golden.VDVAE_CONFIG, "patch_vdvae": golden.CONFIG}
+GLOW = GlowConfig(16, 3, (2, 2), (8, 8), "affine", "plain_but_last")
+CONFIGS = {"vdvae": golden.VDVAE_CONFIG, "patch_vdvae": golden.CONFIG, "glow": GLOW}
 BUFFERS = {"shift", "scale"}  # PnP-HVAE's copy of VDVAE keeps them with the weights
 
 
 def weights(format):
+    if format == "glow":
+        with np.load(GOLDENS / "glow_affine.npz") as file:
+            return {k[2:]: v for k, v in file.items() if k.startswith("w/")}
     return golden.weights({"vdvae": "vdvae_tiny"}.get(format, "patchvdvae_tiny"))
 
 
@@ -61,7 +73,8 @@ def _without(arrays, name):
 
 def test_what_does_not_fit_is_named(tiny):
     format, config, arrays = tiny
-    name = max((n for n in arrays if n.endswith("1.weight")), key=len)
+    last = "net.0.weight" if format == "glow" else "1.weight"
+    name = max((n for n in arrays if n.endswith(last)), key=len)
     for wrong, message in (
         (_without(arrays, name), f"{name} is missing"),
         (_without(arrays, name) | {"new": arrays[name]}, f"{name} is missing"),
@@ -113,8 +126,8 @@ def test_constants_beside_the_weights():
 
 
 def test_unknown_names():
-    with pytest.raises(InputError, match="format='glow'"):
-        from_state_dict({}, "glow")
+    with pytest.raises(InputError, match="format='gan'"):
+        from_state_dict({}, "gan")
     with pytest.raises(InputError, match="config='ffhq'"):
         from_state_dict({}, "vdvae", "ffhq")
 
@@ -132,6 +145,12 @@ def test_configs_that_the_tensors_tell():
     for config in module.CONFIGS.values():
         names = dict.fromkeys((t.name for t in module.tensors(config)), ())
         assert module.infer(names) == config
+    found = from_state_dict(weights("glow"), "glow").config
+    assert found == replace(GLOW, image_size=64)  # which the tensors do not tell
+    for config in (CONFIGS["glow"], FORMATS["glow"].CONFIGS["published"]):
+        table = list(FORMATS["glow"].tensors(config))
+        shapes = their_shapes(table, shapes_of(Glow, config))
+        assert FORMATS["glow"].infer(shapes) == replace(config, image_size=64)
     for format in FORMATS:
         with pytest.raises(InputError, match="do not tell"):
             from_state_dict({"a.weight": np.zeros((1, 1))}, format)
@@ -183,7 +202,7 @@ def test_command_line_refusals(tmp_path, config_file, capsys):
     assert "no such file" in refused("--format=vdvae", tmp_path / "none.th", out)
     np.savez(source, **arrays)
     assert "--format is missing" in refused(source, out)
-    assert "invalid choice" in refused("--format=glow", source, out)
+    assert "invalid choice" in refused("--format=gan", source, out)
     assert "do not tell" in refused("--format=vdvae", source, out)
     assert "in_conv" in refused("--format=vdvae", "--config=ffhq256", source, out)
     assert "cannot write" in refused(
@@ -276,6 +295,19 @@ def test_torch_files_that_are_refused(torch, tmp_path, config_file, capsys):
     refused(message="a is a int")
     torch.save([1], source)
     refused(message="holds a list")
+
+
+def test_masks_of_a_flow_are_checked():
+    arrays = weights("glow")
+    name = "blocks.1.flows.0.invconv.l_mask"
+    with pytest.raises(InputError, match=f"source: {name} is not what"):
+        from_state_dict(arrays | {name: arrays[name].T}, "glow", GLOW)
+
+
+@pytest.mark.parametrize("change", [{"coupling": "affine_exp"}, {"mixing": "plain"}])
+def test_flows_that_the_original_code_lacks(change):
+    with pytest.raises(InputError, match="original code has no such Glow"):
+        to_state_dict(random_glow(replace(GLOW, **change)))
 
 
 def test_networks_that_the_original_code_lacks_are_not_written():

@@ -8,8 +8,15 @@ from PIL import Image
 
 from jaxrestore.cli.entry import run_command
 from jaxrestore.experiments.command import main
-from jaxrestore.priors import VAE, VDVAE, PatchVDVAE, VAEConfig, save_prior
-from tests.priors.random_weights import random_prior
+from jaxrestore.priors import (
+    VAE,
+    VDVAE,
+    GlowConfig,
+    PatchVDVAE,
+    VAEConfig,
+    save_prior,
+)
+from tests.priors.random_weights import random_glow, random_prior
 from tests.priors.test_lowres import SMALL, make_encoder
 from tests.priors.test_tools import GREY, PATCH
 
@@ -31,6 +38,8 @@ def folder(tmp_path_factory):
     create_encoders(folder)
     plain = random_prior(VAE, VAEConfig(image_size=16, widths=(4,), latent_dim=3))
     save_prior(plain, folder / "vae.safetensors", {})
+    flow = random_glow(GlowConfig(16, 1, (1, 1), (3, 3)), scale=0.03)
+    save_prior(flow, folder / "flow.safetensors", {})
     (folder / "images").mkdir()
     rng = np.random.default_rng(0)
     for name in "abc":

@@ -25,9 +25,9 @@ def operator():
     return Blur(jnp.asarray(KERNEL))
 
 
-def observations(seed, batch):
-    """(batch, *SHAPE) blurred, noisy random images."""
-    clean = jax.random.uniform(jax.random.key(seed), (batch, *SHAPE))
+def observations(seed, batch, shape=SHAPE):
+    """(batch, *shape) blurred, noisy random images."""
+    clean = jax.random.uniform(jax.random.key(seed), (batch, *shape))
     noise = 0.05 * jax.random.normal(jax.random.key(seed + 1), clean.shape)
     return jax.vmap(operator())(clean) + noise
 

@@ -46,6 +46,15 @@ RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
         {"model.enc_blocks": "", "model.bottleneck": 0.25, **_QUICK},
     ),
     "deviation": ("vae_xz_faces64:2", {"data.channels": 3, **_QUICK}),
+    "glow": (
+        "glow_faces64",
+        {
+            "model.image_size": 8,
+            "model.steps": (2, 1),
+            "model.widths": (4, 6),
+            **_QUICK,
+        },
+    ),
     "patch_vdvae": (
         "patch_vdvae_natural",
         {

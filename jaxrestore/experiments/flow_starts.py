@@ -1,0 +1,121 @@
+"""Where descent with a flow ends, by start, descent and lambda, in z and in x.
+
+  python -m jaxrestore.experiments flow_starts --prior=GLOW --images=DIR --out=DIR
+
+Encoder and decoder of a flow are each other's inverse, so that synthesis and analysis
+could be one problem in two coordinates; descent makes them two (Oberlin and Verm 2021,
+sections 3.1 and 5). For each formulation, start, descent and lambda: mean PSNR and its
+deviation over the images, F where the descent ends, and its curve for the first image.
+Starts of synthesis: z = 0, z = E(x0), z random; of analysis: x0 the observation's
+starting image, D(0), uniform noise. The penalty of analysis is --penalty.
+"""
+
+from typing import Any, ClassVar
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from jaxrestore.evaluation.harness import scores
+from jaxrestore.evaluation.inputs import test_images
+from jaxrestore.evaluation.pictures import Panel, curves
+from jaxrestore.evaluation.tables import of, table
+from jaxrestore.experiments import flows
+from jaxrestore.experiments import settings as kinds
+from jaxrestore.experiments.settings import configured, some
+from jaxrestore.settings import choice, count, number, sequence, setting
+from jaxrestore.solvers import create, restore
+from jaxrestore.solvers.descent import DESCENTS
+from jaxrestore.solvers.flow_descent import PENALTIES
+
+QUICK = {"max_images": 1, "steps": 2, "weights": (1e-4,), "descents": ("adam",)}
+STARTS = {
+    "synthesis": ("zero", "image", "random"),
+    "analysis": ("image", "prior_mean", "random"),
+}
+
+
+@configured(prior="", max_images=10)
+class Config(kinds.Config):
+    task: str = setting("average x2", choice(*flows.TASKS), "which")
+    noise: float = setting(kinds.Level(0), kinds.level(zero=True), "of 255")
+    steps: int = setting(400, count(), "of each descent")
+    descents: tuple = setting(DESCENTS, some(*DESCENTS), "which")
+    penalty: str = setting("whitened", choice(*PENALTIES), "of analysis")
+    weights: tuple = setting((1e-5, 1e-4, 1e-3), sequence(number(0)), "lambdas")
+
+    required: ClassVar = ("images", "out", "prior")
+
+
+def run(config: Config, report) -> None:
+    """Solve, score, tabulate, draw."""
+    prior = flows.load_flow(config.prior)
+    images = test_images(config, prior)
+    key = jax.random.key(config.seed)
+    posed = flows.problem(config.task, config.noise).degrade(images, key)
+    (observations,) = posed.values()
+    rows, steps = [], []
+    bar = tqdm(_variants(config), disable=None)
+    for variant in bar:
+        for place, (name, clean) in enumerate(images.items()):
+            own = jax.random.fold_in(key, place)
+            result = _solve(config, prior, variant, observations[place], own)
+            history: Any = result.history
+            values = np.asarray(history["objective"])[: int(result.steps)]
+            row = variant | {"image": name, **scores(result.image, clean)}
+            rows.append(row | {"steps": int(result.steps), "F": float(values[-1])})
+            if place == 0:
+                line = f"{variant['formulation']}, {variant['start']}"
+                steps += [
+                    variant | {"line": f"{line}, {variant['descent']}"} | point
+                    for point in _points(values)
+                ]
+        report.rows(rows)
+    middle = config.weights[len(config.weights) // 2]
+    _draw(report.picture, [s for s in steps if s["weight"] == middle], config)
+    cells = {"PSNR": of("psnr", ".2f"), "deviation": of("psnr", ".2f", np.std)}
+    cells |= {"SSIM": of("ssim", ".3f"), "F at the end": of("F", ".4g")}
+    cells |= {"steps": of("steps", ".0f")}
+    body = table(rows, ["weight", "formulation", "descent", "start"], cells)
+    caption = f"{len(images)} images, {config.task}, prior {config.prior}; means"
+    report.table(caption, body)
+
+
+def _variants(config: Config) -> list[dict[str, Any]]:
+    return [
+        {
+            "weight": weight,
+            "formulation": formulation,
+            "descent": descent,
+            "start": start,
+        }
+        for weight in config.weights
+        for formulation, starts in STARTS.items()
+        for descent in config.descents
+        for start in starts
+    ]
+
+
+def _solve(config: Config, prior, variant, observation, key):
+    own = {name: variant[name] for name in ("weight", "descent", "start")}
+    own["misfit"] = "squares"
+    if variant["formulation"] == "analysis":
+        own["penalty"] = config.penalty
+    method = create(variant["formulation"], own, prior)
+    steps = config.steps
+    return restore(method, observation, key=key, max_steps=steps, history=True)
+
+
+def _points(values: np.ndarray) -> list[dict[str, float]]:
+    return [{"step": i, "F": float(v)} for i, v in enumerate(values, 1)]
+
+
+def _draw(path, steps, config: Config) -> None:
+    """F against the step of the first image, one panel for each formulation."""
+    axis = {"xscale": "log", "yscale": "log"}
+    panels = []
+    for formulation in STARTS:
+        own = [step for step in steps if step["formulation"] == formulation]
+        labels = formulation, "F", "step"
+        panels.append(Panel(own, "step", "F", "line", *labels, axis=axis))
+    curves(path, f"{config.task}, {config.prior}", *panels)
