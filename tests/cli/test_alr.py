@@ -67,8 +67,9 @@ def test_settings_reach_the_solver(solve, critic, photo, tmp_path, given):
     flags = [f"--config.solver.{name}={value}" for name, value in given.items()]
     chosen = "--config=denoise_alr", f"--input={photo()}", "--simulate"
     code, said = solve(*chosen, *flags)
-    expected, note = preset("variational", str(critic), "identity", 0.1, given)
-    assert code == 0 and note in said
+    found = preset("variational", str(critic), "identity", 0.1, given)
+    expected = found.settings
+    assert code == 0 and found.note in said
     used = summary(tmp_path)["images"][0]["settings"]
     assert {key: used[key] for key in expected} == pytest.approx(expected)
 
