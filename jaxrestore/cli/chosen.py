@@ -132,6 +132,11 @@ class Chosen:
                 masked = problem.degradation.task == "mask"
                 criterion = "held_out" if masked else "sure"
             method = presets.selection(name, method, criterion)
+            if name == "schedule" and "schedule" not in found.settings:
+                line = (
+                    "no schedule was tuned for this prior and task: decoder_std is"
+                    " chosen, at constant settings"
+                )
         if encoder := self._models.get("encoder"):
             self._check_encoder(encoder, problem)
         return method.validate(problem.observation), [line] if line else []

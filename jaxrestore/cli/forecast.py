@@ -67,7 +67,7 @@ def forecast(
     small = _SIDE**2
     times = pixels / small
     return Forecast(
-        seconds * times * (max_steps + 1),
+        seconds * times * (max_steps + 1) * getattr(method, "runs", 1),
         (analysis.temp_size_in_bytes if analysis else 0) * times,
     )
 

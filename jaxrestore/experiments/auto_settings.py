@@ -23,12 +23,14 @@ from jaxrestore.evaluation.tables import grouped, markdown
 from jaxrestore.experiments import settings as kinds
 from jaxrestore.experiments.deblurring import blurred
 from jaxrestore.metrics import psnr
-from jaxrestore.settings import choice, number, setting, text
+from jaxrestore.settings import choice, setting, text
 from jaxrestore.solvers import Problem, Stopping, create, presets
 from jaxrestore.solvers.presets import STEPS
 from jaxrestore.solvers.selection import TEMPERATURES
 
-CRITERIA = ("sure", "discrepancy")
+CRITERIA = ("sure", "doubted", "discrepancy")
+_MARKS = "circles: SURE, diamonds: with doubt, squares: discrepancy"
+
 _AXES = {"schedule": "decoder deviation over the tuned", "temperature": "temperature"}
 
 QUICK = {
@@ -44,9 +46,6 @@ QUICK = {
 class Config(kinds.PnPConfig, kinds.Kernels):
     chosen: str = setting("schedule", choice("schedule", "temperature"), "which")
     schedule: str = setting("preset", text, "of PnP-HVAE, such as 5:8 | preset | none")
-    tolerance: float | None = setting(
-        None, number(0, none=True), "of PnP-HVAE; none: as tuned"
-    )
 
 
 def run(config: Config, report) -> None:
@@ -81,12 +80,18 @@ def run(config: Config, report) -> None:
     summaries = {
         n: summarise(own, config.chosen) for (n,), own in grouped(rows, "noise").items()
     }
-    styles = {"sure": "o", "discrepancy": "s"}
+    styles = {"sure": "o", "doubted": "D", "discrepancy": "s"}
     marks = {
         noise: [(mean, values[name], styles[name]) for name, mean in means.items()]
         for noise, (values, means, _) in summaries.items()
     }
-    axes = rows, config.chosen, "psnr", "noise", "circles: SURE; squares: discrepancy"
+    axes = (
+        rows,
+        config.chosen,
+        "psnr",
+        "noise",
+        _MARKS,
+    )
     labels = "PSNR (dB)", _AXES[config.chosen], "noise {}/255"
     panel = Panel(*axes, *labels, ".-", marks=marks)
     curves(report.picture, f"choosing the {config.chosen}", panel)
@@ -105,7 +110,9 @@ def run(config: Config, report) -> None:
 def _attempts(method, observation, stopping, key, clean, *, max_steps):
     """Of every candidate: PSNR, and what both criteria say."""
     problem = Problem(observation, observation.initial_image(), max_steps, key)
-    results, found = method.attempts(problem, stopping, criteria=CRITERIA)
+    results, found = method.attempts(
+        problem, stopping, criteria=("sure", "discrepancy")
+    )
     return {"psnr": jax.vmap(psnr, (0, None))(results.mean, clean), **found}
 
 

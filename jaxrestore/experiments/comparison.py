@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import jax
@@ -26,6 +27,7 @@ from jaxrestore.experiments import settings as kinds
 from jaxrestore.operators import Mask, Operator
 from jaxrestore.settings import count, flag, number, plain, sequence, setting, text
 from jaxrestore.solvers import Stopping, create
+from jaxrestore.solvers.presets import preset
 
 QUICK = {
     "max_images": 1,
@@ -223,13 +225,20 @@ def pnp_hvae(config: Any, report, prior, **limits: Any) -> Entry:
         tuned = kinds.pnp_settings(config, report, problem.task, problem.noise)
         if not getattr(config, "tune", False):
             return [tuned]
-        told = config.encoder_noises or (tuned.get("encoder_noise"),)
-        points = itertools.product(
-            config.temperatures, config.decoder_stds, told, config.schedules
-        )
+        told = config.encoder_noises or (None,)
+        grid = config.temperatures, config.decoder_stds, told, config.schedules
         names = "temperature", "decoder_std", "encoder_noise", "schedule"
-        own = {name: tuned[name] for name in ("flips", "tolerance") if name in tuned}
-        return [dict(zip(names, point, strict=True)) | own for point in points]
+        return [
+            kinds.pnp_settings(
+                SimpleNamespace(
+                    prior=config.prior, **dict(zip(names, point, strict=True))
+                ),
+                report,
+                problem.task,
+                problem.noise,
+            )
+            for point in itertools.product(*grid)
+        ]
 
     rules: dict[str, Any] = {"max_steps": config.steps}
     if config.tolerance is not None:
@@ -239,11 +248,15 @@ def pnp_hvae(config: Any, report, prior, **limits: Any) -> Entry:
 
 
 def adam(config: kinds.Adam, prior, rate: float, **limits: Any) -> Entry:
-    """Adam on the objective of PnP-HVAE, with its settings."""
+    """Adam on the objective of PnP-HVAE, with the settings of a constant run."""
+
+    def grid(problem: Problem) -> list[dict]:
+        return [preset("joint_map", config.prior, problem.task, problem.noise).settings]
+
     rules = {"stopping": Stopping(config.adam_tolerance)}
     rules |= {"max_steps": config.adam_steps, **limits}
     fixed, shows = {"learning_rate": rate}, ("mean", "image")
-    first = f"Adam, {rate:g}", "pnp_hvae", "joint_map", (prior,), lambda problem: []
+    first = f"Adam, {rate:g}", "joint_map", "joint_map", (prior,), grid
     return Entry(*first, rules, fixed, shows)
 
 

@@ -129,7 +129,9 @@ class PnPConfig(Config):
     encoder_noise: Any = setting(None, told, "of 255, what is told; without: as tuned")
     schedule: str = setting("none", text, "of PnP-HVAE, such as 5:8 | preset | none")
     steps: int = setting(50, count(), "of PnP-HVAE at most")
-    tolerance: float = setting(2e-3, number(0), "of PnP-HVAE")
+    tolerance: float | None = setting(
+        None, number(0, none=True), "of PnP-HVAE; none: as tuned"
+    )
     batch: int = setting(1, count(), "images solved together")
 
 

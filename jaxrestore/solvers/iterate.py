@@ -120,21 +120,22 @@ def _advance(method: "Method", problem: "Problem", stopping: Stopping, run: Run)
     value = objective if stopping.watch == "objective" else change**2 / after.size
     better = value < (1 - jnp.sign(run.best) * stopping.improvement) * run.best
     grown = objective if method.descends else change
+    settled = method.settled(problem, state)
     steps = run.steps + 1
     taken = Run(
         state=state,
         steps=steps,
         residual=residual,
         change=change,
-        best=jnp.where(better, value, run.best),
-        stale=jnp.where(better, 0, run.stale + 1),
+        best=jnp.where(better | ~settled, value, run.best),
+        stale=jnp.where(better | ~settled, 0, run.stale + 1),
         worst=jnp.maximum(grown, run.worst),
         # The first step has nothing to be compared with.
         growing=jnp.where((grown > run.worst) & (run.steps > 0), run.growing + 1, 0),
         status=run.status,
         history=run.history,
     )
-    taken = taken._replace(status=_status(method, problem, stopping, taken))
+    taken = taken._replace(status=_status(method, problem, stopping, taken, settled))
     if run.history is not None:
         values = {
             "residual": residual,
@@ -150,7 +151,7 @@ def _advance(method: "Method", problem: "Problem", stopping: Stopping, run: Run)
     return jax.tree.map(lambda a, b: jnp.where(healthy, a, b), taken, refused)
 
 
-def _status(method, problem, stopping: Stopping, after: Run) -> jax.Array:
+def _status(method, problem, stopping: Stopping, after: Run, settled) -> jax.Array:
     """The first rule that holds, the strongest last."""
     done = after.steps >= problem.max_steps
     status = jnp.where(done, Status.MAX_STEPS, Status.RUNNING)
@@ -159,7 +160,7 @@ def _status(method, problem, stopping: Stopping, after: Run) -> jax.Array:
     diverged = after.growing >= stopping.growth
     status = jnp.where(diverged, Status.DIVERGED, status)
     converged = after.residual <= stopping.tolerance
-    converged &= method.settled(problem, after.state)
+    converged &= settled
     status = jnp.where(converged, Status.CONVERGED, status)
     stalled = method.stalled(problem, after.state)
     return jnp.where(stalled, Status.STALLED, status)

@@ -138,7 +138,7 @@ class Method(Solver):
         return {}
 
     def settled(self, problem: Problem, state: Any) -> jax.Array:
-        """False where a small change of the image does not end the run yet."""
+        """False where neither a small change nor a plateau ends the run yet."""
         return jnp.array(True)
 
     def stalled(self, problem: Problem, state: Any) -> jax.Array:

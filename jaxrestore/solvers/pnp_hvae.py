@@ -12,7 +12,7 @@ from jaxrestore.solvers import checks
 from jaxrestore.solvers.method import Method, Problem
 from jaxrestore.solvers.objective import joint_objective
 from jaxrestore.solvers.results import Found
-from jaxrestore.solvers.schedule import constant, factors_at, schedule
+from jaxrestore.solvers.schedule import factors_at, schedule, table
 from jaxrestore.solvers.stopping import Stopping
 from jaxrestore.solvers.temperature import for_groups, temperature
 
@@ -56,8 +56,9 @@ class PnPHVAE(Method):
 
     Continuation: with a schedule f_0 .. f_{K-1}, gamma, the told noise and tau of
     x^{k+1} and of the reconstruction behind it are f_k times the settings, f_{K-1} from
-    k = K - 1 on. The run cannot converge before; where f_{K-1} = 1 its fixed point is
-    that of the settings (Prop. 5.5), whatever came before. Told noise and gamma must
+    k = K - 1 on. The run neither converges nor ends as a plateau before; where
+    f_{K-1} = 1 its fixed point is that of the settings (Prop. 5.5), whatever came
+    before. Told noise and gamma must
     fall together: then the encoder is told what the data step leaves in x. (Networks
     trained for denoising over-smooth at their fixed points; `presets` end their runs
     with the schedule, by a tolerance of 0.03.) J1 is that of the settings of the step.
@@ -73,7 +74,9 @@ class PnPHVAE(Method):
             evaluation, (K, 3); see `solvers.schedule`.
         flips: the image is encoded and decoded flipped left-right ("horizontal"), and
             up-down, too ("both"), in turn along the schedule, so that what the network
-            does to one side alone averages out; as it is from the schedule's end on.
+            does to one side alone averages out; as it is from the schedule's end on, or
+            at the last step that is allowed. (Only a run that diverges in between
+            returns latents of a flipped image.)
         cg_steps: None: exact data step. n: n steps of conjugate gradients from the
             decoder mean, 1 being what the released code does.
     """
@@ -101,23 +104,24 @@ class PnPHVAE(Method):
     def validate(self, observation):
         method = super().validate(observation)
         tau = for_groups(method.temperature, method.prior.num_groups)
-        factors = constant() if method.schedule is None else method.schedule
+        factors = table(method.schedule)
         return replace(method, temperature=tau, schedule=factors)
 
     def init(self, problem):
-        return self._at(problem.start, jnp.int32(0))
+        return self._at(problem, problem.start, jnp.int32(0))
 
     def step(self, problem, state):
         mean, std = state.reconstruction.mean, self._decoder_std(state)
         image = problem.observation.prox(mean, std**2, cg_steps=self.cg_steps)
-        return self._at(image.astype(state.image.dtype), state.step + 1)
+        return self._at(problem, image.astype(state.image.dtype), state.step + 1)
 
     def at(self, problem, state, image):
-        return self._at(image, state.step)
+        return self._at(problem, image, state.step)
 
-    def _at(self, image: jax.Array, step: jax.Array) -> _State:
+    def _at(self, problem: Problem, image: jax.Array, step: jax.Array) -> _State:
         tau, told = self._told(step)
-        left = jnp.maximum(len(self.schedule) - 1 - step, 0) % _KINDS[self.flips]
+        last = min(len(self.schedule) - 1, problem.max_steps)
+        left = jnp.maximum(last - step, 0) % _KINDS[self.flips]
         flipped = _flipped(image, left, self.flips)
         found = self.prior.reconstruct(flipped, tau, told)
         mean, std = (_flipped(a, left, self.flips) for a in (found.mean, found.std))
@@ -151,7 +155,7 @@ class PnPHVAE(Method):
             state.reconstruction.mean,
             state.reconstruction.latents,
             evaluations=steps + 1,
-            temperature=self.temperature,
+            temperature=self._told(state.step)[0],
         )
 
 

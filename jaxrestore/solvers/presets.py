@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxrestore.errors import InputError
 from jaxrestore.priors.registry import BUNDLED
 from jaxrestore.solvers.selection import TEMPERATURES, Select
 
@@ -132,7 +133,7 @@ def preset(
     given = {k: v for k, v in (given or {}).items() if not _is_open(v)}
     found, note = _open(solver, prior, task, noise_std, given)
     left = set(found) - set(given)
-    ends = _ENDS.get(prior) if "schedule" in left else None
+    ends = _ENDS.get(prior) if "schedule" in found else None
     return Preset({**found, **given}, note if left else "", ends)
 
 
@@ -149,6 +150,11 @@ def selection(setting: str, method: Any, criterion: str) -> Select:
     """
     if setting == "temperature":
         return Select(method, {"temperature": TEMPERATURES}, criterion)
+    if method.decoder_std is None:
+        raise InputError(
+            "config.solver.schedule=auto: chooses decoder_std, which is to be"
+            " predicted; give a schedule, or decoder_std a number"
+        )
     points = {"decoder_std": [factor * method.decoder_std for factor in STEPS]}
     return Select(method, points, criterion, preferred=STEPS.index(1.0))
 
@@ -182,11 +188,10 @@ def _open(solver, prior, task, noise_std, given) -> tuple[dict[str, Any], str]:
         table = _PUBLISHED_WEIGHTS if literal else _WEIGHTS[task]
         note = "" if prior == "alr-natural" else _note(prior, "alr-natural's weight")
         return {"weight": _between(table, noise_std)}, note
-    if solver == "pnp_hvae" and "schedule" not in given:
-        rows = _CONTINUED.get(prior, {}).get(task)
-        if rows:
-            found = _continued(rows, 255 * noise_std, _FIRST_TAU.get(prior, 1))
-            return found | {"flips": _FLIPS.get(prior, "none")}, ""
+    rows = _CONTINUED.get(prior, {}).get(task)
+    if solver == "pnp_hvae" and rows and _continues(given):
+        found = _continued(rows, 255 * noise_std, _FIRST_TAU.get(prior, 1))
+        return found | {"flips": _FLIPS.get(prior, "none")}, ""
     if solver in ("pnp_hvae", "joint_map"):
         tuned = _PNP_HVAE.get(prior)
         table = (tuned or _PNP_THESIS)[task]
@@ -197,6 +202,18 @@ def _open(solver, prior, task, noise_std, given) -> tuple[dict[str, Any], str]:
             found["learning_rate"] = 0.001
         return found, "" if tuned else _note(prior, "the thesis' values")
     return {}, ""
+
+
+def _continues(given: Mapping[str, Any]) -> bool:
+    """Whether what is given goes with a schedule.
+
+    gamma or a told noise of the user's own do not: they are meant for a constant run,
+    unless there is a schedule, too.
+    """
+    if "schedule" not in given:
+        return not {"decoder_std", "encoder_noise"} & set(given)
+    value = given["schedule"]
+    return not (value is None or (isinstance(value, str) and value in ("none", "")))
 
 
 def _continued(rows, level: float, first_tau: float) -> dict[str, Any]:

@@ -15,9 +15,9 @@ _EXPECTED = (
     "expected none, FIRST:LENGTH such as 5:8 (from 5 times the settings down to them in"
     " 8 evaluations), FIRST:LENGTH:TEMPERATURE such as 5:8:0.7 (that begins with 0.7"
     " times the temperature), factors such as 6,4,2,1, or an array (K, 3) of factors of"
-    f" {', '.join(COLUMNS)}; all above 0"
+    f" {', '.join(COLUMNS)}; all above 0 and at most 1000"
 )
-_LONGEST = 10_000
+_LONGEST, _LARGEST = 10_000, 1_000
 
 
 def schedule(value: Any, name: str) -> np.ndarray | None:
@@ -42,7 +42,7 @@ def schedule(value: Any, name: str) -> np.ndarray | None:
     except (InputError, ValueError, TypeError) as error:
         raise InputError(f"{name}={value}: {_EXPECTED}") from error
     good = found.shape[1:] == (3,) and 0 < len(found) <= _LONGEST
-    if not good or not np.all(np.isfinite(found) & (found > 0)):
+    if not good or not np.all((found > 0) & (found <= _LARGEST)):
         raise InputError(f"{name}={value}: {_EXPECTED}")
     return found
 
@@ -56,6 +56,8 @@ def _read(value: Any, name: str) -> np.ndarray:
         return geometric(first, int(length), *tau)
     if isinstance(value, str):
         value = [parse_number(part, name) for part in value.split(",")]
+        if len(value) == 1:  # "5" is "5:8" half written
+            raise InputError(_EXPECTED)
     found = np.asarray(value, np.float32)
     return tied(found) if found.ndim == 1 else found
 
@@ -82,6 +84,21 @@ def tied(factors: Any) -> np.ndarray:
 def constant() -> np.ndarray:
     """(1, 3): the settings as they are."""
     return np.ones((1, 3), np.float32)
+
+
+def table(given: Any) -> Any:
+    """The (K, 3) factors of a checked schedule; arrays of JAX have their shape checked.
+
+    Raises:
+        InputError: another shape.
+    """
+    if given is None:
+        return constant()
+    if isinstance(given, jax.Array) and given.ndim == 1:
+        given = jnp.stack([jnp.ones_like(given), given, given], 1)
+    if given.shape[1:] != (3,) or not len(given):
+        raise InputError(f"schedule: an array of shape {given.shape}; {_EXPECTED}")
+    return given
 
 
 def factors_at(table: jax.Array, step: jax.Array) -> tuple[jax.Array, ...]:

@@ -1,7 +1,7 @@
 """Choosing settings from the observation alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import jax
@@ -12,7 +12,7 @@ from jax import lax
 from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import GaussianNoise, Observation
 from jaxrestore.operators import Mask
-from jaxrestore.settings import checks, choice, count, setting, static
+from jaxrestore.settings import checks, choice, count, setting, settings_of, static
 from jaxrestore.solvers.checks import check_kind
 from jaxrestore.solvers.iterate import iterate
 from jaxrestore.solvers.method import Method, Problem
@@ -31,7 +31,10 @@ def candidates(value: Any, name: str) -> dict[str, Any]:
     """Setting -> one value for each candidate; the check of `Select.candidates`."""
     if value is None:
         return {"temperature": TEMPERATURES}
-    lengths = {len(v) for v in value.values()} if isinstance(value, Mapping) else set()
+    lengths = {
+        len(v) if hasattr(v, "__len__") and not isinstance(v, str) else 0
+        for v in (value.values() if isinstance(value, Mapping) else ())
+    }
     if len(lengths) != 1 or 0 in lengths:
         raise InputError(
             f"{name}={value}: expected a mapping from settings to values, as many for"
@@ -61,8 +64,8 @@ class Select(Method):
     the last draw and need the key. With one noise level per value, s^2 stands inside
     the sums.
 
-    With `preferred`, SURE must speak for another candidate by three standard
-    deviations of the noise in it, 3 s^2 sqrt(2 / m).
+    With `preferred` SURE (and it alone) must speak for another candidate by three
+    standard deviations of the noise in it, 3 s^2 sqrt(2 / m).
 
     The result's `selected` is the chosen candidate's number; `evaluations` are those of
     all attempts.
@@ -123,14 +126,30 @@ class Select(Method):
         if self.criterion == "held_out" and not isinstance(observation.operator, Mask):
             raise InputError(
                 f"criterion=held_out: a {type(observation.operator).__name__} has no"
-                " pixels to hide, expected a Mask; take criterion=sure"
+                " pixels to hide, expected a Mask; take sure"
             )
-        for name in candidates(self.candidates, "candidates"):
-            if not hasattr(self.method, name):
+        values = candidates(self.candidates, "candidates")
+        own = {f.name for f in fields(self.method)} - set(self.method.models)  # type: ignore[arg-type]
+        own -= {f.name for f in settings_of(self.method) if f.metadata.get("static")}
+        for name, given in values.items():
+            traced = isinstance(given, jax.Array)
+            if name not in own or not traced and any(v is None for v in given):
                 raise InputError(
-                    f"method: {self.method.name} has no {name} to choose, expected one"
-                    " of its settings"
+                    f"candidates: {self.method.name} has no such {name} to choose,"
+                    f" expected values of {', '.join(sorted(own)) or 'nothing'}"
                 )
+        count = len(next(iter(values.values())))
+        if self.preferred is not None and self.preferred >= count:
+            raise InputError(
+                f"preferred={self.preferred}: expected the number of one of {count}"
+                " candidates, from 0"
+            )
+
+    @property
+    def runs(self) -> int:
+        """How many runs of the method it takes."""
+        count = len(next(iter(candidates(self.candidates, "candidates").values())))
+        return {"sure": 2 * count, "held_out": count + 1}.get(self.criterion, count)
 
     def attempt(self, index: Any) -> Method:
         """The method with one candidate's settings, after `validate`."""
@@ -140,7 +159,8 @@ class Select(Method):
 
     def solve(self, problem, stopping, history):
         results, scores = self.attempts(problem, stopping, history)
-        best = jnp.argmin(scores[self.criterion])
+        name = "doubted" if self.criterion == "sure" else self.criterion
+        best = jnp.argmin(scores[name])
         evaluations = results.evaluations.sum()
         if self.criterion == "held_out":
             chosen = iterate(self.attempt(best), problem, stopping, history)
@@ -165,7 +185,8 @@ class Select(Method):
             criteria: which scores; None: that of the method.
 
         Returns:
-            Restorations and scores, infinite where a run diverged.
+            Restorations and scores, infinite where a run diverged; beside "sure"
+            "doubted", what is compared: lower by the doubt for the preferred one.
         """
         names = (self.criterion,) if criteria is None else criteria
         if names == ("held_out",):
@@ -199,7 +220,7 @@ class Select(Method):
                 doubt = _DOUBT * variance * jnp.sqrt(2 / observed)
                 own = -1 if self.preferred is None else self.preferred
                 scores["sure"] = misfit - variance + 2 * slope
-                scores["sure"] -= jnp.where(index == own, doubt, 0)
+                scores["doubted"] = scores["sure"] - jnp.where(index == own, doubt, 0)
                 good &= other.status != Status.DIVERGED
                 spent = result.evaluations + other.evaluations
                 result = replace(result, evaluations=spent)

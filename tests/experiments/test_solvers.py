@@ -45,12 +45,19 @@ def test_summary_of_choices():
     sure = [[2.0, 1.0], [1.0, 2.0]]  # right both times
     far = [[1.0, 2.0], [2.0, 1.0]]  # wrong both times
     rows = [
-        {"noise": "7", "temperature": t, "psnr": p, "sure": s, "discrepancy": d}
+        {
+            "noise": "7",
+            "temperature": t,
+            "psnr": p,
+            "sure": s,
+            "doubted": s,
+            "discrepancy": d,
+        }
         for of in zip(psnr, sure, far, strict=True)
         for t, p, s, d in zip((0.5, 0.9), *of, strict=True)
     ]
     found, taus, worst = summarise(rows, "temperature")
-    assert worst == {"sure": 0.0, "discrepancy": -3.0}
+    assert worst == {"sure": 0.0, "doubted": 0.0, "discrepancy": -3.0}
     assert found["0.5"] == 22.0 and found["best fixed"] == 22.0
     assert found["best each"] == found["sure"] == 23.0
     assert found["discrepancy"] == 20.5 and taus["discrepancy"] == pytest.approx(0.7)

@@ -48,6 +48,18 @@ def test_a_schedule_has_settings_of_its_own():
             assert 0 < 255 * first * found["encoder_noise"] < 51
 
 
+def test_a_deviation_of_ones_own_is_meant_for_a_constant_run():
+    for name in ("decoder_std", "encoder_noise"):
+        found = preset("pnp_hvae", NATURAL, "blur", 0.03, {name: 0.1})
+        assert "schedule" not in found.settings and found.tolerance is None
+    tuned = preset("pnp_hvae", NATURAL, "blur", 0.03)
+    assert tuned.tolerance == 0.03
+    again = preset(
+        "pnp_hvae", NATURAL, "blur", 0.03, {"schedule": tuned.settings["schedule"]}
+    )
+    assert again == tuned
+
+
 def test_the_users_settings_win():
     given = {"temperature": 0.5}
     found = preset("pnp_hvae", "mine", "blur", 0.03, given)

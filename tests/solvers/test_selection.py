@@ -189,7 +189,9 @@ def test_another_than_the_preferred_needs_evidence():
     )
     gap = np.zeros(len(SHARES))
     gap[4] = 3 * SIGMA**2 * np.sqrt(2 / observation.y.size)
-    np.testing.assert_allclose(plain["sure"] - fond["sure"], gap, atol=1e-6)
+    np.testing.assert_allclose(fond["sure"], plain["sure"], atol=1e-7)
+    np.testing.assert_allclose(fond["sure"] - fond["doubted"], gap, atol=1e-6)
+    np.testing.assert_array_equal(plain["sure"], plain["doubted"])
 
 
 def test_several_settings_are_chosen_together():
@@ -209,10 +211,22 @@ def test_mistakes():
         restore(Select(PnPHVAE(prior()), criterion="best"), observation)
     with pytest.raises(InputError, match="key: missing, criterion=sure"):
         restore(Select(PnPHVAE(prior())), observation)
-    with pytest.raises(InputError, match="tv has no temperature"):
+    with pytest.raises(InputError, match="tv has no such temperature"):
         restore(Select(TV()), observation)
     with pytest.raises(InputError, match="held_out: a Blur has no pixels"):
         restore(Select(PnPHVAE(prior()), criterion="held_out"), observation)
+    for points in (
+        {"flips": ("none", "both")},
+        {"decoder_std": (None, 0.1)},
+        {"a": (1,)},
+    ):
+        with pytest.raises(InputError, match="candidates: pnp_hvae has no such"):
+            restore(Select(PnPHVAE(prior()), points), observation)
+    for points in ({"temperature": 0.8}, {"temperature": "0.8"}, {}):
+        with pytest.raises(InputError, match="candidates=.*as many for each"):
+            restore(Select(PnPHVAE(prior()), points), observation)
+    with pytest.raises(InputError, match="preferred=6: expected the number"):
+        restore(Select(PnPHVAE(prior()), preferred=6), observation)
     uneven = {"decoder_std": (0.1, 0.3), "schedule": ("4:3", "2:4")}
     with pytest.raises(InputError, match="differ in shape"):
         restore(Select(PnPHVAE(prior()), uneven), observation)
