@@ -12,7 +12,7 @@ from jax import lax
 from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import GaussianNoise, Observation
 from jaxrestore.operators import Mask
-from jaxrestore.settings import checks, choice, count, setting, settings_of, static
+from jaxrestore.settings import choice, count, setting, settings_of, static
 from jaxrestore.solvers.checks import check_kind
 from jaxrestore.solvers.iterate import iterate
 from jaxrestore.solvers.method import Method, Problem
@@ -96,28 +96,29 @@ class Select(Method):
         return self.method.stopping
 
     def validate(self, observation):
-        self._check(observation)
-        values = candidates(self.candidates, "candidates")
-        given = replace(self, candidates=values)
-        count = len(next(iter(values.values())))
-        attempts = [given.attempt(i).validate(observation) for i in range(count)]
+        check_kind(self.method, Method, "iterates", "sample")
+        own = settings_of(self)
+        rules = {
+            f.name: f.metadata["check"](getattr(self, f.name), f.name) for f in own
+        }
+        given = replace(self, **rules)
+        given._check_criterion(observation)
+        given._check_candidates()
+        attempts = [given.attempt(i).validate(observation) for i in range(given.count)]
         try:
             stacks = {
                 name: np.stack([getattr(a, name) for a in attempts])
-                if not isinstance(values[name], jax.Array)
-                else values[name]
-                for name in values
+                if not isinstance(values, jax.Array)
+                else values
+                for name, values in given.candidates.items()
             }
         except ValueError as error:
             raise InputError(
                 "candidates: values of one setting differ in shape; expected equal ones"
             ) from error
-        rules = {"criterion": self.criterion, "preferred": self.preferred}
-        rules = {n: checks(Select)[n](value, n) for n, value in rules.items()}
-        return replace(self, method=attempts[0], candidates=stacks, **rules)
+        return replace(given, method=attempts[0], candidates=stacks)
 
-    def _check(self, observation: Observation) -> None:
-        check_kind(self.method, Method, "iterates", "sample")
+    def _check_criterion(self, observation: Observation) -> None:
         if not isinstance(observation.noise, GaussianNoise):
             raise InputError(
                 f"noise: a {type(observation.noise).__name__}, expected GaussianNoise:"
@@ -128,28 +129,35 @@ class Select(Method):
                 f"criterion=held_out: a {type(observation.operator).__name__} has no"
                 " pixels to hide, expected a Mask; take sure"
             )
-        values = candidates(self.candidates, "candidates")
-        own = {f.name for f in fields(self.method)} - set(self.method.models)  # type: ignore[arg-type]
-        own -= {f.name for f in settings_of(self.method) if f.metadata.get("static")}
-        for name, given in values.items():
-            traced = isinstance(given, jax.Array)
-            if name not in own or not traced and any(v is None for v in given):
+
+    def _check_candidates(self) -> None:
+        fixed = {f.name for f in settings_of(self.method) if f.metadata.get("static")}
+        own = {f.name for f in fields(self.method)}  # type: ignore[arg-type]
+        own -= fixed | set(self.method.models)
+        for name, values in self.candidates.items():
+            traced = isinstance(values, jax.Array)
+            if name not in own or not traced and any(v is None for v in values):
                 raise InputError(
                     f"candidates: {self.method.name} has no such {name} to choose,"
                     f" expected values of {', '.join(sorted(own)) or 'nothing'}"
                 )
-        count = len(next(iter(values.values())))
-        if self.preferred is not None and self.preferred >= count:
+        if self.preferred is not None and self.preferred >= self.count:
             raise InputError(
-                f"preferred={self.preferred}: expected the number of one of {count}"
-                " candidates, from 0"
+                f"preferred={self.preferred}: expected the number of one of"
+                f" {self.count} candidates, from 0"
             )
+
+    @property
+    def count(self) -> int:
+        """How many candidates there are."""
+        values = candidates(self.candidates, "candidates")
+        return len(next(iter(values.values())))
 
     @property
     def runs(self) -> int:
         """How many runs of the method it takes."""
-        count = len(next(iter(candidates(self.candidates, "candidates").values())))
-        return {"sure": 2 * count, "held_out": count + 1}.get(self.criterion, count)
+        others = {"sure": 2 * self.count, "held_out": self.count + 1}
+        return others.get(self.criterion, self.count)
 
     def attempt(self, index: Any) -> Method:
         """The method with one candidate's settings, after `validate`."""
@@ -236,7 +244,7 @@ class Select(Method):
         return problem.key
 
     def _indices(self) -> jax.Array:
-        return jnp.arange(len(next(iter(self.candidates.values()))))
+        return jnp.arange(self.count)
 
     def _held_out(self, problem: Problem, stopping: Stopping, history: bool):
         """`attempts` without some of the pixels, scored by them."""
