@@ -190,7 +190,7 @@ class Chosen:
             "compile_seconds": compile_seconds,
         }
         if isinstance(method, SelectRate):
-            record["rate"] = record.pop("temperature")
+            record["rate"] = float(method.rate(result))
         if not config.posterior:
             return Outcome(result, problem.finished(self._shown(result)), record)
         drawn = posterior.draw(method, result, problem, config.posterior.n_samples)

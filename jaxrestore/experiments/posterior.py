@@ -140,8 +140,8 @@ def _measured(solver, seen, clean, config: Config, key) -> dict[str, Any]:
     true = jnp.abs(mean - clean)
     row = scores(mean, clean) | {"psnr_z": scores(result.mean, clean)["psnr"]}
     row |= {"deviation": 255 * float(drawn.std.mean()), "seconds": seconds}
-    if result.temperature is not None:
-        row["rate"] = float(result.temperature)
+    if isinstance(solver, SelectRate):
+        row["rate"] = float(solver.rate(result))
     for level, quantile in zip(_LEVELS, errors, strict=True):
         row[f"covered_{level:g}"] = float(np.mean(true <= quantile))
     return row

@@ -26,7 +26,7 @@ class Restoration:
             decoder or both), or evaluations of the regulariser; 0 without either.
         gradients: () int32, backward passes through it.
         temperature: tau, () or one for each group; None of solvers without.
-        selected: () number of the candidate that `Select` chose, else None.
+        selected: () number of the candidate that was chosen; None: no choice.
         spread: of solvers that fit a posterior to the latents its widths, one array
             per group, and the share b of p(x | z)'s deviation or None; else None.
     """

@@ -11,14 +11,16 @@ from jax import lax
 from jaxrestore.errors import InputError
 from jaxrestore.settings import count, number, sequence, setting, static
 from jaxrestore.solvers.iterate import iterate
-from jaxrestore.solvers.method import Method, Problem
+from jaxrestore.solvers.method import Problem
+from jaxrestore.solvers.results import Restoration
+from jaxrestore.solvers.selection import Choosing
 from jaxrestore.solvers.stopping import Status, Stopping
 from jaxrestore.solvers.vble import VBLE
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class SelectRate(Method):
+class SelectRate(Choosing):
     """Restores by VBLE at the rate whose evidence bound is the best.
 
     At weight 1 the objective of `VBLE` is, up to a constant that no rate changes,
@@ -28,7 +30,8 @@ class SelectRate(Method):
     worth of noise left unexplained and a bit spent thus weigh alike: hard problems get
     low rates, easy ones high rates.
 
-    The result's `temperature` is the rate chosen.
+    The result's `selected` is the number of the candidate chosen; `rate(result)` is
+    its rate.
 
     Attributes:
         method: a `VBLE` with a prior that was trained for several rates.
@@ -42,16 +45,6 @@ class SelectRate(Method):
 
     name: ClassVar = "select_rate"
 
-    @property
-    def max_steps(self) -> int:  # type: ignore[override]
-        """Those of the method."""
-        return self.method.max_steps
-
-    @property
-    def stopping(self) -> Stopping:  # type: ignore[override]
-        """Those of the method."""
-        return self.method.stopping
-
     def validate(self, observation):
         method = self.method
         if not isinstance(method, VBLE) or not hasattr(method.prior, "at_rate"):
@@ -59,8 +52,7 @@ class SelectRate(Method):
                 f"method: a {type(method).__name__} of this prior has no rate,"
                 " expected VBLE or VBLEXZ with a CAE"
             )
-        rates = method.prior.config.rates if self.candidates is None else None
-        rates = tuple(np.asarray(self.candidates)) if rates is None else rates
+        rates = self._rates()
         for rate in rates:
             method.prior.at_rate(float(rate))
         inner = replace(method, rate=np.float32(rates[0])).validate(observation)
@@ -68,7 +60,15 @@ class SelectRate(Method):
 
     def posterior(self, result):
         """As `VBLE.posterior`."""
-        return replace(self.method, rate=result.temperature).posterior(result)
+        return replace(self.method, rate=self.rate(result)).posterior(result)
+
+    def rate(self, result: Restoration) -> jax.Array:
+        """The rate that was chosen, ()."""
+        return jnp.asarray(self._rates(), jnp.float32)[result.selected]
+
+    def _rates(self) -> Any:
+        given = self.candidates
+        return self.method.prior.config.rates if given is None else np.asarray(given)
 
     def settings(self):
         """Those of the method, its rate "auto"."""
@@ -76,11 +76,12 @@ class SelectRate(Method):
 
     def solve(self, problem, stopping, history):
         scores, spent = lax.map(lambda r: self._score(problem, r), self.candidates)
-        best = self.candidates[jnp.argmin(scores)]
-        result = iterate(replace(self.method, rate=best), problem, stopping, history)
+        best = jnp.argmin(scores)
+        method = replace(self.method, rate=self.candidates[best])
+        result = iterate(method, problem, stopping, history)
         return replace(
             result,
-            temperature=best,
+            selected=best,
             evaluations=result.evaluations + spent.sum(),
             gradients=result.gradients + spent.sum(),
         )

@@ -43,9 +43,25 @@ def candidates(value: Any, name: str) -> dict[str, Any]:
     return dict(value)
 
 
+class Choosing(Method):
+    """Base of those that run their field `method` several times."""
+
+    method: Any
+
+    @property
+    def max_steps(self) -> int:  # type: ignore[override]
+        """Those of the method."""
+        return self.method.max_steps
+
+    @property
+    def stopping(self) -> Stopping:  # type: ignore[override]
+        """Those of the method."""
+        return self.method.stopping
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class Select(Method):
+class Select(Choosing):
     """Restores with every candidate of some settings and returns the best.
 
     With mu the restoration's `mean`, m observed values and s the noise level, the
@@ -84,16 +100,6 @@ class Select(Method):
     preferred: int | None = static(None, count(0, none=True))
 
     name: ClassVar = "select"
-
-    @property
-    def max_steps(self) -> int:  # type: ignore[override]
-        """Those of the method."""
-        return self.method.max_steps
-
-    @property
-    def stopping(self) -> Stopping:  # type: ignore[override]
-        """Those of the method."""
-        return self.method.stopping
 
     def validate(self, observation):
         check_kind(self.method, Method, "iterates", "sample")
