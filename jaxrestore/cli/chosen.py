@@ -143,7 +143,8 @@ class Chosen:
 
     def _preset(self, problem: Problem) -> presets.Preset:
         """What was tuned for the prior and the problem."""
-        task, level = problem.degradation.task, problem.noise_std
+        task = presets.kind_of(problem.degradation.task, problem.operator)
+        level = problem.noise_std
         row, line = "", ""
         if prior := self.weights["prior"]:
             row, line = presets.row(self.prior, prior["name"], prior["sha256"])

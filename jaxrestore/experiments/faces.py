@@ -42,7 +42,7 @@ def smaller(shape: tuple[int, ...], rng=None) -> Downsample:
 
 
 TASKS = {
-    "square": ("mask", square),
+    "square": ("hole", square),
     "missing": ("mask", comparison.masks(comparison.missing, 0.6)),
     "x4": ("downsample", smaller),
 }

@@ -49,6 +49,7 @@ def run(config: Config, report) -> None:
     for name in config.masks:
         share = getattr(config, name)
         case, make = f"{100 * share:g} %", comparison.masks(MASKS[name], share)
-        one = comparison.random_problem(name, "mask", config.noise, case, make)
+        task = "hole" if name == "holes" else "mask"
+        one = comparison.random_problem(name, task, config.noise, case, make)
         problems.append(one)
     comparison.natural(config, report, problems)

@@ -8,15 +8,20 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.ndimage import binary_dilation
 
 from jaxrestore.errors import InputError
+from jaxrestore.operators import Mask
 from jaxrestore.priors.registry import BUNDLED
+from jaxrestore.solvers import tuned
 from jaxrestore.solvers.selection import TEMPERATURES, Select
 
 PRESET = "preset"  # the word for a setting that is left to this file
 TASKS = ("blur", "downsample", "resize", "mask", "identity")
 
 _PNP = ("temperature", "decoder_std", "encoder_noise")
+
+STEPS = (0.6, 0.8, 1.0, 1.25, 1.6)  # of decoder_std, to be chosen from
 
 # solver -> the settings that may be left to this file.
 OPEN = {
@@ -25,78 +30,6 @@ OPEN = {
     "variational": ("weight",),
     "tv": ("weight",),
 }
-
-# prior -> task -> noise level -> values, linear in between, constant outside. Levels
-# and deviations of 255.
-_PNP_HVAE: dict[str, dict[str, dict[float, tuple]]] = {
-    "patch-vdvae-natural": {
-        "blur": {2.55: (0.95, 14, 9), 7.65: (0.95, 18, 9), 12.75: (0.95, 20, 8)},
-        "downsample": {3: (0.95, 20, 9)},
-        # Low: the result then holds where another filter was used than is assumed.
-        "resize": {0.5: (0.95, 3, 9), 3: (0.95, 20, 9)},
-        "mask": {3: (0.95, 20, 9)},
-        # The encoder is told the noise level itself, and the wide p(x | z) leaves x at
-        # the observation: the decoder mean is one pass of the denoiser.
-        "identity": {1: (1.0, 255, 1), 50: (1.0, 255, 50)},
-    },
-    # The best of temperatures 0.4 to 0.95 and deviations 5 to 40 on faces that the
-    # prior was not trained on: 8 of them, 12 for downsample (docs/results.md) and mask
-    # (60 % missing; a large hole wants 0.4 and 10).
-    "vdvae-faces64": {
-        "blur": {3: (0.8, 10), 8: (0.8, 10)},
-        "downsample": {3: (0.6, 10)},
-        "resize": {3: (0.6, 10)},
-        "mask": {3: (0.9, 20)},
-        "identity": {5: (0.95, 5), 25: (0.8, 10)},
-    },
-}
-# The same of runs with a schedule, and after them the deviation that it begins with
-# (the told noise in proportion) and its length.
-_CONTINUED: dict[str, dict[str, dict[float, tuple]]] = {
-    "patch-vdvae-natural": {
-        "blur": {
-            2.55: (0.95, 10.4, 7, 73, 6),
-            7.65: (0.95, 11.5, 7, 80, 8),
-            12.75: (0.95, 28, 14, 98, 8),
-        },
-        "downsample": {3: (0.95, 12.6, 4, 155, 8)},
-        "mask": {3: (0.95, 4.5, 2, 78, 16)},
-    },
-    "vdvae-faces64": {
-        "blur": {3: (0.8, 10, 30, 8), 8: (0.8, 10, 30, 8)},
-        "downsample": {3: (0.6, 10, 80, 8)},
-    },
-}
-# What the schedule's first temperature is of the last: faces begin as their mean.
-_FIRST_TAU = {"vdvae-faces64": 0.7}
-_FLIPS = {"patch-vdvae-natural": "both"}
-# The tolerance that ends a run with its schedule: held on, the natural prior loses 0.2
-# to 0.5 dB in eight evaluations.
-_ENDS = {"patch-vdvae-natural": 0.03}
-# Natural images; the released code's decoder deviation, 10/255, at every level.
-_PNP_THESIS = {
-    "blur": {2.55: (0.95, 10), 7.65: (0.8, 10), 12.75: (0.6, 10)},
-    "downsample": {3: (0.8, 10)},
-    "resize": {3: (0.8, 10)},
-    "mask": {3: (0.6, 10)},
-    "identity": {2.55: (0.95, 10), 7.65: (0.8, 10), 12.75: (0.6, 10)},
-}
-
-STEPS = (0.6, 0.8, 1.0, 1.25, 1.6)  # of decoder_std, to be chosen from
-
-# A critic's weight for the "pixel" scaling; levels in [0, 1].
-_WEIGHTS = {
-    "identity": {0.1: 0.17, 0.2: 0.28, 0.4: 0.35},
-    "blur": {0.03: 0.08},
-    "downsample": {0.03: 0.04},
-    "resize": {0.03: 0.04},
-    "mask": {0.03: 0.1},
-}
-# The weights of the thesis (3.4.1), for the "literal" scaling of eq. (3.4).
-_PUBLISHED_WEIGHTS = {0.05: 0.15, 0.1: 0.35, 0.2: 0.6, 0.3: 0.8, 0.4: 1.0}
-
-# Total variation: weight times noise level.
-_TV = {"identity": 1.0, "blur": 0.2, "downsample": 0.1, "resize": 0.1, "mask": 0.1}
 
 
 class Preset(NamedTuple):
@@ -125,7 +58,7 @@ def preset(
     Args:
         solver: its name, a key of `SOLVERS`.
         prior: bundled name; any other text means weights that nothing was tuned for.
-        task: one of `TASKS`.
+        task: one of `TASKS`, or what `kind_of` makes of it.
         noise_std: of the observation, in [0, 1] units.
         given: settings that the user chose; they win, and change what fits them; those
             that say `PRESET` are left open.
@@ -133,8 +66,23 @@ def preset(
     given = {k: v for k, v in (given or {}).items() if not _is_open(v)}
     found, note = _open(solver, prior, task, noise_std, given)
     left = set(found) - set(given)
-    ends = _ENDS.get(prior) if "schedule" in found else None
+    ends = tuned.ENDS.get(prior) if "schedule" in found else None
     return Preset({**found, **given}, note if left else "", ends)
+
+
+def kind_of(task: str, operator: Any) -> str:
+    """The task, or "hole" where what a mask hides is mostly away from what is seen.
+
+    Single pixels are filled from their neighbours, a hole from what the prior knows,
+    which wants other settings. Counted are the unseen pixels that have a seen one among
+    the eight around them.
+    """
+    if task != "mask" or not isinstance(operator, Mask):
+        return task
+    seen = np.asarray(operator.mask).any(-1)
+    reached = binary_dilation(seen, np.ones((3, 3)))
+    unseen = np.count_nonzero(~seen)
+    return "hole" if 2 * np.count_nonzero(~reached) > unseen else "mask"
 
 
 def selection(setting: str, method: Any, criterion: str) -> Select:
@@ -182,26 +130,31 @@ def row(prior: Any, name: str, digest: str) -> tuple[str, str]:
 
 def _open(solver, prior, task, noise_std, given) -> tuple[dict[str, Any], str]:
     if solver == "tv":
-        return {"weight": _TV[task] / noise_std}, ""
+        return {"weight": _rows(tuned.TV, task) / noise_std}, ""
     if solver == "variational":
         literal = given.get("scaling") == "literal"
-        table = _PUBLISHED_WEIGHTS if literal else _WEIGHTS[task]
+        table = tuned.PUBLISHED_WEIGHTS if literal else _rows(tuned.WEIGHTS, task)
         note = "" if prior == "alr-natural" else _note(prior, "alr-natural's weight")
         return {"weight": _between(table, noise_std)}, note
-    rows = _CONTINUED.get(prior, {}).get(task)
+    rows = _rows(tuned.CONTINUED.get(prior, {}), task)
     if solver == "pnp_hvae" and rows and _continues(given):
-        found = _continued(rows, 255 * noise_std, _FIRST_TAU.get(prior, 1))
-        return found | {"flips": _FLIPS.get(prior, "none")}, ""
+        found = _continued(rows, 255 * noise_std, tuned.FIRST_TAU.get(prior, 1))
+        return found | {"flips": tuned.FLIPS.get(prior, "none")}, ""
     if solver in ("pnp_hvae", "joint_map"):
-        tuned = _PNP_HVAE.get(prior)
-        table = (tuned or _PNP_THESIS)[task]
+        own = tuned.CONSTANT.get(prior)
+        table = _rows(own or tuned.THESIS, task)
         tau, *levels = _row(table, 255 * noise_std)
         values = tau, *(value / 255 for value in levels)
         found: dict[str, Any] = dict(zip(_PNP, values, strict=False))
         if solver == "joint_map":  # the thesis' other rate, 0.01, circles for long
             found["learning_rate"] = 0.001
-        return found, "" if tuned else _note(prior, "the thesis' values")
+        return found, "" if own else _note(prior, "the thesis' values")
     return {}, ""
+
+
+def _rows(table: Mapping[str, Any], task: str) -> Any:
+    """Of a task, holes as masks where nothing was tuned for them; None: nothing."""
+    return table.get(task, table.get("mask") if task == "hole" else None)
 
 
 def _continues(given: Mapping[str, Any]) -> bool:

@@ -2,12 +2,15 @@
 
 import dataclasses
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from jaxrestore.operators import Identity, Mask
 from jaxrestore.priors import PatchVDVAEConfig
 from jaxrestore.priors.registry import BUNDLED
 from jaxrestore.solvers import SOLVERS
-from jaxrestore.solvers.presets import OPEN, TASKS, preset, row
+from jaxrestore.solvers.presets import OPEN, TASKS, kind_of, preset, row
 
 NATURAL = "patch-vdvae-natural"
 
@@ -84,3 +87,18 @@ def test_the_file_decides_which_row():
     name, line = row(told, "mine.safetensors", "0")
     assert name == NATURAL and "mine.safetensors" in line
     assert row(plain, f"folder/{NATURAL}", "0") == (f"folder/{NATURAL}", "")
+
+
+def test_a_hole_is_told_from_missing_pixels():
+    rng = np.random.default_rng(0)
+    scattered = rng.random((32, 40, 1)) > 0.8
+    hole = np.ones((32, 40, 3))
+    hole[4:20, 8:30] = 0
+    kinds = [kind_of("mask", Mask(jnp.asarray(m, float))) for m in (scattered, hole)]
+    assert kinds == ["mask", "hole"]
+    assert kind_of("mask", Mask(jnp.ones((4, 4, 1)))) == "mask"
+    assert kind_of("identity", Identity()) == "identity"
+    pixels, region = (preset("pnp_hvae", NATURAL, kind, 0.01) for kind in kinds)
+    assert pixels.settings["schedule"] != region.settings["schedule"]
+    plain = (preset("tv", "", kind, 0.01) for kind in kinds)
+    assert len({str(found) for found in plain}) == 1
