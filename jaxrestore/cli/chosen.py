@@ -87,13 +87,14 @@ class Chosen:
             for name, words in SELECTED.items()
             if isinstance(word := self._given.get(name), str) and word in words
         }
-        if len(self._selected) > 1:
-            raise InputError(
-                "config.solver.temperature, config.solver.schedule: both are to be"
-                " chosen from the photograph, expected one of them; leave the other out"
-            )
         if self._given.get("rate") == AUTO:
             self._selected["rate"] = self._given.pop("rate")
+        if len(self._selected) > 1:
+            names = ", ".join(f"config.solver.{name}" for name in self._selected)
+            raise InputError(
+                f"{names}: are all to be chosen from the photograph, expected one of"
+                " them; give the others numbers"
+            )
         if (tau := self._given.get("temperature")) is not None:
             for_groups(tau, self.prior.num_groups)  # before anything is written
 

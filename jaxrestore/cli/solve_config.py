@@ -29,7 +29,10 @@ AUTO = "auto"  # the word for a rate that is chosen for each image
 # "auto" that which suits the task.
 SELECTED = {
     "temperature": {"auto": "sure", "sure": "sure", "discrepancy": "discrepancy"},
-    "schedule": {"auto": "auto"} | {name: name for name in CRITERIA},
+    **{
+        setting: {"auto": "auto"} | {name: name for name in CRITERIA}
+        for setting in ("schedule", "weight")
+    },
 }
 
 _KERNELS = (

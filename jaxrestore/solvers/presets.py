@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import maximum_filter
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators import Mask
@@ -21,7 +21,9 @@ TASKS = ("blur", "downsample", "resize", "mask", "identity")
 
 _PNP = ("temperature", "decoder_std", "encoder_noise")
 
-STEPS = (0.6, 0.8, 1.0, 1.25, 1.6)  # of decoder_std, to be chosen from
+# Shares of what was tuned, to be chosen from: of decoder_std, of a weight.
+STEPS = (0.6, 0.8, 1.0, 1.25, 1.6)
+WEIGHT_STEPS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 # solver -> the settings that may be left to this file.
 OPEN = {
@@ -79,10 +81,10 @@ def kind_of(task: str, operator: Any) -> str:
     """
     if task != "mask" or not isinstance(operator, Mask):
         return task
-    seen = np.asarray(operator.mask).any(-1)
-    reached = binary_dilation(seen, np.ones((3, 3)))
-    unseen = np.count_nonzero(~seen)
-    return "hole" if 2 * np.count_nonzero(~reached) > unseen else "mask"
+    seen = np.asarray(operator.mask, bool).any(-1)
+    reached = maximum_filter(seen, 3)
+    unseen, far = (np.sum(np.logical_not(known)) for known in (seen, reached))
+    return "hole" if 2 * far > unseen else "mask"
 
 
 def selection(setting: str, method: Any, criterion: str) -> Select:
@@ -92,12 +94,15 @@ def selection(setting: str, method: Any, criterion: str) -> Select:
     the told noise stays.
 
     Args:
-        setting: "temperature" or "schedule".
+        setting: "temperature", "schedule" or "weight".
         method: with the settings of the preset.
         criterion: of `Select`.
     """
     if setting == "temperature":
         return Select(method, {"temperature": TEMPERATURES}, criterion)
+    if setting == "weight":
+        points = {"weight": [factor * method.weight for factor in WEIGHT_STEPS]}
+        return Select(method, points, criterion, preferred=WEIGHT_STEPS.index(1.0))
     if method.decoder_std is None:
         raise InputError(
             "config.solver.schedule=auto: chooses decoder_std, which is to be"

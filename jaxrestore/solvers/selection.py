@@ -171,6 +171,10 @@ class Select(Choosing):
             self.method, **{name: v[index] for name, v in self.candidates.items()}
         )
 
+    def posterior(self, result: Restoration) -> Any:
+        """What the chosen attempt fitted, of methods that do; see `VBLE.posterior`."""
+        return self.attempt(result.selected).posterior(result)  # type: ignore
+
     def solve(self, problem, stopping, history):
         results, scores = self.attempts(problem, stopping, history)
         name = "doubted" if self.criterion == "sure" else self.criterion

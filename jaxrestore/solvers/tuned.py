@@ -15,12 +15,13 @@ CONSTANT: dict[str, dict[str, dict[float, tuple]]] = {
     },
     # The best of temperatures 0.4 to 0.95 and deviations 5 to 40 on faces that the
     # prior was not trained on: 8 of them, 12 for downsample (docs/results.md) and mask
-    # (60 % missing; a large hole wants 0.4 and 10).
+    # (60 % missing), 24 for hole (a square of a ninth).
     "vdvae-faces64": {
         "blur": {3: (0.8, 10), 8: (0.8, 10)},
         "downsample": {3: (0.6, 10)},
         "resize": {3: (0.6, 10)},
         "mask": {3: (0.9, 20)},
+        "hole": {3: (0.5, 10)},
         "identity": {5: (0.95, 5), 25: (0.8, 10)},
     },
 }

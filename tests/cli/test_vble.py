@@ -62,6 +62,15 @@ def test_maps_draws_and_coverage(solve, tmp_path, name):
     assert record["solver"] == name and record["psnr"] > 0
 
 
+def test_the_weight_is_chosen_from_the_photograph(solve):
+    code, error, record = solve("--solver.weight=auto")
+    assert code == 0, error
+    assert record["settings"]["weight"] in (0.25, 0.5, 1.0, 2.0, 4.0)
+    assert record["deviation_mean"] > 0
+    code, error, _ = solve("--solver.weight=auto", "--solver.rate=auto")
+    assert code == 2 and "config.solver.weight, config.solver.rate" in error
+
+
 def test_a_rate_that_was_not_trained(solve):
     code, error, _ = solve("--solver.rate=0.5")
     assert code == 2 and "rate=0.5: expected from 0.01 to 0.1" in error
