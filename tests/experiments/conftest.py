@@ -1,6 +1,7 @@
 """A tiny prior, a few pictures, and the command line in this process."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,9 +32,11 @@ def create_encoders(folder):
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """Weights "patch" and "vdvae", and a folder of smooth pictures "images"."""
+    """Weights by name, and a folder of smooth pictures "images"."""
     folder = tmp_path_factory.mktemp("experiments")
     save_prior(random_prior(PatchVDVAE, PATCH), folder / "patch.safetensors", {})
+    grey = random_prior(PatchVDVAE, replace(PATCH, image_channels=1))
+    save_prior(grey, folder / "grey_patch.safetensors", {})
     save_prior(random_prior(VDVAE, GREY), folder / "vdvae.safetensors", {})
     create_encoders(folder)
     plain = random_prior(VAE, VAEConfig(image_size=16, widths=(4,), latent_dim=3))
