@@ -2,13 +2,12 @@
 
     python benchmarks/flows.py --out=flows.json [--steps=32 --width=512 --batch=16]
     python benchmarks/flows.py --memory         # compiles, measures no time
-    python benchmarks/flows.py --authors=DIR    # DIR: model_glow.py of the paper's code
 
 Random weights, colour images; defaults are the published network. GFLOP/s count the
 products of forward pass and gradients, without those of recomputation. `chain` is the
 rate of the same products run one by one with nothing between them. `plain` stores every
 activation instead of computing it again from the outputs. Megabytes are XLA's count of
-temporary memory. With PyTorch installed and --authors, the authors' layers beside ours.
+temporary memory. With PyTorch installed the authors' layers run beside ours, in turn.
 """
 
 import argparse
@@ -24,6 +23,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from torch_glow import TorchGlow
 
 from jaxrestore.likelihoods import GaussianNoise, Observation
 from jaxrestore.nets import flow_steps
@@ -44,14 +45,13 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--memory", action="store_true", help="no times")
-    parser.add_argument("--authors", help="folder with their model_glow.py")
     flags = parser.parse_args()
     config = GlowConfig(flags.size, 3, (flags.steps,) * 4, (flags.width,) * 4)
     report: dict[str, Any] = {"machine": platform.processor(), "flags": vars(flags)}
     report["memory"] = memory(config, flags.batch)
     if not flags.memory:
         report["times"] = times(config, flags.batch, flags.repeats)
-        report["authors"] = authors(flags, config)
+        report["beside PyTorch"] = beside(flags, config)
     for part, rows in report.items():
         print(part, rows)
     Path(flags.out).write_text(json.dumps(report, indent=2))
@@ -174,35 +174,38 @@ def fastest(run, repeats: int) -> float:
     return min(seconds)
 
 
-def authors(flags, config: GlowConfig) -> dict[str, Any]:
-    """The authors' layers on the same sizes, or why not."""
+def beside(flags, config: GlowConfig) -> list[dict[str, Any]]:
+    """The same network, ours and layer by layer in PyTorch, in turn."""
+    prior, images, latents = inputs(config, flags.batch, jax.random.key(0))
     try:
-        import torch  # type: ignore[import-not-found]
-    except ImportError:
-        return {"left out": "PyTorch is not installed"}
-    if not flags.authors:
-        return {"left out": "--authors was not given"}
-    sys.path.insert(0, flags.authors)
-    from model_glow import Glow as Theirs  # type: ignore[import-not-found]
+        theirs = TorchGlow(prior)
+    except ModuleNotFoundError:
+        return [{"left out": "PyTorch is not installed"}]
+    x = theirs.torch.tensor(np.array(images.transpose(0, 3, 1, 2)))
+    ours = tasks(prior, images, latents)
+    difference = np.array(prior.encodings(images).log_prob)
+    difference -= theirs.log_prob(x).detach().numpy()
+    rows: list[dict[str, Any]] = [{"largest difference, nats": abs(difference).max()}]
+    weights = [theirs.w[name] for name in theirs.trained()]
+    for name, inner in (
+        ("log p, gradient in x", None),
+        ("log p, gradient in weights", weights),
+    ):
+        function, given, _ = ours[name]
+        mine = partial(compiled(function, given), *given)
+        other = partial(_gradient, theirs, x, inner)
+        pairs = [(fastest(mine, 1), fastest(other, 1)) for _ in range(flags.repeats)]
+        ratios = [b / a for a, b in pairs]
+        row = {"jax": min(a for a, _ in pairs), "torch": min(b for _, b in pairs)}
+        rows.append({"task": name, **row, "median ratio": float(np.median(ratios))})
+        print(rows[-1], flush=True)
+    return rows
 
-    model = Theirs(config.image_channels, config.steps[0], len(config.steps), False)
-    images = torch.rand(flags.batch, 3, flags.size, flags.size) - 0.5
-    with torch.no_grad():
-        model(images)  # sets actnorm
 
-    def step(in_weights: bool) -> float:
-        begin = time.perf_counter()
-        x = images.clone().requires_grad_(not in_weights)
-        log_p, log_det, _ = model(x)
-        (log_p + log_det).mean().backward()
-        model.zero_grad()
-        return time.perf_counter() - begin
-
-    names = {"log p, gradient in x": False, "log p, gradient in weights": True}
-    return {
-        name: min(step(which) for _ in range(1 + flags.repeats))
-        for name, which in names.items()
-    }
+def _gradient(theirs: TorchGlow, x, weights) -> None:
+    """Of mean log p in the weights, or where there are none in x."""
+    x = x.detach().requires_grad_(weights is None)
+    theirs.torch.autograd.grad(theirs.log_prob(x).mean(), weights or [x])
 
 
 if __name__ == "__main__":
