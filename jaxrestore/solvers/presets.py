@@ -141,7 +141,7 @@ def _open(solver, prior, task, noise_std, given) -> tuple[dict[str, Any], str]:
         table = tuned.PUBLISHED_WEIGHTS if literal else _rows(tuned.WEIGHTS, task)
         note = "" if prior == "alr-natural" else _note(prior, "alr-natural's weight")
         return {"weight": _between(table, noise_std)}, note
-    rows = _rows(tuned.CONTINUED.get(prior, {}), task)
+    rows = tuned.CONTINUED.get(prior, {}).get(task)
     if solver == "pnp_hvae" and rows and _continues(given):
         found = _continued(rows, 255 * noise_std, tuned.FIRST_TAU.get(prior, 1))
         return found | {"flips": tuned.FLIPS.get(prior, "none")}, ""

@@ -41,6 +41,7 @@ CONTINUED: dict[str, dict[str, dict[float, tuple]]] = {
     "vdvae-faces64": {
         "blur": {3: (0.8, 10, 30, 8), 8: (0.8, 10, 30, 8)},
         "downsample": {3: (0.6, 10, 80, 8)},
+        "mask": {3: (0.95, 20, 40, 6)},
     },
 }
 # What the schedule's first temperature is of the last: faces begin as their mean.
