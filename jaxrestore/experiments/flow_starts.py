@@ -1,6 +1,6 @@
 """Where descent with a flow ends, by start, descent and lambda, in z and in x.
 
-  python -m jaxrestore.experiments flow_starts --prior=GLOW --images=DIR --out=DIR
+  python -m jaxrestore.experiments flow_starts --images=DIR --out=DIR
 
 Encoder and decoder of a flow are each other's inverse, so that synthesis and analysis
 could be one problem in two coordinates; descent makes them two (Oberlin and Verm 2021,
@@ -10,7 +10,7 @@ Starts of synthesis: z = 0, z = E(x0), z random; of analysis: x0 the observation
 starting image, D(0), uniform noise. The penalty of analysis is --penalty.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import numpy as np
@@ -35,7 +35,7 @@ STARTS = {
 }
 
 
-@configured(prior="", max_images=10)
+@configured(prior="glow-faces64", max_images=10)
 class Config(kinds.Config):
     task: str = setting("average x2", choice(*flows.TASKS), "which")
     noise: float = setting(kinds.Level(0), kinds.level(zero=True), "of 255")
@@ -43,8 +43,6 @@ class Config(kinds.Config):
     descents: tuple = setting(DESCENTS, some(*DESCENTS), "which")
     penalty: str = setting("whitened", choice(*PENALTIES), "of analysis")
     weights: tuple = setting((1e-5, 1e-4, 1e-3), sequence(number(0)), "lambdas")
-
-    required: ClassVar = ("images", "out", "prior")
 
 
 def run(config: Config, report) -> None:

@@ -1,6 +1,6 @@
 """Analysis against synthesis with a flow, on faces (Oberlin and Verm 2021, table 1).
 
-  python -m jaxrestore.experiments flows --prior=GLOW --images=DIR --val=DIR --out=DIR
+  python -m jaxrestore.experiments flows --images=DIR --val=DIR --out=DIR
 
 Tasks:
 
@@ -19,7 +19,7 @@ own priors (--hvae, --vae) and the settings tuned for these, and are told a nois
 """
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -83,7 +83,7 @@ _OTHERS = ("PnP-HVAE", "JPMAP", "total variation")
 METHODS = (*_FLOWS, *_OTHERS)
 
 
-@configured(prior="", shown=2, val_crop=0)
+@configured(prior="glow-faces64", shown=2, val_crop=0)
 class Config(comparison.Compared, kinds.Validated):
     hvae: str = setting("vdvae-faces64", text, "prior of PnP-HVAE")
     vae: str = setting("vae-faces64", text, "prior of JPMAP")
@@ -103,8 +103,6 @@ class Config(comparison.Compared, kinds.Validated):
     pnp_steps: int = setting(100, count(), "of PnP-HVAE and, a tenth, of JPMAP")
     tolerance: float = setting(1e-3, number(0), "of these two")
     tv_steps: int = setting(150, count(), "of total variation")
-
-    required: ClassVar = ("images", "out", "val", "prior")
 
 
 def run(config: Config, report) -> None:
