@@ -11,7 +11,9 @@ from jaxrestore.solvers import PnPHVAE, Status
 from tests.oracles.affine_hierarchy import (
     as_arrays,
     exact_hierarchy,
+    joint_minimiser,
     random_hierarchy,
+    tempered_hierarchy,
 )
 from tests.solvers.problems import gaussian, run
 
@@ -67,34 +69,88 @@ def observe(operator, seed=3):
     return gaussian(operator(clean) + noise, operator, jnp.float64(SIGMA))
 
 
-# Proposition 5.2
+# Proposition 5.2: Algorithm 3 is greedy; jointly optimal at tau = 1 alone
+
+TEMPERATURES = ((0.3,) * 3, (0.75,) * 3, (1.0,) * 3, (0.9, 0.6, 0.4))
+SIZES = (2, 3, 4)
 
 
-@pytest.mark.parametrize("tau", [0.3, 0.75, 1.0, (0.9, 0.6, 0.4)])
-@pytest.mark.parametrize("seed", [0, 1])
-def test_algorithm_3_is_the_global_minimiser_of_j2(seed, tau):
-    prior = as_arrays(random_hierarchy(seed, SHAPE, gain=1.0), jnp.float64)
-    image = random_image(seed)
-    sizes = np.cumsum([z.size for z in prior.prior_offsets])[:-1]
+def j2_of(make):
+    """A hierarchy, an image, E_tau(x) as a vector, and (L,) J2's terms of a vector."""
+    prior = as_arrays(make(0, SHAPE, SIZES, gain=1.0), jnp.float64)
+    image, ends = random_image(0), np.cumsum(SIZES)[:-1]
 
     @jax.jit
-    @jax.value_and_grad
-    def j2(flat):
-        return prior.j2(image, tuple(jnp.split(flat, sizes)), tau)
+    def greedy(tau):
+        return jnp.concatenate(prior.reconstruct(image, tau).latents)
 
-    best = jnp.concatenate(prior.reconstruct(image, tau).latents)
-    value, slope = j2(best)
-    assert jnp.linalg.norm(slope) < 1e-9
+    def terms(flat, tau):
+        return prior.j2_terms(image, tuple(jnp.split(flat, ends)), tau)
 
-    rng = np.random.default_rng(seed)
-    steps = rng.normal(size=(200, best.size)) * 10 ** rng.uniform(-3, 1, (200, 1))
-    others = jax.vmap(lambda step: j2(best + step)[0])(jnp.asarray(steps))
-    assert (others > value).all()
+    return prior, image, greedy, terms
 
-    start = 3 * rng.normal(size=best.size)
-    found = minimize(lambda z: j2(z), start, jac=True, tol=1e-14)
-    assert found.fun >= value - 1e-10
+
+def minimised(terms, tau, start):
+    """Value and place of the least J2, by descent."""
+    j2 = jax.jit(jax.value_and_grad(lambda flat: terms(flat, tau).sum()))
+    return minimize(lambda z: j2(z), start, jac=True, tol=1e-14)
+
+
+def test_algorithm_3_minimises_each_group_given_those_above():
+    """The l-th term of J2 as a function of z_l: convex, stationary at E_tau(x)."""
+    *_, greedy, terms = j2_of(random_hierarchy)
+    slopes = jax.jit(jax.jacfwd(terms))
+    curves = jax.jit(jax.jacfwd(jax.jacrev(terms)))
+    for tau in map(jnp.asarray, TEMPERATURES):
+        slope, curve = slopes(greedy(tau), tau), curves(greedy(tau), tau)
+        for group, size in enumerate(SIZES):
+            own = slice(first := sum(SIZES[:group]), first + size)
+            np.testing.assert_allclose(slope[group, own], 0, atol=1e-9)
+            assert np.linalg.eigvalsh(curve[group, own, own]).min() > 0.1
+
+
+@pytest.mark.parametrize("make", [random_hierarchy, exact_hierarchy])
+def test_algorithm_3_is_the_joint_minimiser_at_temperature_one_alone(make):
+    """Erratum of Proposition 5.2: (5.38)-(5.39) drop C_l, whose slope is J2's."""
+    prior, image, greedy, terms = j2_of(make)
+    start = 3 * np.random.default_rng(0).normal(size=sum(SIZES))
+    one, cold = jnp.ones(3), jnp.full(3, 0.6)
+    best = greedy(one)
+    found = minimised(terms, one, start)
     np.testing.assert_allclose(found.x, best, atol=1e-4)
+    assert found.fun >= terms(best, one).sum() - 1e-10
+
+    @jax.jit
+    @jax.grad
+    def slopes(flat):
+        latents = tuple(jnp.split(flat, np.cumsum(SIZES)[:-1]))
+        return (terms(flat, cold) - prior.omitted(image, latents, cold)).sum()
+
+    np.testing.assert_allclose(slopes(best := greedy(cold)), 0, atol=1e-9)
+    found = minimised(terms, cold, best)
+    assert found.fun < terms(best, cold).sum() - 1e-3
+    assert np.linalg.norm(found.x - best) > 1e-2
+
+
+def test_a_term_of_j2_is_the_tempered_gaussian_and_the_omitted_part():
+    """-log q - lambda log p = -log N(z_l; mu_tau, Sigma_tau) + C_l + const."""
+    prior, image, _, terms = j2_of(random_hierarchy)
+
+    @jax.jit
+    @jax.vmap
+    def gaps(flat):
+        latents = tuple(jnp.split(flat, np.cumsum(SIZES)[:-1]))
+        rest = terms(flat, tau) - prior.omitted(image, latents, tau)
+        above, found = jnp.zeros(0), []
+        for group, z in enumerate(latents):
+            factor = prior.tempered(group, above, image, tau[group])
+            found.append(rest[group] + prior.log_density(group, z, *factor))
+            above = jnp.concatenate([above, z])
+        return jnp.stack(found)
+
+    tau = jnp.asarray((0.9, 0.6, 0.4))
+    found = gaps(jnp.asarray(np.random.default_rng(0).normal(size=(20, 9))))
+    np.testing.assert_allclose(found, np.broadcast_to(found[0], (20, 3)), rtol=1e-9)
 
 
 def test_proposition_5_2_needs_constant_spreads():
@@ -232,9 +288,100 @@ def test_exact_model_at_tau_one_gives_the_map_image(name):
     np.testing.assert_allclose(result.image.ravel(), wiener, atol=1e-7)
 
 
+# Propositions A.2 and A.3, Corollary 2
+
+
+def tempered_mean(prior, image, tau):
+    """D_tau(x) = E[mu(z) | x] of the tempered model (A.20): its mean is its mode."""
+    n, sizes = image.size, [len(o) for o in prior.prior_offsets]
+    rows, target = [prior.decoder_map / prior.decoder_std], []
+    target.append((np.asarray(image).ravel() - prior.decoder_offset) / prior.decoder_std)
+    latents, first = np.eye(sum(sizes)), 0
+    for group, size in enumerate(sizes):
+        weight = prior.whiten[group] / np.broadcast_to(tau, len(sizes))[group]
+        own = latents[first : first + size]
+        rows.append(weight @ (own - prior.prior_maps[group] @ latents[:first]))
+        target.append(weight @ prior.prior_offsets[group])
+        first += size
+    z = np.linalg.lstsq(np.concatenate(rows), np.concatenate(target))[0]
+    return (prior.decoder_map @ z + prior.decoder_offset)[:n]
+
+
+@jax.jit
+def _mean(prior, image, tau):
+    return prior.reconstruct(image, tau).mean.ravel()
+
+
+def reconstructed(prior, image, tau):
+    return _mean(as_arrays(prior, jnp.float64), image, jnp.float64(tau))
+
+
+@pytest.mark.parametrize("tau", [1.0, 0.75, 0.4, (0.9, 0.6, 0.4)])
+def test_tweedie_for_the_tempered_model(tau):
+    """Prop. A.2: D_tau(x) - x = gamma^2 grad log p_tau(x), p_tau(x) in closed form."""
+    prior = random_hierarchy(0, SHAPE, std=GAMMA, gain=1.0)
+    mean, covariance = tempered_hierarchy(prior, tau).marginal()
+    x = random_image(5)
+    score = np.linalg.solve(covariance, mean - np.asarray(x).ravel())
+    pull = tempered_mean(prior, x, tau) - np.asarray(x).ravel()
+    np.testing.assert_allclose(pull, GAMMA**2 * score, atol=1e-10)
+
+
+def test_reconstruction_is_not_the_tempered_mean_below_temperature_one():
+    """Even with q = p(z|x): what Algorithm 3 omits keeps HVAE(x) from D_tau(x)."""
+    gaps = []
+    for tau in (1.0, 0.9, 0.6):
+        exact = exact_hierarchy(0, SHAPE, std=GAMMA, gain=1.0)
+        x = random_image(5)
+        found = reconstructed(exact, x, tau)
+        gaps.append(np.sqrt(np.mean((found - tempered_mean(exact, x, tau)) ** 2)))
+    assert gaps[0] < 1e-9 and 1e-3 < gaps[1] < gaps[2]
+
+
+def test_with_one_group_the_reconstruction_is_the_tempered_mean():
+    exact = exact_hierarchy(0, SHAPE, groups=(5,), std=GAMMA, gain=1.0)
+    x = random_image(5)
+    found = reconstructed(exact, x, 0.5)
+    np.testing.assert_allclose(found, tempered_mean(exact, x, 0.5), atol=1e-9)
+
+
+def test_corollary_2_does_not_follow_from_a_deterministic_encoder():
+    """A.1 as a limit: gamma -> 0, q = p(z|x) -> a point. Prop. A.3 holds there.
+
+    HVAE(x) and D_tau(x) meet, but only as fast as gamma^2: the difference of the two
+    sides of (A.22), (HVAE(x) - D_tau(x)) / gamma^2, tends to a constant above 0.
+    """
+    x, gaps = random_image(5), []
+    for gamma in (0.02, 0.01, 0.005):
+        exact = exact_hierarchy(0, SHAPE, std=gamma, gain=1.0)
+        found = reconstructed(exact, x, 0.6)
+        gaps.append(np.linalg.norm(found - tempered_mean(exact, x, 0.6)))
+    sides = np.array(gaps) / np.array([0.02, 0.01, 0.005]) ** 2
+    assert gaps[2] < 0.3 * gaps[1] < 0.1 * gaps[0]
+    np.testing.assert_allclose(sides[2], sides[1], rtol=0.05)
+    assert sides[2] > 0.1
+
+
 def test_objective_never_rises_when_encoder_and_posterior_agree():
     """tau = 1, q = p(z|x): both alternating steps minimise J1 exactly."""
     prior = as_arrays(exact_hierarchy(0, SHAPE, std=GAMMA, gain=1.0), jnp.float64)
     result = solve(prior, observe(operators()["blur"]), 1.0, history=True, max_steps=60)
     objective = np.asarray(result.history["objective"])[: int(result.steps)]
     assert (np.diff(objective) <= 1e-9).all()
+
+
+@pytest.mark.parametrize("groups, falls", [((9,), True), ((2, 3, 4), False)])
+def test_below_temperature_one_only_one_group_descends(groups, falls):
+    """With q = p(z|x) and L = 1 both steps minimise J1 at any tau; with more, not."""
+    exact = exact_hierarchy(0, SHAPE, groups, std=GAMMA, gain=1.0)
+    prior, observation = as_arrays(exact, jnp.float64), observe(operators()["blur"])
+    limits = {"max_steps": 300, "tolerance": 1e-12, "history": True}
+    result = solve(prior, observation, 0.6, **limits)
+    matrix, _ = matrix_of(observation.operator)
+    y = np.asarray(observation.y)
+    best, _ = joint_minimiser(exact, matrix, y, SIGMA, GAMMA, 0.6)
+    distance = np.sqrt(np.mean((np.asarray(result.image).ravel() - best) ** 2))
+    assert distance < 1e-7 if falls else 1e-3 < distance < 0.1
+    if falls:
+        objective = np.asarray(result.history["objective"])[: int(result.steps)]
+        assert (np.diff(objective) <= 1e-9).all()
