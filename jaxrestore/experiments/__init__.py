@@ -14,6 +14,7 @@ EXPERIMENTS: dict[str, str] = {
     "convergence": "PnP-HVAE against Adam on the same objective (figure 5.3)",
     "temperature": "PSNR against temperature, by noise level (figure 5.9)",
     "volume": "do later groups' volumes depend on earlier latents? (figure 5.1)",
+    "bound": "does a step contract? the bound of Corollary 1 for your operator",
     "iterated": "u <- HVAE(u, tau) again and again (figure A.1)",
     "noise": "estimated noise levels against the true ones, blur, clipping, JPEG",
     "denoising": "white noise: total variation and critics (table 3.2)",

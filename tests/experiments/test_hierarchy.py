@@ -19,9 +19,24 @@ def test_volume(experiment):
     # ||t e||^2 with e standard normal: t^2 times the number of elements, on average.
     np.testing.assert_allclose(np.mean(distance / (shift**2 * size)), 1, atol=0.25)
     assert np.all(np.abs(change) > 0)  # random networks: volumes do depend
+    later = [float(row["later"]) for row in rows]
+    np.testing.assert_allclose(later[4:], change[4:], rtol=1e-4, atol=1e-3)
+    assert all(float(row["change_omitted"]) != 0 for row in rows)
+    one = experiment("volume", "--draws=4", "--temperature=1")
+    assert all(float(row["later_omitted"]) == 0 for row in one)
     still = experiment("volume", "--draws=4", "--reach=0")
-    for name in ("distance", "change"):
+    for name in ("distance", "change", "change_omitted"):
         np.testing.assert_allclose([float(row[name]) for row in still], 0, atol=1e-4)
+
+
+def test_bound(experiment):
+    start, end = experiment("bound")
+    assert (start["at"], end["at"]) == ("start", "end")
+    for row in (start, end):
+        data, bound = float(row["data"]), float(row["bound"])
+        assert data == pytest.approx(1, abs=1e-3)  # pixels are missing
+        assert 0 < float(row["reconstruction"]) == pytest.approx(bound, rel=1e-3)
+        assert float(row["gap"]) > 0
 
 
 def test_iterated(experiment, tmp_path):

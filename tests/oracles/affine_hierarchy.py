@@ -187,7 +187,7 @@ def exact_hierarchy(seed, shape=(4, 4, 1), groups=(2, 3, 4), std=0.2, gain=0.3):
 
 
 def tempered_hierarchy(p, tau):
-    """The tempered prior (5.14): p(z_l | z_<l)^(1 / tau_l^2), normalised, p(x | z) kept.
+    """The tempered prior (5.14): p(z_l | z_<l)^(1 / tau_l^2) normalised, same p(x | z).
 
     Its volumes are constant, so that it is the hierarchy with deviations tau times as
     large. Its encoder's coordinates are no longer meant to be used.
