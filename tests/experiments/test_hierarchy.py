@@ -1,10 +1,15 @@
 """Volume terms and iterated reconstructions."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxrestore.experiments import diverse
 from jaxrestore.experiments.iterated import picked
+from jaxrestore.metrics import LPIPS
+from jaxrestore.operators import Downsample
+from tests.solvers.problems import gaussian
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +67,21 @@ def test_diverse(experiment, monkeypatch):
         assert float(row["lr_psnr_worst"]) > 100 > float(row["lr_psnr_unprojected"])
     apd = {row["method"]: float(row["apd"]) for row in rows}
     assert apd["sample, 0.8"] > apd["sample, 0.1"] > 0 == apd["bicubic"]
+
+
+def test_diversity_by_lpips():
+    """APD-LPIPS is the mean over pairs, in thousandths."""
+    lpips, rng = LPIPS.create("squeeze", jax.random.key(0)), np.random.default_rng(0)
+    clean, *samples = rng.uniform(size=(4, 32, 32, 3)).astype(np.float32)
+    operator = Downsample.bicubic(2)
+    seen = [gaussian(operator(jnp.asarray(clean)), operator, 0.0)]
+    found, distances = np.stack(samples)[None], {"apd_lpips": (1e3, lpips)}
+    score = lambda image, clean: {"psnr": 0.0}  # noqa: E731
+    (row,) = diverse._score(
+        (found, found, 0.1), {"a": clean}, seen, 3, score, distances
+    )
+    pairs = [lpips(samples[i], samples[j]) for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert row["apd_lpips"] == pytest.approx(1e3 * np.mean(pairs), rel=1e-4)
 
 
 def test_consistency(experiment):
