@@ -18,6 +18,7 @@ EXPERIMENTS: dict[str, str] = {
     "iterated": "u <- HVAE(u, tau) again and again (figure A.1)",
     "noise": "estimated noise levels against the true ones, blur, clipping, JPEG",
     "denoising": "white noise: total variation and critics (table 3.2)",
+    "critics": "critics trained on single levels and on an interval (table 3.1)",
     "jpeg": "JPEG artefacts: PSNR by quality, and the cells that are kept",
     "deblurring": "natural images behind blur kernels (table 5.2)",
     "blind_kernel": "blur kernels estimated from the photograph, against the true ones",
