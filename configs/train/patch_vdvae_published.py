@@ -28,6 +28,8 @@ def get_config():
             "final_learning_rate": 2e-4,
             "warmup": 100,
             "decay_start": 50_000,
+            # As released: longer than the training, which ends at a rate of 4.8e-4.
+            "decay_steps": 750_000,
         },
         "data": {"patch_size": 128},
         "ema_decay": 0.9999,

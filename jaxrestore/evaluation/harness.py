@@ -62,6 +62,25 @@ def solve_all(
     return [runs[place] for place in range(len(observations))], seconds
 
 
+def memory(
+    method: Method,
+    observation: Observation,
+    stopping: Stopping | None = None,
+    **limits: Any,
+) -> float:
+    """Megabytes of temporaries that the restoration of one image needs.
+
+    By the compiler's account, so the same in every run on one kind of device. Arguments
+    as for `solve_all`.
+    """
+    stack = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], observation)
+    stopping = (stopping or method.stopping).validate()
+    given = method.validate(observation), stack, stopping
+    program = _restored.lower(*given, batch=1, **limits).compile()
+    analysis = program.memory_analysis()
+    return analysis.temp_size_in_bytes / 1e6 if analysis else float("nan")
+
+
 @partial(jax.jit, static_argnames=("batch", "max_steps", "history"))
 def _restored(method, observations, stopping, *, batch, max_steps, history=False):
     limits = {"max_steps": max_steps, "history": history}

@@ -22,7 +22,7 @@ from jaxrestore.evaluation.inputs import (
 )
 from jaxrestore.evaluation.pictures import columns, draw
 from jaxrestore.evaluation.report import write
-from jaxrestore.evaluation.tables import SCORES, SECONDS, across, table
+from jaxrestore.evaluation.tables import SCORES, SECONDS, across, of, table
 from jaxrestore.experiments import settings as kinds
 from jaxrestore.operators import Mask, Operator
 from jaxrestore.settings import count, flag, number, plain, sequence, setting, text
@@ -148,13 +148,19 @@ class Entry(NamedTuple):
 
     def solve(self, observations, settings: dict, batch: int) -> tuple[list, float]:
         """All observations: restorations, and seconds for all of them."""
+        method, limits = self._method(settings)
+        return harness.solve_all(method, observations, batch, **limits)
+
+    def memory(self, observation, settings: dict) -> float:
+        """Megabytes of temporaries for one image."""
+        method, limits = self._method(settings)
+        return harness.memory(method, observation, **limits)
+
+    def _method(self, settings: dict) -> tuple[Any, dict[str, Any]]:
         given = {**settings, **self.fixed}
         tuned = given.pop("tolerance", None)
         limits: dict[str, Any] = {} if tuned is None else {"stopping": Stopping(tuned)}
-        method = create(self.solver, given, *self.models)
-        return harness.solve_all(
-            method, observations, batch, **{**limits, **self.limits}
-        )
+        return create(self.solver, given, *self.models), {**limits, **self.limits}
 
     def lines(self, observations, settings: dict, batch: int) -> dict[str, tuple]:
         """line -> (images, seconds for all of them, restorations)."""
@@ -194,8 +200,19 @@ class Entry(NamedTuple):
         return grid[int(np.argmax(means))]
 
 
-def natural(config: Config, report, problems: Sequence[Problem]) -> None:
-    """Total variation, PnP-HVAE and Adam; the whole of such an experiment."""
+def natural(
+    config: Config,
+    report,
+    problems: Sequence[Problem],
+    more: Callable[[Any], list[Entry]] = lambda prior: [],
+    costs: bool = False,
+) -> None:
+    """Total variation, PnP-HVAE and Adam; the whole of such an experiment.
+
+    Args:
+        more: prior -> further methods.
+        costs: the CSV tells the memory of each method, too.
+    """
     entries = [total_variation(config.tv_weights, config.tv_steps)]
     if config.prior == "none":
         prior, images = None, test_images(config)
@@ -203,10 +220,12 @@ def natural(config: Config, report, problems: Sequence[Problem]) -> None:
         prior, images = prior_and_images(config)
         entries += [pnp_hvae(config, report, prior)]
         entries += [adam(config, prior, rate) for rate in config.rates]
+        entries += more(prior)
     val = validation_images(config, prior)
     caption = f"prior {config.prior}, {config.steps} steps at most"
     key = jax.random.key(config.seed)
-    compare(config, report, key, entries, problems, images, val, caption)
+    given = config, report, key, entries, problems, images, val, caption
+    compare(*given, costs=costs)
 
 
 def total_variation(weights, steps: int) -> Entry:
@@ -271,6 +290,7 @@ def compare(
     caption: str,
     facts: Callable[[Any], dict] = harness.outcome,
     more: Callable[[list], str] = lambda rows: "",
+    costs: bool = False,
 ) -> None:
     """Chooses settings on the validation images, scores the test images, tabulates.
 
@@ -285,6 +305,7 @@ def compare(
         caption: of the table.
         facts: restoration -> further columns of the CSV.
         more: rows -> what follows the table.
+        costs: also a column of megabytes, what one image takes beside its data.
     """
     score, settings = harness.scorer(config.lpips), _known(config.settings, problems)
     keys = jax.random.split(key, (2, len(problems)))
@@ -300,19 +321,25 @@ def compare(
         for case, seen in problem.degrade(images, own).items():
             start = [np.asarray(harness.starting_image(o)) for o in seen]
             results: dict[str, tuple] = {"start": (start, 0.0, ())}
+            megabytes = {}
             for entry in entries:
                 known = settings[problem.label][entry.key]
-                results |= entry.lines(seen, known, config.batch)
+                lines = entry.lines(seen, known, config.batch)
+                results |= lines
+                if costs:
+                    own = entry.memory(seen[0], known)
+                    megabytes |= {line: {"megabytes": own} for line in lines}
             names = dict(zip(problem.keys, (problem.label, case), strict=True))
             scored = harness.score_all(results, images, score, facts)
-            rows += [names | row for row in scored]
+            rows += [names | row | megabytes.get(row["method"], {}) for row in scored]
             head = f"{problem.label}, {case}"
             drawn += columns(head, seen, results, images, config.shown)
             report.rows(rows)
     draw(report.picture, drawn)
     lpips = "LPIPS / " * bool(config.lpips)
-    unit = f"mean PSNR (dB) / SSIM / {lpips}seconds an image"
-    cells = across(rows, problems[0].keys[0], *SCORES.values(), SECONDS)
+    unit = f"mean PSNR (dB) / SSIM / {lpips}seconds an image" + " / MB" * costs
+    parts = *SCORES.values(), SECONDS, of("megabytes", ".1f")
+    cells = across(rows, problems[0].keys[0], *parts)
     body = f"{table(rows, ['method'], cells)}{more(rows)}"
     report.table(f"{len(images)} images, {caption}; {unit}", body, settings)
 

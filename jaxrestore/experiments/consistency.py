@@ -8,8 +8,9 @@ consistent samples for a small image will be if an encoder predicts k groups. Be
 it, on --images, CE(k): how far samples are from the small image that they were made
 for, with each encoder of --encoders, and (B.5) with the prior's own encoder in its
 place, which Proposition 6.2 says are the same for a perfect VAE and encoder. All are
-root mean squares, of 255; nothing is projected. The table names the least k with U_k^s
-of at most --wanted.
+root mean squares, of 255; nothing is projected. Images are draws of p(x | z), pixel
+noise included, as in the thesis; --means takes decoder means instead. The table names
+the least k with U_k^s of at most --wanted.
 """
 
 from functools import partial
@@ -28,7 +29,7 @@ from jaxrestore.experiments.settings import configured
 from jaxrestore.operators import Downsample
 from jaxrestore.priors import VDVAE
 from jaxrestore.priors.hvae import consistency
-from jaxrestore.settings import count, number, sequence, setting, text
+from jaxrestore.settings import count, flag, number, sequence, setting, text
 
 QUICK = {"max_images": 1, "codes": 1, "draws": 2, "factors": (2,)}
 BUNDLED = tuple(f"cvdvae-faces64-x{factor}" for factor in (2, 4, 8))
@@ -40,6 +41,7 @@ class Config(BaseConfig):
     factors: tuple = setting((2, 4, 8), sequence(count()), "s, beside 1, of U")
     codes: int = setting(50, count(), "draws of z, for U")
     draws: int = setting(5, count(2), "images for each z or y")
+    means: bool = setting(False, flag, "decoder means in place of draws")
     wanted: float = setting(2.0, number(0, above=True), "of 255")
 
 
@@ -55,7 +57,8 @@ def run(config: Config, report) -> None:
     codes = jax.random.split(code_key, config.codes)
     down = tuple(operators.values())
     bar = tqdm(codes, desc="U", disable=None)
-    of_prior = np.mean([_unpredictable(prior, down, k, config.draws) for k in bar], 0)
+    how = config.draws, not config.means
+    of_prior = np.mean([_unpredictable(prior, down, k, *how) for k in bar], 0)
     found = {"U": dict(zip(operators, of_prior, strict=True))}
     for (name, measure), key in zip(_MEASURES.items(), keys, strict=True):
         found[name] = {}
@@ -63,7 +66,7 @@ def run(config: Config, report) -> None:
             bar = tqdm(images.values(), desc=f"{name}, x{factor}", disable=None)
             own = [jax.random.fold_in(key, i) for i in range(len(images))]
             values = [
-                measure(prior, encoder, jnp.asarray(image), k, config.draws)
+                measure(prior, encoder, jnp.asarray(image), k, *how)
                 for image, k in zip(bar, own, strict=True)
             ]
             found[name][factor] = np.mean(values, 0)
@@ -82,27 +85,28 @@ def run(config: Config, report) -> None:
         labels = "quantity", f"x{factor}", "root mean square (of 255)", "groups k"
         panels.append(Panel(shown, *axes, *labels, style=".-"))
     curves(report.picture, config.prior, *panels)
+    kind = "decoder means" if config.means else "draws"
     caption = (
-        f"prior {config.prior}, {config.codes} codes, {config.draws} images each; CE"
-        f" and (B.5) over {len(images)} images; of 255"
+        f"prior {config.prior}, {kind}, {config.codes} codes, {config.draws} images"
+        f" each; CE and (B.5) over {len(images)} images; of 255"
     )
     settings = {"groups": prior.num_groups}
     report.table(caption, _table(found, config.wanted), settings)
 
 
-@partial(jax.jit, static_argnums=3)
-def _unpredictable(prior, operators, key, draws: int):
-    return consistency.unpredictability(prior, operators, key, draws)
+@partial(jax.jit, static_argnums=(3, 4))
+def _unpredictable(prior, operators, key, draws: int, pixels: bool):
+    return consistency.unpredictability(prior, operators, key, draws, pixels)
 
 
-@partial(jax.jit, static_argnums=4)
-def _perfect(prior, encoder, image, key, draws: int):
+@partial(jax.jit, static_argnums=(4, 5))
+def _perfect(prior, encoder, image, key, draws: int, pixels: bool):
     operator = encoder.config.operator()
-    return consistency.reconstruction_error(prior, operator, image, key, draws)
+    return consistency.reconstruction_error(prior, operator, image, key, draws, pixels)
 
 
 _MEASURES = {
-    "CE": jax.jit(consistency.consistency_error, static_argnums=4),
+    "CE": jax.jit(consistency.consistency_error, static_argnums=(4, 5)),
     "B.5": _perfect,
 }
 

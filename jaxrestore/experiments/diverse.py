@@ -7,7 +7,8 @@ each of --encoders. Compared are bicubic enlargement, PnP-HVAE on the same y (to
 noise of 1/255, its settings chosen on --val; --no-pnp leaves it away), single samples
 of CVDVAE at each of --temperatures, and the mean of --samples of them. Samples are
 projected onto H x = y; LR-PSNR is given before and after that, unclipped. APD is the
-mean squared error between pairs of --apd_samples, times 10,000, and "s" the seconds for
+mean squared error between pairs of --apd_samples, times 10,000; --lpips=FILE adds LPIPS
+to the original and between pairs, the latter times 1,000. "s" is the seconds for
 one sample, drawn in batches. BRISQUE is meant for photographs: on 64 x 64 faces it
 orders methods, no more. diverse_strip.png shows one face at rising temperatures.
 """
@@ -21,6 +22,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.tree_util import Partial
 from tqdm import tqdm
 
 from jaxrestore.errors import InputError
@@ -36,7 +38,13 @@ from jaxrestore.experiments import settings as kinds
 from jaxrestore.experiments.comparison import Problem, pnp_hvae
 from jaxrestore.experiments.consistency import BUNDLED
 from jaxrestore.likelihoods import GaussianNoise
-from jaxrestore.metrics import average_pairwise_distance, brisque, lr_psnr
+from jaxrestore.metrics import (
+    average_pairwise_distance,
+    brisque,
+    load_lpips,
+    lr_psnr,
+    mse,
+)
 from jaxrestore.report.sheets import sheet
 from jaxrestore.settings import count, flag, number, sequence, setting, text
 from jaxrestore.solvers import DiverseSR, sample
@@ -50,6 +58,7 @@ _TABLE = SCORES | {
     "after": of("lr_psnr", ".1f"),
     "worst after": of("lr_psnr_worst", ".1f"),
     "APD 1e4": of("apd", ".1f"),
+    "APD-LPIPS 1e3": of("apd_lpips", ".1f"),
     "s": of("seconds", ".4f"),
 }
 
@@ -84,6 +93,9 @@ def run(config: Config, report) -> None:
         raise InputError("--val: missing, PnP-HVAE is tuned on it; or say --no-pnp")
     prior, images = prior_and_images(config)
     encoders, score = encoders_for(prior, config.encoders), scorer(config.lpips)
+    distances: dict[str, Any] = {"apd": (1e4, Partial(mse))}
+    if config.lpips:
+        distances["apd_lpips"] = 1e3, load_lpips(config.lpips)
     if not encoders:
         raise InputError("--encoders: expected one at least")
     rows, drawn, chosen = [], [], {}
@@ -93,7 +105,7 @@ def run(config: Config, report) -> None:
         key = jax.random.fold_in(draw_key, factor)
         results, chosen[head] = _solve(config, prior, encoder, seen, key)
         for method, found in results.items():
-            scored = _score(found, images, seen, config.apd_samples, score)
+            scored = _score(found, images, seen, config.apd_samples, score, distances)
             rows += [{"factor": head, "method": method} | row for row in scored]
         report.rows(rows)
         shown: dict[str, tuple] = {}
@@ -168,10 +180,14 @@ def _drawn(method, observation, key, *, count: int):
     return jax.vmap(project)(samples), samples
 
 
-def _score(found, images, seen, scored: int, score) -> list[dict]:
-    """A row for each image; of several samples, the mean of their scores."""
+def _score(found, images, seen, scored: int, score, distances) -> list[dict]:
+    """A row for each image; of several samples, the mean of their scores.
+
+    Args:
+        distances: column -> factor and distance, of pairs of samples.
+    """
     projected, before, seconds = found
-    distance, rows = jax.jit(average_pairwise_distance), []
+    apart, rows = jax.jit(average_pairwise_distance), []
     for name, clean, own, raw, y in zip(
         images, images.values(), projected, before, seen, strict=True
     ):
@@ -188,7 +204,10 @@ def _score(found, images, seen, scored: int, score) -> list[dict]:
                     np.mean([_consistency(x, y) for x in raw])
                 ),
                 "lr_psnr_worst": min(after),
-                "apd": 1e4 * float(distance(own)) if len(own) > 1 else 0.0,
+                **{
+                    name: factor * float(apart(own, distance)) if len(own) > 1 else 0.0
+                    for name, (factor, distance) in distances.items()
+                },
                 "seconds": seconds,
             }
         )

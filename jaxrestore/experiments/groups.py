@@ -112,8 +112,10 @@ def prepared(config: Config, values: dict[str, Any], number: int) -> Any:
     return train_config(values, **given)
 
 
-def trained(config, workdir: Path, steps: int) -> tuple[Path, float]:
-    """Weights and bits per dimension (validation) of a run, trained to its end.
+def trained(
+    config, workdir: Path, steps: int, measure: str = "bits_per_dim"
+) -> tuple[Path, float]:
+    """Weights of a run, trained to its end, and a measure of its last validation.
 
     A finished run of the same config is taken as it is.
 
@@ -125,30 +127,31 @@ def trained(config, workdir: Path, steps: int) -> tuple[Path, float]:
     if done.is_file() and weights.is_file():
         finished = json.loads(done.read_text())
         if finished["config"] == identity:
-            return weights, finished["bits_per_dim"]
+            return weights, finished[measure]
     state = train(config, workdir)
     if int(state.step) < steps:
         raise KeyboardInterrupt
     export(config, workdir, weights)
     with (workdir / "metrics.csv").open(newline="") as file:
-        found = [row.get("val_bits_per_dim") for row in csv.DictReader(file)]
-    bits = float([value for value in found if value][-1])
-    write(done, json.dumps({"config": identity, "bits_per_dim": bits}))
-    return weights, bits
+        found = [row.get(f"val_{measure}") for row in csv.DictReader(file)]
+    value = float([value for value in found if value][-1])
+    write(done, json.dumps({"config": identity, measure: value}))
+    return weights, value
 
 
-def load_config(name: str) -> dict[str, Any]:
-    """What the training config sets of a PatchVDVAE.
+def load_config(name: str, expected: str = "patch_vdvae") -> dict[str, Any]:
+    """What the training config sets of a recipe.
 
     Args:
         name: a .py file with get_config(), or the name of one in configs/train.
+        expected: the recipe.
 
     Raises:
         InputError: no such file, or another recipe's.
     """
     config = configfiles.load_config(name, "train")
-    if (recipe := config.get("recipe")) != "patch_vdvae":
-        raise InputError(f"--config={name}: trains a {recipe}, expected a patch_vdvae")
+    if (recipe := config.get("recipe")) != expected:
+        raise InputError(f"--config={name}: trains a {recipe}, expected {expected}")
     return config
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -83,4 +84,17 @@ def _solve(matrix, variance, diagonal, rhs):
     """(M diag(variance) M' + diag(diagonal))^-1 rhs by Cholesky."""
     gram = _dot(matrix * variance, matrix.T)
     gram += jnp.diag(jnp.broadcast_to(diagonal, gram.shape[:1]).astype(gram.dtype))
-    return jax.scipy.linalg.solve(gram, rhs, assume_a="pos")
+    # For derivatives of either order; the rule for batches has none.
+    return jax.lax.custom_linear_solve(
+        partial(_dot, gram), rhs, lambda _, b: _solve_positive(gram, b), symmetric=True
+    )
+
+
+@jax.custom_batching.sequential_vmap
+def _solve_positive(matrix, rhs):
+    """By Cholesky, the elements of a batch in turn.
+
+    LAPACK's batched kernels of jaxlib wait, on a thread of the pool, for work that they
+    hand to the same pool: two of them at once on two cores wait for ever.
+    """
+    return jax.scipy.linalg.solve(matrix, rhs, assume_a="pos")

@@ -36,7 +36,7 @@ class _State(NamedTuple):
 class PnPHVAE(Method):
     """Encoder, decoder and data step in turn (thesis, Algorithm 4).
 
-    Alternates two minimisations of the joint MAP objective, eq. (5.18),
+    Comes from alternating minimisation of the joint MAP objective, eq. (5.18),
 
         J1(x, z) = ||Ax - y||^2 / (2 sigma^2)
                    + sum_i [(x_i - mu_i(z))^2 / (2 gamma_i^2)
@@ -49,7 +49,10 @@ class PnPHVAE(Method):
         x^{k+1} = argmin_x ||Ax - y||^2 / (2 sigma^2)
                            + sum_i (x_i - mu_i(z^{k+1}))^2 / (2 gamma_i^2)
 
-    so x^{k+1} = prox_{gamma^2 f}(HVAE(x^k)) (Prop. 5.3). The state carries x^k with
+    The step in x is exact. That in z is greedy, each latent group given those above,
+    and by the encoder in place of p(z | x): J1 may rise. It cannot where q = p(z | x)
+    and either tau = 1 or L = 1 (the thesis' Prop. 5.2 says more; docs/fidelity.md).
+    Hence x^{k+1} = prox_{gamma^2 f}(HVAE(x^k)) (Prop. 5.3). The state carries x^k with
     its reconstruction, hence K steps evaluate the network K + 1 times, and the
     returned `mean` and `latents` belong to the returned `image`. The history's
     objective is J1 of such a pair, (x^k, E_tau(x^k)).

@@ -9,7 +9,7 @@ from jaxrestore.data.config import SAME
 from jaxrestore.errors import InputError
 from jaxrestore.priors.critic import Critic, CriticConfig
 from jaxrestore.report.charts import histograms
-from jaxrestore.settings import choice, number, sequence, setting
+from jaxrestore.settings import choice, flag, number, sequence, setting
 from jaxrestore.training.adversarial import criterion
 from jaxrestore.training.recipe import Recipe
 
@@ -24,6 +24,9 @@ class ALRLoss:
     )
     min_noise_std: float = setting(0.05, number(0), "of degraded patches")
     max_noise_std: float = setting(0.30, number(0), "of degraded patches")
+    add_noise: bool = setting(
+        False, flag, "to the images of a folder data.degraded, too (clean ones)"
+    )
     eval_noise_stds: tuple = setting(
         (0.05, 0.1, 0.15, 0.3), sequence(number(0), least=0), "for val_score_noise_*"
     )
@@ -44,7 +47,8 @@ class ALRRecipe(Recipe):
     clean ones, either patches of ``config.data.degraded``, a folder of images whose
     degradation need not be known, or (``config.data.degraded="same"``) other patches
     of the clean images with white noise, one level a patch, uniform in
-    [``loss.min_noise_std``, ``loss.max_noise_std``].
+    [``loss.min_noise_std``, ``loss.max_noise_std``]. ``loss.add_noise`` adds it to a
+    folder's images: a second set of clean ones, as in the thesis.
 
     Raises:
         InputError: settings that do not fit each other.
@@ -70,7 +74,7 @@ class ALRRecipe(Recipe):
                 "config.data.degraded='': expected 'same' (noise is added to other"
                 " patches of the clean images) or a folder of degraded images"
             )
-        self._adds_noise = data.degraded == SAME
+        self._adds_noise = data.degraded == SAME or loss.add_noise
         low, high = loss.min_noise_std, loss.max_noise_std
         if self._adds_noise and (low > high or high == 0):
             raise InputError(

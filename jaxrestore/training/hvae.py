@@ -22,9 +22,10 @@ class Cosine:
     """Settings of `warmed_up_cosine`."""
 
     learning_rate: float = setting(1e-3, number(0, above=True), "after the warm-up")
-    final_learning_rate: float = setting(1e-5, number(0), "at the last step")
+    final_learning_rate: float = setting(1e-5, number(0), "at the cosine's end")
     warmup: int = setting(100, count(0), "steps, linear from 0; 0: none")
     decay_start: int = setting(1_000, count(0), "step at which the cosine begins")
+    decay_steps: int = setting(0, count(0), "of the cosine; 0: until the last step")
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def unrolled(model: Any) -> Any:
 
 
 def warmed_up_cosine(config) -> optax.Schedule:
-    """Linear warm-up, a plateau, then a cosine decay to the last step.
+    """Linear warm-up, a plateau, then a cosine decay, by default to the last step.
 
     The phase of the cosine starts at ``decay_start`` (the JAX recipe; torch's
     scheduler, recursive in the global step, bends it slightly), or at the end of the
@@ -126,7 +127,7 @@ def warmed_up_cosine(config) -> optax.Schedule:
     # Without a warm-up, optax's linear schedule stays at its first value.
     first = 0.0 if settings.warmup else rate
     rise = optax.linear_schedule(first, rate, settings.warmup)
-    steps = max(config.total_steps - start, 1)
+    steps = settings.decay_steps or max(config.total_steps - start, 1)
     fall = optax.cosine_decay_schedule(rate, steps, settings.final_learning_rate / rate)
     return optax.join_schedules([rise, fall], [start])
 

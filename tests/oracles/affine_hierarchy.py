@@ -72,15 +72,39 @@ class AffineHierarchy:
             above = jnp.concatenate([above, z])
         return jnp.stack(values)
 
-    def j2(self, image, latents, temperature):
-        """The part of J2(x, z) that depends on z: -sum_l log q_tau(z_l | z_<l, x)."""
+    def j2_terms(self, image, latents, temperature):
+        """(L,) -log q(z_l | z_<l, x) - (1/tau_l^2 - 1) log p(z_l | z_<l).
+
+        Their sum is the part of J2(x, z), (5.23) and (5.29), that depends on z.
+        """
         taus = jnp.broadcast_to(jnp.asarray(temperature), (self.num_groups,))
-        above, total = jnp.zeros(0, self.decoder_map.dtype), 0.0
+        above, terms = jnp.zeros(0, self.decoder_map.dtype), []
         for group, z in enumerate(latents):
-            mean, sharpness = self.tempered(group, above, image, taus[group])
-            total = total - self.log_density(group, z, mean, sharpness)
+            mean_q, mean_p = self.encoder(group, above, image), self.prior(group, above)
+            log_q = self.log_density(group, z, mean_q, self.sharpness[group])
+            log_p = self.log_density(group, z, mean_p)
+            terms.append(-log_q - (1 / taus[group] ** 2 - 1) * log_p)
             above = jnp.concatenate([above, z])
-        return total
+        return jnp.stack(terms)
+
+    def j2(self, image, latents, temperature):
+        """The part of J2(x, z) that depends on z."""
+        return jnp.sum(self.j2_terms(image, latents, temperature))
+
+    def omitted(self, image, latents, temperature):
+        """(L,) C_l of `j2_terms`, which the proof of Proposition 5.2 leaves out.
+
+        C_l = (m_q - m_p)' (S_q + S_p / lambda)^-1 (m_q - m_p) / 2 depends on z_<l.
+        """
+        taus = jnp.broadcast_to(jnp.asarray(temperature), (self.num_groups,))
+        above, terms = jnp.zeros(0, self.decoder_map.dtype), []
+        for group, z in enumerate(latents):
+            gap = self.encoder(group, above, image) - self.prior(group, above)
+            lam = 1 / taus[group] ** 2 - 1
+            weight = lam * self.sharpness[group] / (lam + self.sharpness[group])
+            terms.append(0.5 * jnp.sum(weight * (self.whiten[group] @ gap) ** 2))
+            above = jnp.concatenate([above, z])
+        return jnp.stack(terms)
 
     def decode(self, latents, shape=None):
         mean = self.decoder_map @ jnp.concatenate(latents) + self.decoder_offset
@@ -159,6 +183,18 @@ def exact_hierarchy(seed, shape=(4, 4, 1), groups=(2, 3, 4), std=0.2, gain=0.3):
         encoder_offsets=tuple(offsets),
         **_coordinates(whiten),
         sharpness=tuple(sharpness),
+    )
+
+
+def tempered_hierarchy(p, tau):
+    """The tempered prior (5.14): p(z_l | z_<l)^(1 / tau_l^2) normalised, same p(x | z).
+
+    Its volumes are constant, so that it is the hierarchy with deviations tau times as
+    large. Its encoder's coordinates are no longer meant to be used.
+    """
+    taus = np.broadcast_to(tau, p.num_groups)
+    return replace(
+        p, unwhiten=tuple(t * u for t, u in zip(taus, p.unwhiten, strict=True))
     )
 
 

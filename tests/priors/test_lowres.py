@@ -211,21 +211,24 @@ def test_wrong_sizes_and_groups(encoder):
 
 def test_unpredictability_falls_with_groups_and_size(prior):
     operators = [block_average(factor) for factor in (2, 4)]
-    measure = jax.jit(consistency.unpredictability, static_argnums=3)
+    measure = jax.jit(consistency.unpredictability, static_argnums=(3, 4))
     keys = jax.random.split(jax.random.key(7), 30)
-    found = np.mean([measure(prior, operators, key, 5) for key in keys], 0)
+    found = np.mean([measure(prior, operators, key, 5, False) for key in keys], 0)
     assert found.shape == (2, 7)
-    assert (found[:, -1] < 1e-3).all()  # everything is fixed
+    assert (found[:, -1] < 1e-3).all()  # every mean is fixed
+    drawn = np.mean([measure(prior, operators, key, 5, True) for key in keys[:9]], 0)
+    assert (drawn[:, -1] > 1).all()  # the decoder's noise is left
     assert (np.diff(found) < 0.05 * found[:, :1]).all()  # up to chance
     assert (found[:, 3] < found[:, 0]).all() and (found[1, :-1] < found[0, :-1]).all()
 
 
 def test_consistency_errors(prior, encoder, image):
     key = jax.random.key(8)
-    trained = jax.jit(consistency.consistency_error)(prior, encoder, image, key)
+    measure = jax.jit(consistency.consistency_error, static_argnums=(4, 5))
+    trained = measure(prior, encoder, image, key, 5, False)
     operator = encoder.config.operator()
-    measure = jax.jit(consistency.reconstruction_error)
-    perfect = measure(prior, operator, image, key)
+    measure = jax.jit(consistency.reconstruction_error, static_argnums=(4, 5))
+    perfect = measure(prior, operator, image, key, 5, False)
     assert trained.shape == (6,) and perfect.shape == (7,)
     assert np.isfinite(trained).all() and np.isfinite(perfect).all()
     mean = prior.decode(prior.encode(image, key), SHAPE)[0]

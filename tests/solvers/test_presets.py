@@ -51,6 +51,16 @@ def test_a_schedule_has_settings_of_its_own():
             assert 0 < 255 * first * found["encoder_noise"] < 51
 
 
+@pytest.mark.parametrize("level, tau", [(2.55, 0.95), (7.65, 0.8), (12.75, 0.6)])
+def test_converted_published_weights_get_the_thesis_settings(level, tau):
+    """Section 5.6: tau = 0.95, 0.8, 0.6 by noise, gamma = 10; no schedule, no flips."""
+    published = dataclasses.make_dataclass("Prior", ["config"])(PatchVDVAEConfig())
+    name, _ = row(published, "published.safetensors", "of no bundled file")
+    found = preset("pnp_hvae", name, "blur", level / 255)
+    values = {"temperature": tau, "decoder_std": pytest.approx(10 / 255)}
+    assert found.settings == values and "thesis' values" in found.note
+
+
 def test_a_deviation_of_ones_own_is_meant_for_a_constant_run():
     for name in ("decoder_std", "encoder_noise"):
         found = preset("pnp_hvae", NATURAL, "blur", 0.03, {name: 0.1})

@@ -161,6 +161,9 @@ def test_two_unpaired_folders(make_alr, degraded_folder, image_folder, tmp_path)
     np.testing.assert_array_equal(
         ALRRecipe(config)._degraded(batch, jax.random.key(0)), batch["degraded"]
     )
+    noisy = make_alr(**folders, **{"loss.add_noise": True})
+    added = ALRRecipe(noisy)._degraded(batch, jax.random.key(0)) - batch["degraded"]
+    assert 0.05 < added.std() < 0.3
     trainer = run(config, tmp_path / "run")
     row = read_rows(tmp_path / "run")[-1]
     assert float(row["val_score_degraded"]) > float(row["val_score_clean"])

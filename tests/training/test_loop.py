@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jaxrestore.configs.train import patch_vdvae_published, patch_vdvae_thesis
 from jaxrestore.errors import InputError
 from jaxrestore.training import loop, progress
 from jaxrestore.training.hvae import warmed_up_cosine
 from jaxrestore.training.loop import Trainer
+from jaxrestore.training.patch_vdvae import PatchOptimizer
 from tests.training import tiny
 from tests.training.runs import assert_same_bits, losses, read_rows, run
 
@@ -126,6 +128,18 @@ def test_warm_up_plateau_cosine(warmup, start):
     phase = np.arange(10 - start) / max(9 - start, 1)
     falls = 0.1 + 0.9 * (1 + np.cos(np.pi * phase)) / 2
     np.testing.assert_allclose(rates[start:], falls, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "module, last", [(patch_vdvae_published, 4.76e-4), (patch_vdvae_thesis, 2.35e-4)]
+)
+def test_the_published_cosine_is_longer_than_the_training(module, last):
+    given = module.get_config()
+    optimizer, steps = PatchOptimizer(**given["optimizer"]), given["total_steps"]
+    rate = warmed_up_cosine(SimpleNamespace(optimizer=optimizer, total_steps=steps))
+    assert float(rate(50_000)) == pytest.approx(1e-3)
+    assert float(rate(steps)) == pytest.approx(last, rel=2e-3)
+    assert float(rate(800_000)) == pytest.approx(2e-4)
 
 
 def test_records(make_config, image_folder, tmp_path):

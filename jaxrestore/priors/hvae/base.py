@@ -170,7 +170,13 @@ class HierarchicalVAE:
         return self._walk(rule, None, shape, lambda z, *_: z)[1]
 
     def conditional(
-        self, latents, key, shape: tuple[int, int], temperature=1.0, groups=None
+        self,
+        latents,
+        key,
+        shape: tuple[int, int],
+        temperature=1.0,
+        groups=None,
+        pixels: bool = False,
     ) -> jax.Array:
         """Draw from p(x | z_<k): the decoder mean, (H, W, C) in [0, 1].
 
@@ -182,12 +188,15 @@ class HierarchicalVAE:
             temperature: scalar or (L,), of the groups from k on.
             groups: k, at most as many as there are latents, may be traced; None: as
                 many.
+            pixels: draw the pixels from p(x | z), too, as the thesis defines the
+                distribution; not clipped. False: the decoder mean.
         """
         self._check_groups(latents, 0)
         drawn = PriorSample(key, jnp.asarray(temperature, jnp.float32))
         k = len(latents) if groups is None else groups
         rule = Below(k, Given(tuple(latents)), drawn)
-        return self._to_unit(self._walk(rule, None, shape, nothing)[0])[0]
+        decoded, _ = self._walk(rule, None, shape, nothing)
+        return self._image(decoded, key if pixels else None)
 
     def interpolate(
         self, first, second, key, groups: int, count: int, temperature=1.0
@@ -308,9 +317,18 @@ class HierarchicalVAE:
         """The top-down path, for walks of one's own; `skips` may be None."""
         return self._runs(skips, self._canvas(shape))
 
-    def mean(self, stream: jax.Array, shape: tuple[int, int]) -> jax.Array:
-        """The decoder mean (H, W, C) in [0, 1] at the end of a walk."""
-        return self._to_unit(self._head(stream, shape))[0]
+    def image(self, stream: jax.Array, shape: tuple[int, int], key=None) -> jax.Array:
+        """The decoder mean (H, W, C) in [0, 1] at the end of a walk.
+
+        With the key of the walk a draw from p(x | z) instead, not clipped.
+        """
+        return self._image(self._head(stream, shape), key)
+
+    def _image(self, decoded: Any, key) -> jax.Array:
+        if key is None:
+            return self._to_unit(decoded)[0]
+        # The walk's keys are folded with 0 ... L - 1.
+        return self._drawn(decoded.sample(jax.random.fold_in(key, self.num_groups)))
 
     def _head(self, stream: jax.Array, shape: tuple[int, int]):
         decoded = self._decode(stream)
@@ -349,6 +367,10 @@ class HierarchicalVAE:
     def _target(self, image: jax.Array) -> jax.Array:
         """The value, in the network's units, that p(x | z) scores for an image."""
         raise NotImplementedError
+
+    def _drawn(self, value: jax.Array) -> jax.Array:
+        """A draw of p(x | z) in [0, 1] units, from the network's."""
+        return value
 
     def _to_unit(self, decoded: Any) -> tuple[jax.Array, jax.Array]:
         """Mean and standard deviation of p(x | z) in [0, 1] units, (H, W, C)."""

@@ -1,9 +1,13 @@
 """How far the first k latent groups fix an image seen small (thesis 6.2 and 6.3).
 
 Distances are root mean squares over the pixels of small images, of values 0 to 255.
+Images are draws of p(x | z_<k), as the thesis defines it, with the decoder's own noise:
+means in their place (`pixels=False`) leave out what the decoder does not know, so that
+U_L = 0 and Proposition 6.2 fails by it even for a perfect model.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -28,6 +32,7 @@ def unpredictability(
     operators: Sequence[Operator],
     key: jax.Array,
     draws: int = 5,
+    pixels: bool = True,
 ) -> jax.Array:
     """One draw of U_k^s for k = 0 ... L, thesis (6.8): (operators, L + 1).
 
@@ -41,6 +46,7 @@ def unpredictability(
         operators: H_s, for images of the prior's size.
         key: random key.
         draws: images for each k, at least 2.
+        pixels: False: decoder means in place of draws.
     """
     shape = (prior.config.image_size,) * 2
     code_key, image_key = jax.random.split(key)
@@ -48,7 +54,8 @@ def unpredictability(
 
     def at(k):
         keys = jax.random.split(jax.random.fold_in(image_key, k), draws)
-        draw = lambda key: prior.conditional(latents, key, shape, groups=k)  # noqa: E731
+        given = {"groups": k, "pixels": pixels}
+        draw = partial(prior.conditional, latents, shape=shape, **given)
         images = jax.vmap(draw)(keys)
         small = [jax.vmap(operator)(images) for operator in operators]
         return jnp.stack([average_pairwise_distance(y, rms) for y in small])
@@ -62,6 +69,7 @@ def consistency_error(
     image: jax.Array,
     key: jax.Array,
     draws: int = 5,
+    pixels: bool = True,
 ) -> jax.Array:
     """CE(k) for one y = H x and k = 0 ... the encoder's: E ||H x' - y|| / sqrt(m).
 
@@ -73,13 +81,14 @@ def consistency_error(
         image: x, (H, W, C).
         key: random key.
         draws: samples for each k.
+        pixels: False: decoder means in place of draws.
     """
     operator: Any = encoder.config.operator()
     y = operator(image)
     features = encoder.features(y)
 
     def draw(_, key, k):
-        return encoder.sample(prior, features, key, groups=k)
+        return encoder.sample(prior, features, key, groups=k, pixels=pixels)
 
     return _errors(draw, (), operator, y, key, draws, encoder.num_groups)
 
@@ -90,6 +99,7 @@ def reconstruction_error(
     image: jax.Array,
     key: jax.Array,
     draws: int = 5,
+    pixels: bool = True,
 ) -> jax.Array:
     """CE(k) of a perfect encoder, k = 0 ... L: (B.5) of the thesis, for one x.
 
@@ -102,7 +112,7 @@ def reconstruction_error(
     latents = jax.vmap(lambda key: prior.encode(image, key))(keys)
 
     def draw(codes, key, k):
-        return prior.conditional(codes, key, shape, groups=k)
+        return prior.conditional(codes, key, shape, groups=k, pixels=pixels)
 
     last = prior.num_groups
     return _errors(draw, latents, operator, operator(image), image_key, draws, last)

@@ -76,6 +76,7 @@ class LowResEncoder:
         temperature: Any = 1.0,
         prior_temperature: Any = 1.0,
         groups: int | jax.Array | None = None,
+        pixels: bool = False,
     ) -> jax.Array:
         """Draw from p(x | y): the decoder mean, (H, W, C) in [0, 1].
 
@@ -86,6 +87,7 @@ class LowResEncoder:
                 (L,).
             prior_temperature: of p(z_l | z_<l) from group k on.
             groups: how many groups come from y, at most k, may be traced; None: k.
+            pixels: draw the pixels from p(x | z), too, not clipped.
         """
         shape, k = self.config.image_shape, self.num_groups
         below, above = split(prior.runs(None, shape), k)
@@ -97,7 +99,7 @@ class LowResEncoder:
             rule = Below(groups, rule, drawn)
         stream, _ = walk(given, rule)
         stream, _ = walk(above, drawn, stream=stream, start=k)
-        return prior.mean(stream, shape)
+        return prior.image(stream, shape, key if pixels else None)
 
     def divergence(
         self, prior: VDVAE, image: jax.Array, y: jax.Array, key: jax.Array

@@ -126,6 +126,9 @@ class PatchVDVAE(HierarchicalVAE):
     def _target(self, image):
         return to_network(image)
 
+    def _drawn(self, value):
+        return 0.5 * (value + 1.0)
+
     def _to_unit(self, decoded: Gaussian):
         mean = jnp.clip(0.5 * (decoded.mean + 1.0), 0.0, 1.0)
         return mean, 0.5 * decoded.std

@@ -99,6 +99,9 @@ class VDVAE(HierarchicalVAE):
     def _target(self, image):
         return dmol.target_levels(image, self.config.levels)
 
+    def _drawn(self, value):
+        return 0.5 * (value + 1.0) + self.config.mean_shift
+
     def _to_unit(self, decoded: dmol.DiscretizedLogistics):
         mean, variance = decoded.moments(self.config.coupled_mean)
         mean = jnp.clip(0.5 * (mean + 1.0) + self.config.mean_shift, 0.0, 1.0)
