@@ -8,6 +8,7 @@ from jaxrestore.solvers.chain import sample
 from jaxrestore.solvers.csgm import CSGM
 from jaxrestore.solvers.diverse_sr import DiverseSR
 from jaxrestore.solvers.flow_descent import Analysis, Synthesis
+from jaxrestore.solvers.gibbs import Gibbs
 from jaxrestore.solvers.joint_map import JointMAP
 from jaxrestore.solvers.jpmap import JPMAP
 from jaxrestore.solvers.method import Method, Problem, Sampler, Solver
@@ -26,7 +27,7 @@ SOLVERS: dict[str, type[Solver]] = {
     kind.name: kind
     for kind in (
         *(PnPHVAE, JointMAP, JPMAP, CSGM, Variational, VBLE, VBLEXZ, TV, DiverseSR),
-        *(Synthesis, Analysis),
+        *(Synthesis, Analysis, Gibbs),
     )
 }
 
@@ -54,6 +55,7 @@ __all__ = [
     "CSGM",
     "Draws",
     "DiverseSR",
+    "Gibbs",
     "JPMAP",
     "JointMAP",
     "Method",

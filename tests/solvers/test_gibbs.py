@@ -1,0 +1,122 @@
+"""Samplers of x and z where the posterior is Gaussian and known.
+
+Draws are whitened by the true mean and covariance; tests then have p-values of the
+mean, the covariance and every coordinate's law. Seeds are fixed; of another seed ALARM
+is the false-alarm rate of each of the three.
+"""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxrestore.operators import Blur, Mask
+from jaxrestore.solvers import Gibbs, Status, sample
+from tests.oracles.affine_hierarchy import (
+    as_arrays,
+    exact_hierarchy,
+    joint_posterior,
+)
+from tests.solvers.problems import gaussian
+
+SHAPE, SIZE, GROUPS = (3, 3, 1), 9, (1, 2)
+NOISE, GAMMA, ALARM = 0.3, 0.25, 1e-3
+KEY, CHAINS = jax.random.key(5), 3000
+SEEN = np.array([1.0, 0, 1, 1, 0, 1, 0, 0, 1])
+EXACT = exact_hierarchy(1, SHAPE, GROUPS, std=GAMMA, gain=1.0)
+
+
+def mask():
+    return Mask(jnp.asarray(SEEN.reshape(SHAPE), jnp.float32))
+
+
+def blur():
+    return Blur(jnp.asarray([[0.0, 0.2, 0.0], [0.2, 0.4, 0.1], [0.0, 0.1, 0.0]]))
+
+
+def matrix_of(operator):
+    columns = jax.vmap(lambda e: operator(e.reshape(SHAPE)).ravel())(jnp.eye(SIZE))
+    return np.asarray(columns, np.float64).T
+
+
+def observed(operator):
+    return gaussian(
+        operator(jnp.linspace(0, 1, SIZE).reshape(SHAPE)), operator, jnp.float32(NOISE)
+    )
+
+
+def drawn(method, seen, burn_in=30):
+    """(CHAINS, x and z) the last states of independent chains."""
+    found = sample(
+        method, seen, key=KEY, n_samples=CHAINS, chains=CHAINS, burn_in=burn_in
+    )
+    assert found.status == Status.DRAWN
+    state = found.chains.states
+    np.testing.assert_array_equal(state.image, found.samples)
+    latents = state.draw.decoded.latents
+    return np.concatenate([state.image.reshape(CHAINS, -1), *latents], 1)
+
+
+def p_values(draws, mean, covariance):
+    """Of mean, covariance, and the worst coordinate's law (Bonferroni)."""
+    root = np.linalg.inv(np.linalg.cholesky(covariance))
+    white = (draws - mean) @ root.T
+    count, size = white.shape
+    at_mean = stats.chi2.sf(count * np.sum(white.mean(0) ** 2), size)
+    products = white[:, :, None] * white[:, None, :] - np.eye(size)
+    rows, columns = np.triu_indices(size)
+    scores = products[:, rows, columns].mean(0) * np.sqrt(count)
+    scores[rows == columns] /= np.sqrt(2)
+    at_covariance = stats.chi2.sf(np.sum(scores**2), len(rows))
+    laws = [stats.kstest(column, "norm").pvalue for column in white.T]
+    return np.array([at_mean, at_covariance, min(1, size * min(laws))])
+
+
+def posterior(seen, tau=1.0):
+    operator, y = matrix_of(seen.operator), seen.operator.clean(seen.y)
+    rows = np.abs(operator).sum(1) > 0
+    y = np.asarray(y, np.float64).ravel()[rows]
+    return joint_posterior(EXACT, operator[rows], y, NOISE, GAMMA, tau)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operator", [mask, blur])
+def test_with_an_exact_encoder_the_chain_has_the_posterior(operator):
+    seen = observed(operator())
+    method = Gibbs(as_arrays(EXACT))
+    assert (p_values(drawn(method, seen), *posterior(seen)) > ALARM).all()
+
+
+# At tau < 1, and with an encoder that is off.
+TAU, OFF = 0.7, tuple(offset + 0.1 for offset in EXACT.encoder_offsets)
+BIASED = Gibbs(
+    as_arrays(replace(EXACT, encoder_offsets=OFF)),
+    temperature=TAU,
+    decoder_std=GAMMA,
+)
+
+
+@pytest.mark.parametrize(
+    "blocks, stride", [pytest.param(1, 1.0, marks=pytest.mark.slow), (2, 0.7)]
+)
+def test_correction_makes_a_wrong_encoder_exact(blocks, stride):
+    seen = observed(mask())
+    method = replace(BIASED, blocks=blocks, stride=stride)
+    draws = drawn(method, seen, 60)
+    assert (p_values(draws, *posterior(seen, TAU)) > ALARM).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder, most", [("exact", 0.5), ("off", 1.5)])
+def test_without_correction_the_bias_is_found(encoder, most):
+    seen, prior = observed(mask()), EXACT if encoder == "exact" else None
+    method = replace(BIASED, prior=as_arrays(prior)) if prior else BIASED
+    mean, covariance = posterior(seen, TAU)
+    draws = drawn(method, seen)
+    assert (p_values(draws, mean, covariance)[:2] < 1e-6).any()
+    off = (draws.mean(0) - mean) / np.sqrt(np.diag(covariance))
+    print(f"largest bias of a mean, in deviations: {np.abs(off).max():.2f}")
+    assert np.abs(off).max() < most
