@@ -175,7 +175,7 @@ class Chosen:
                 **arguments,
             )
         else:
-            rules = dataclasses.asdict(config.sampling) | {"traces": chains}
+            rules = {**dataclasses.asdict(config.sampling), "traces": chains}
             call = lambda: sample(method, observation, key=key, **rules)  # noqa: E731
         result, seconds, compile_seconds = timed(call)
         used = getattr(method, "method", method)

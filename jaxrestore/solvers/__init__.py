@@ -18,6 +18,7 @@ from jaxrestore.solvers.restore import restore
 from jaxrestore.solvers.results import Draws, Restoration
 from jaxrestore.solvers.select_rate import SelectRate
 from jaxrestore.solvers.selection import CRITERIA, Select
+from jaxrestore.solvers.smc import Particles, smc
 from jaxrestore.solvers.stopping import Status, Stopping, status_name
 from jaxrestore.solvers.tv import TV
 from jaxrestore.solvers.variational import Variational
@@ -59,6 +60,7 @@ __all__ = [
     "JPMAP",
     "JointMAP",
     "Method",
+    "Particles",
     "PnPHVAE",
     "Posterior",
     "Problem",
@@ -78,5 +80,6 @@ __all__ = [
     "create",
     "restore",
     "sample",
+    "smc",
     "status_name",
 ]

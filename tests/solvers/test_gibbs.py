@@ -14,7 +14,7 @@ import pytest
 from scipy import stats
 
 from jaxrestore.operators import Blur, Mask
-from jaxrestore.solvers import Gibbs, Status, sample
+from jaxrestore.solvers import Gibbs, Status, sample, smc
 from tests.oracles.affine_hierarchy import (
     as_arrays,
     exact_hierarchy,
@@ -120,3 +120,49 @@ def test_without_correction_the_bias_is_found(encoder, most):
     off = (draws.mean(0) - mean) / np.sqrt(np.diag(covariance))
     print(f"largest bias of a mean, in deviations: {np.abs(off).max():.2f}")
     assert np.abs(off).max() < most
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operator", [mask, blur])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_weighted_particles_have_the_posterior(operator, groups):
+    """A wrong proposal at tau < 1; 4.5 standard errors, of 12 values."""
+    seen, count = observed(operator()), 20_000
+    found = smc(
+        BIASED.prior,
+        seen,
+        key=KEY,
+        particles=count,
+        image=seen.initial_image(),
+        groups=groups,
+        temperature=TAU,
+        decoder_std=GAMMA,
+        threshold=0.9,
+    )
+    assert found.effective.shape == (3 - groups,) and found.effective[-1] > 500
+    mean, covariance = posterior(seen, TAU)
+    draws = np.concatenate([found.images.reshape(count, -1), *found.latents], 1)
+    weights = np.asarray(found.weights)
+    # Resampling makes copies: of each stage, the effective number counts.
+    errors = np.sqrt(np.diag(covariance) * np.sum(1 / np.asarray(found.effective)))
+    assert np.all(np.abs(weights @ draws - mean) < 4.5 * errors)
+    variances = weights @ (draws - weights @ draws) ** 2
+    np.testing.assert_allclose(variances, np.diag(covariance), rtol=0.2)
+
+
+@pytest.mark.slow
+def test_the_evidence_is_that_of_the_observation():
+    seen, rows = observed(mask()), SEEN > 0
+    cold = tuple(TAU * w for w in EXACT.unwhiten)
+    mean, covariance = replace(EXACT, unwhiten=cold, decoder_std=GAMMA).marginal()
+    y = np.asarray(seen.y).ravel()[rows]
+    covariance = covariance[np.ix_(rows, rows)] + NOISE**2 * np.eye(rows.sum())
+    exact = stats.multivariate_normal(mean[rows], covariance).logpdf(y)
+    arguments = {"temperature": TAU, "decoder_std": GAMMA, "particles": 20_000}
+    image = seen.initial_image()
+    for groups in (1, 2):
+        found = smc(
+            BIASED.prior, seen, key=KEY, image=image, groups=groups, **arguments
+        )
+        constant = rows.sum() / 2 * np.log(2 * np.pi)
+        assert float(found.log_evidence) - constant == pytest.approx(exact, abs=0.05)
