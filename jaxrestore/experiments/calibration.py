@@ -9,8 +9,8 @@ Tasks, noise 3/255 unless --noise says otherwise:
     x4         Gaussian blur of 2 pixels, every fourth pixel kept
     blur       Gaussian blur of 1.6 pixels
 
-`Gibbs` draws --draws images of each posterior, over --chains chains. Scores of their
-mean beside PnP-HVAE's point with the settings tuned for the prior; the share of true
+`Gibbs` draws --draws images of each posterior, over --chains chains that start from
+PnP-HVAE's image. Scores of their mean beside PnP-HVAE's point with the settings tuned for the prior; the share of true
 errors |mean - original| that lie below the quantile of |draw - mean| of each level, as
 it is and after conformal recalibration: the quantiles times a factor found on the
 images of --val (others than those of --images), which promises that share in
@@ -94,7 +94,6 @@ class Config(Validated):
     chains: int = setting(4, count(), "side by side")
     burn_in: int = setting(20, count(0), "first steps of each chain")
     thinning: int = setting(1, count(), "steps from draw to draw")
-    warm_start: int = setting(0, count(0), "steps of PnP-HVAE before")
     steps: int = setting(50, count(), "of PnP-HVAE at most")
 
 
@@ -107,23 +106,19 @@ def run(config: Config, report) -> None:
         kind, make = TASKS[task]
         problem = random_problem(task, kind, config.noise, task, make)
         own = jax.random.fold_in(key, i)
-        point = _point(config, report, prior, kind)
+        point = _point(config, report, prior, kind), config.steps
         method = _method(config, prior)
         found = {}
         for name, clean in (("val", val), ("test", images)):
             one = jax.random.fold_in(own, len(found))
             seen = problem.degrade(clean, one)[task]
             found[name] = [
-                _measured(method, y, x, config, jax.random.fold_in(one, j))
+                _measured(method, point, y, x, config, jax.random.fold_in(one, j))
                 for j, (y, x) in enumerate(zip(seen, clean.values(), strict=True))
             ]
         factors = [_factor(found["val"], k) for k in range(len(LEVELS))]
-        for name, y, x, one in zip(
-            images, seen, images.values(), found["test"], strict=True
-        ):
+        for name, x, one in zip(images, images.values(), found["test"], strict=True):
             rows.append({"task": task, "image": name} | _row(one, x, factors))
-            best = restore(point[0], y, stopping=point[1], max_steps=config.steps)
-            rows[-1] |= {"psnr_pnp": scores(best.mean, x)["psnr"]}
         reliability += _curves(task, rows)
         shares = [one["tarp"] for one in found["test"]]
         ranks = np.rint(config.draws * np.array(shares)).astype(int)
@@ -175,12 +170,15 @@ def _method(config: Config, prior) -> Gibbs:
         blocks=config.blocks,
         stride=config.stride,
         adapt=config.burn_in,
-        warm_start=config.warm_start,
     )
 
 
-def _measured(method: Gibbs, seen, clean, config: Config, key) -> dict[str, Any]:
+def _measured(
+    method: Gibbs, point: tuple, seen, clean, config: Config, key
+) -> dict[str, Any]:
     """Draws of one posterior, its error bounds, and how the chains mixed."""
+    (first, stopping), steps = point
+    best = restore(first, seen, stopping=stopping, max_steps=steps)
     begin = time.perf_counter()
     drawn = sample(
         method,
@@ -190,6 +188,7 @@ def _measured(method: Gibbs, seen, clean, config: Config, key) -> dict[str, Any]
         chains=config.chains,
         burn_in=config.burn_in,
         thinning=config.thinning,
+        start=best.image,
         traces=True,
     )
     samples = np.asarray(drawn.samples)
@@ -209,6 +208,7 @@ def _measured(method: Gibbs, seen, clean, config: Config, key) -> dict[str, Any]
         "std": samples.std(0),
         "errors": np.abs(clean - mean),
         "bounds": np.quantile(np.abs(samples - mean), LEVELS, axis=0),
+        "psnr_pnp": scores(best.mean, clean)["psnr"],
         "psnr_draw": scores(samples[-1], clean)["psnr"],
         "tarp": calibration.tarp(samples[None], clean[None], reference[None])[0],
         "seconds": seconds,
@@ -231,7 +231,7 @@ def _factor(found: list[dict], number: int) -> float | None:
 
 
 def _row(one: dict, clean, factors: list) -> dict[str, Any]:
-    names = "psnr_draw", "r_hat", "ess", "seconds", "accepted"
+    names = "psnr_pnp", "psnr_draw", "r_hat", "ess", "seconds", "accepted"
     row = scores(one["mean"], clean) | {n: one[n] for n in names if n in one}
     row |= {
         "deviation": 255 * float(one["std"].mean()),

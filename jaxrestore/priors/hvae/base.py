@@ -330,7 +330,11 @@ class HierarchicalVAE:
 
     def mean(self, stream: jax.Array, shape: tuple[int, int]) -> jax.Array:
         """The decoder mean (H, W, C) in [0, 1] at the end of a walk."""
-        return self._to_unit(self._head(stream, shape))[0]
+        return self.moments(stream, shape)[0]
+
+    def moments(self, stream, shape: tuple[int, int]) -> tuple[jax.Array, jax.Array]:
+        """Mean and standard deviation of p(x | z) there, (H, W, C), [0, 1] units."""
+        return self._to_unit(self._head(stream, shape))
 
     def _head(self, stream: jax.Array, shape: tuple[int, int]):
         decoded = self._decode(stream)
