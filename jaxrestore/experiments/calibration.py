@@ -10,13 +10,13 @@ Tasks, noise 3/255 unless --noise says otherwise:
     blur       Gaussian blur of 1.6 pixels
 
 `Gibbs` draws --draws images of each posterior, over --chains chains that start from
-PnP-HVAE's image. Scores of their mean beside PnP-HVAE's point with the settings tuned for the prior; the share of true
-errors |mean - original| that lie below the quantile of |draw - mean| of each level, as
-it is and after conformal recalibration: the quantiles times a factor found on the
-images of --val (others than those of --images), which promises that share in
-expectation. TARP is the p-value of whole images being covered as they should,
-meaningful from some 50 images on. ESS is the median effective number of draws over
-followed pixels, of all chains.
+PnP-HVAE's image. Scores of their mean and of one draw, beside PnP-HVAE's with the
+settings tuned for the prior; the share of true errors |mean - original| that lie below
+the quantile of |draw - mean| of each level, as it is and after conformal recalibration:
+the quantiles times a factor found on the images of --val (others than those of
+--images), which promises that share in expectation. TARP is the p-value of whole images
+being covered as they should, meaningful from some 50 images on. ESS is the median
+effective number of draws over followed pixels, of all chains.
 """
 
 import time

@@ -98,7 +98,8 @@ def sample(
     keys = _keys(key, plan, before.steps if before else 0)
     arguments = jax.device_put((method, observation, start, key))
     if devices is not None:
-        arguments, keys, before = _spread(devices, plan, arguments, keys, before)
+        everything = arguments, before
+        plan, (arguments, before), keys = _spread(devices, plan, everything, keys)
     return _sample(*arguments, keys, before, plan=plan)
 
 
@@ -113,6 +114,7 @@ class _Plan(NamedTuple):
     keep: bool
     levels: tuple[float, ...]
     traces: bool
+    rows: NamedSharding | None = None  # of the chains over devices
 
     @property
     def steps(self) -> int:
@@ -142,8 +144,8 @@ def _keys(key: jax.Array, plan: _Plan, first: int) -> jax.Array:
     return jax.random.split(key, (first + plan.steps, plan.chains))[first:]
 
 
-def _spread(devices, plan: _Plan, arguments, keys, before) -> tuple:
-    """The same, chains and their keys shared out over devices."""
+def _spread(devices, plan: _Plan, everything: Any, keys: jax.Array) -> tuple:
+    """The plan for several devices; what all of them need, and keys shared out."""
     if plan.chains % len(devices):
         raise InputError(
             f"devices: {len(devices)} for {plan.chains} chains; expected a number that"
@@ -154,12 +156,8 @@ def _spread(devices, plan: _Plan, arguments, keys, before) -> tuple:
         NamedSharding(mesh, PartitionSpec(*axes))
         for axes in ((), ("chains",), (None, "chains"))
     )
-    arguments, keys = jax.device_put(arguments, whole), jax.device_put(keys, columns)
-    if before is not None:
-        states = jax.device_put(before.states, rows)
-        rest = jax.device_put((before.statistics, before.healthy), whole)
-        before = replace(before, states=states, statistics=rest[0], healthy=rest[1])
-    return arguments, keys, before
+    everything = jax.device_put(everything, whole)
+    return plan._replace(rows=rows), everything, jax.device_put(keys, columns)
 
 
 class _Statistics(NamedTuple):
@@ -226,7 +224,7 @@ def _sample(
         carry = states, statistics, healthy + counted
         return carry, (images if plan.keep else None, told)
 
-    states = before.states
+    states = _shared(plan, before.states)
     if plan.burn_in:
         states = several(states, keys[: plan.burn_in])
     rounds = keys[plan.burn_in :]
@@ -236,7 +234,7 @@ def _sample(
     (states, found, healthy), (images, told) = jax.lax.scan(kept, carry, inputs)
     after = replace(
         before,
-        states=states,
+        states=_shared(plan, states),
         statistics=found,
         healthy=healthy,
         steps=before.steps + plan.steps,
@@ -244,6 +242,13 @@ def _sample(
     )
     walks = method.walks(after.steps) * plan.chains
     return _draws(plan, after, images, told, walks)
+
+
+def _shared(plan: _Plan, states: Any) -> Any:
+    """States of chains, on several devices where there are."""
+    if plan.rows is None:
+        return states
+    return jax.lax.with_sharding_constraint(states, plan.rows)
 
 
 def _begun(method, problem: Problem, key: jax.Array, plan: _Plan) -> Chains:

@@ -110,16 +110,16 @@ def test_correction_makes_a_wrong_encoder_exact(blocks, stride):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("encoder, most", [("exact", 0.5), ("off", 1.5)])
-def test_without_correction_the_bias_is_found(encoder, most):
-    seen, prior = observed(mask()), EXACT if encoder == "exact" else None
-    method = replace(BIASED, prior=as_arrays(prior)) if prior else BIASED
+@pytest.mark.parametrize("encoder, least, most", [("exact", 0, 0.3), ("off", 0.5, 1.5)])
+def test_without_correction_the_bias_is_the_encoders(encoder, least, most):
+    """Of the worst mean, in posterior deviations; the standard error is 0.02."""
+    seen = observed(mask())
+    exact = replace(BIASED, prior=as_arrays(EXACT))
     mean, covariance = posterior(seen, TAU)
-    draws = drawn(method, seen)
-    assert (p_values(draws, mean, covariance)[:2] < 1e-6).any()
-    off = (draws.mean(0) - mean) / np.sqrt(np.diag(covariance))
-    print(f"largest bias of a mean, in deviations: {np.abs(off).max():.2f}")
-    assert np.abs(off).max() < most
+    draws = drawn(exact if encoder == "exact" else BIASED, seen)
+    off = np.abs(draws.mean(0) - mean) / np.sqrt(np.diag(covariance))
+    print(f"encoder {encoder}: bias {off.max():.2f} deviations")
+    assert least < off.max() < most
 
 
 @pytest.mark.slow
