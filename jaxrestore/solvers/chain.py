@@ -17,8 +17,8 @@ from jaxrestore.likelihoods import Observation
 from jaxrestore.settings import count, number, sequence
 from jaxrestore.solvers.checks import check_kind, checked_start
 from jaxrestore.solvers.method import Problem, Sampler
-from jaxrestore.solvers.quantiles import RunningQuantiles
 from jaxrestore.solvers.results import Chains, Draws
+from jaxrestore.solvers.statistics import Statistics
 from jaxrestore.solvers.stopping import Status
 
 _PROBES = 8  # followed pixels along a side, or almost twice as many
@@ -160,30 +160,6 @@ def _spread(devices, plan: _Plan, everything: Any, keys: jax.Array) -> tuple:
     return plan._replace(rows=rows), everything, jax.device_put(keys, columns)
 
 
-class _Statistics(NamedTuple):
-    count: jax.Array
-    mean: jax.Array
-    squares: jax.Array  # sum of squared deviations
-    quantiles: RunningQuantiles | None
-
-    @classmethod
-    def of(cls, image: jax.Array, levels: tuple[float, ...]) -> "_Statistics":
-        """Nothing yet, for images like this one."""
-        blank = jnp.zeros_like(image)
-        follow = RunningQuantiles.of(blank, levels) if levels else None
-        return cls(jnp.int32(0), blank, blank, follow)
-
-    def add(self, image: jax.Array, counted: jax.Array) -> "_Statistics":
-        """With one draw more, unless it does not count."""
-        number = self.count + 1
-        change = image - self.mean
-        mean = self.mean + change / number
-        squares = self.squares + change * (image - mean)
-        quantiles = self.quantiles and self.quantiles.add(image)
-        more = _Statistics(number, mean, squares, quantiles)
-        return jax.tree.map(lambda a, b: jnp.where(counted, a, b), more, self)
-
-
 @partial(jax.jit, static_argnames="plan")
 def _sample(
     method: Any,
@@ -256,7 +232,7 @@ def _begun(method, problem: Problem, key: jax.Array, plan: _Plan) -> Chains:
     keys = jax.random.split(jax.random.fold_in(key, _FIRST), plan.chains)
     states = jax.vmap(lambda k: method.init(problem._replace(key=k)))(keys)
     image = method.image(jax.tree.map(lambda leaf: leaf[0], states))
-    statistics = _Statistics.of(image, plan.levels)
+    statistics = Statistics.of(image, plan.levels)
     healthy = jnp.zeros(plan.chains, jnp.int32)
     return Chains(states, statistics, healthy, plan.levels, steps=0, drawn=0)
 

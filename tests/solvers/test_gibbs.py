@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from jaxrestore.errors import InputError
+from jaxrestore.metrics.calibration import sbc_ranks, tarp, uniformity
 from jaxrestore.operators import Blur, Mask
 from jaxrestore.solvers import Gibbs, Status, sample, smc
 from tests.oracles.affine_hierarchy import (
@@ -166,3 +168,39 @@ def test_the_evidence_is_that_of_the_observation():
         )
         constant = rows.sum() / 2 * np.log(2 * np.pi)
         assert float(found.log_evidence) - constant == pytest.approx(exact, abs=0.05)
+
+
+@pytest.mark.slow
+def test_ranks_of_truths_of_the_prior_are_uniform():
+    """Simulation-based calibration of 400 truths; false alarm 1e-3 of the nine."""
+    mean, covariance = EXACT.marginal()
+    rng, count = np.random.default_rng(0), 400
+    truths = rng.multivariate_normal(mean, covariance, count).astype(np.float32)
+    noise = NOISE * rng.normal(size=truths.shape)
+    y = jnp.asarray((truths + noise) * SEEN, jnp.float32).reshape(count, *SHAPE)
+    method, keys = Gibbs(as_arrays(EXACT)), jax.random.split(KEY, count)
+
+    @jax.jit
+    @jax.vmap
+    def draw(y, key):
+        seen = gaussian(y, mask(), jnp.float32(NOISE))
+        arguments = {"n_samples": 31, "chains": 1, "burn_in": 20, "thinning": 5}
+        return sample(method, seen, key=key, **arguments).samples
+
+    draws = draw(y, keys).reshape(count, 31, SIZE)
+    p_values = uniformity(sbc_ranks(draws, truths), 31)
+    assert p_values.shape == (SIZE,) and (p_values > 1e-3 / SIZE).all()
+    shares = tarp(draws, truths, rng.uniform(-1, 2, truths.shape))
+    assert uniformity(np.rint(31 * shares).astype(int), 31) > 1e-3
+
+
+def test_what_cannot_be_used_is_refused():
+    seen = observed(mask())
+    with pytest.raises(InputError, match="blocks=3: expected at most 2"):
+        Gibbs(as_arrays(EXACT), blocks=3).validate(seen)
+    with pytest.raises(InputError, match="image has shape"):
+        image = jnp.zeros((2, 2, 1))
+        smc(as_arrays(EXACT), seen, key=KEY, particles=9, image=image)
+    with pytest.raises(InputError, match="decoder_std: one for each pixel"):
+        image = jnp.zeros(SHAPE)
+        smc(as_arrays(EXACT), observed(blur()), key=KEY, particles=9, image=image)
