@@ -43,7 +43,7 @@ class Outcome:
         image: what is shown and scored, of the solver's size.
         record: settings as used, steps, passes, seconds, status; JSON-like.
         rejected: what the solver made, where `image` is not that; else None.
-        drawn: of the posterior that the solver fitted, None of others.
+        drawn: of the posterior that the solver fitted or drew from, None of others.
     """
 
     result: Restoration | Draws
@@ -159,7 +159,7 @@ class Chosen:
         """Restore one image."""
         config, observation, key = self._config, problem.observation, problem.key
         call: Any
-        stop = {}
+        stop, chains = {}, getattr(self.kind, "markov", False)
         if isinstance(method, Method):
             rules = dataclasses.asdict(config.stopping)
             steps = rules.pop("max_steps")
@@ -177,7 +177,7 @@ class Chosen:
                 **arguments,
             )
         else:
-            rules = dataclasses.asdict(config.sampling)
+            rules = {**dataclasses.asdict(config.sampling), "traces": chains}
             call = lambda: sample(method, observation, key=key, **rules)  # noqa: E731
         result, seconds, compile_seconds = timed(call)
         used = getattr(method, "method", method)
@@ -193,6 +193,10 @@ class Chosen:
         }
         if isinstance(method, SelectRate):
             record["rate"] = float(method.rate(result))
+        if isinstance(result, Draws) and chains:
+            record |= posterior.diagnostics(result, seconds)
+            drawn = posterior.of_chains(result)
+            return Outcome(result, problem.finished(drawn.mean), record, drawn=drawn)
         if not config.posterior:
             return Outcome(result, problem.finished(self._shown(result)), record)
         drawn = posterior.draw(method, result, problem, config.posterior.n_samples)

@@ -17,7 +17,7 @@ from jaxrestore.likelihoods import Observation
 from jaxrestore.metrics import average_pairwise_distance, lr_psnr, psnr, ssim
 from jaxrestore.report import charts
 from jaxrestore.report.sheets import Panel, comparison, sheet
-from jaxrestore.solvers import Draws
+from jaxrestore.solvers import SOLVERS, Draws
 
 FILES = ("observed.png", "restored.png", "comparison.png")
 _SHOWN = 16  # samples in the picture of all
@@ -33,6 +33,8 @@ def names(config: SolveConfig) -> tuple[str, ...]:
     if not config.sampling:
         drawn = posterior.FILES if config.posterior else ()
         return *FILES, "convergence.png", *drawn
+    if getattr(SOLVERS[config.solver.name], "markov", False):
+        return *FILES, *posterior.CHAIN_FILES
     samples = [f"sample_{i:02d}.png" for i in range(config.sampling.n_samples)]
     return *FILES, "samples.png", "deviation.png", *samples
 
@@ -74,11 +76,12 @@ def write(
     if problem.clean is not None:
         panels.append(Panel("clean", problem.clean))
     comparison(folder / "comparison.png", panels)
-    if isinstance(outcome.result, Draws):
-        _write_draws(folder, problem, outcome.result)
-        return
     if outcome.drawn:
         posterior.write(folder, problem, outcome.drawn)
+    if isinstance(outcome.result, Draws):
+        draw = posterior.write_chain if outcome.drawn else _write_draws
+        draw(folder, problem, outcome.result)
+        return
     curves: Any = outcome.result.history
     history = {name: np.asarray(values) for name, values in curves.items()}
     path, tolerance = folder / "convergence.png", outcome.record["tolerance"]
@@ -128,7 +131,7 @@ def scores(problem: Problem, outcome: Outcome) -> dict[str, Any]:
                 found["ssim" + suffix] = float(ssim(candidate, clean))
     if outcome.drawn:
         found |= posterior.scores(problem, outcome.drawn)
-    if isinstance(outcome.result, Draws):
+    if isinstance(outcome.result, Draws) and not outcome.drawn:
         samples, observation = outcome.result.samples, problem.observation
         assert samples is not None
         operator: Any = observation.operator

@@ -1,4 +1,4 @@
-"""What a fitted posterior tells of a restored image: draws, deviation, error bounds."""
+"""What draws tell of a restored image: deviation, error bounds, how chains mixed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +9,16 @@ import numpy as np
 
 from jaxrestore.cli.task import Problem
 from jaxrestore.data.images import write_png
+from jaxrestore.metrics import mixing
+from jaxrestore.report.animation import animate
 from jaxrestore.report.sheets import sheet
-from jaxrestore.solvers import sample
+from jaxrestore.solvers import Draws, sample
 
 FILES = ("deviation.png", "error90.png", "samples.png")
+CHAIN_FILES = (*FILES, "chain.gif")
 LEVEL = 0.9
-_SHOWN = 8
+SHOWN = 8
+_FRAMES = 48
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,54 @@ def draw(method: Any, result: Any, problem: Problem, count: int) -> Drawn:
     about = posterior.about(found.mean)
     errors = sample(about, observation, quantiles=(LEVEL,), **arguments)
     assert errors.quantiles is not None
-    shown = min(count, _SHOWN)
+    shown = min(count, SHOWN)
     few = sample(posterior, observation, key=key, n_samples=shown)
     error = errors.quantiles[0]
     return Drawn(found.mean, found.std, error, few.samples, count)
+
+
+def of_chains(draws: Draws) -> Drawn:
+    """What chains drew, all of it kept; draws that are not finite are left out."""
+    images = np.asarray(draws.samples)
+    images = images[np.isfinite(images).all((1, 2, 3))]
+    if not len(images):
+        nothing = np.asarray(draws.mean)
+        return Drawn(draws.mean, draws.std, np.zeros_like(nothing), nothing[None], 0)
+    mean = images.mean(0)
+    error = np.quantile(np.abs(images - mean), LEVEL, axis=0)
+    few = images[:: max(1, len(images) // SHOWN)][:SHOWN]
+    return Drawn(mean, images.std(0), error, few, len(images))
+
+
+def diagnostics(draws: Draws, seconds: float) -> dict[str, Any]:
+    """R-hat, effective draws and acceptance of chains, as summary.json holds them.
+
+    Over followed pixels that move at all: the largest and the median R-hat, the least
+    and the median effective number of draws; None of chains that are too short or not
+    finite. `accepted` is the share of each block of groups, from the coarsest.
+    """
+    healthy, kept = np.asarray(draws.healthy), len(draws.traces["pixels"])
+    found: dict[str, Any] = {"chains": len(healthy), "finite_draws": healthy.tolist()}
+    names = "r_hat_max", "r_hat_median", "ess_min", "ess_median", "ess_per_second"
+    found |= dict.fromkeys(names)
+    whole = np.isfinite(draws.traces["pixels"]).all()
+    if kept >= 4 and whole:
+        pixels = np.asarray(draws.traces["pixels"])
+        moving = pixels[:, :, pixels.std((0, 1)) > 1e-6]
+        r_hat, size = mixing.r_hat(moving), mixing.effective_size(moving)
+        typical = float(np.median(size))
+        values = r_hat.max(), np.median(r_hat), size.min(), typical, typical / seconds
+        found |= dict(zip(names, map(float, values), strict=True))
+    if "accepted" in draws.traces:
+        found["accepted"] = np.mean(draws.traces["accepted"], (0, 1)).tolist()
+    return found
+
+
+def write_chain(folder: Path, problem: Problem, draws: Draws) -> None:
+    """The first chain as an animated picture."""
+    images = np.asarray(draws.samples)[:: len(draws.healthy)][:_FRAMES]
+    frames = [problem.crop(image) for image in images]
+    animate(folder / "chain.gif", frames)
 
 
 def write(folder: Path, problem: Problem, drawn: Drawn) -> None:

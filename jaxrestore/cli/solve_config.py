@@ -84,6 +84,14 @@ class SamplingSettings:
 
 
 @dataclass(frozen=True)
+class ChainSettings(SamplingSettings):
+    """The run of a sampler whose draws depend on the one before."""
+
+    n_samples: int = setting(100, count(2, 100_000), "draws for each image")
+    burn_in: int = setting(30, count(0), "first steps that are not kept")
+
+
+@dataclass(frozen=True)
 class PosteriorSettings:
     """What is drawn of the posterior that a method fitted."""
 
@@ -151,7 +159,8 @@ def schema(values: Mapping[str, Any]) -> type[SolveConfig]:
     """
     kind = SOLVERS[solver_name(values)]
     iterates = issubclass(kind, Method)
-    stopping = _stopping(kind) if iterates else SamplingSettings
+    drawing = ChainSettings if getattr(kind, "markov", False) else SamplingSettings
+    stopping = _stopping(kind) if iterates else drawing
     added = {"solver": _solver(kind), "stopping" if iterates else "sampling": stopping}
     if hasattr(kind, "posterior"):
         added["posterior"] = PosteriorSettings

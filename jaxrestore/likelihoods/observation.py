@@ -148,6 +148,33 @@ class Observation:
         centre = mean + std * jax.random.normal(key_x, mean.shape, mean.dtype)
         return operator.tikhonov(y, centre, variance / std**2)
 
+    def log_marginal(self, mean: jax.Array, std) -> jax.Array:
+        """log p(y | z) for p(x | z) = N(mean, diag(std^2)), up to a constant, in nats.
+
+        log N(y; A mean, sigma^2 I + A diag(std^2) A'). For diagonal A (masks) std may
+        be (H, W, C), and log(2 pi) / 2 for each measured value is left out; for other A
+        it is a scalar, and the log-determinant, which depends on nothing but std, is
+        left out, too.
+
+        Raises:
+            InputError: A is not linear, the noise not Gaussian, or std one per pixel
+                where A is not diagonal.
+        """
+        operator, y, variance = self._white()
+        residual = operator.clean(y) - operator(mean)
+        if operator.diagonal:
+            seen = operator.clean(jnp.ones_like(y))
+            spread = jnp.broadcast_to(std, mean.shape) ** 2
+            spread = variance + operator(spread * operator.adjoint(jnp.ones_like(y)))
+            return -0.5 * jnp.sum(seen * (residual**2 / spread + jnp.log(spread)))
+        if jnp.ndim(std):
+            raise InputError(
+                f"decoder_std: one for each pixel, expected one number: a"
+                f" {type(operator).__name__} mixes pixels; give --decoder_std a number"
+            )
+        solved = operator.solve_gram(residual, variance / std**2) / std**2
+        return -0.5 * jnp.sum(residual * solved)
+
     def initial_image(self) -> jax.Array:
         """A starting image (H, W, C) for solvers, made from y alone.
 

@@ -1,6 +1,13 @@
 """Densities, encoders and decoders of images: the priors."""
 
-from jaxrestore.priors.base import Decodes, Density, Reconstruction, Reconstructs
+from jaxrestore.priors.base import (
+    Decodes,
+    Density,
+    Proposes,
+    Reconstruction,
+    Reconstructs,
+    TemperedDraw,
+)
 from jaxrestore.priors.cae.cae import CAE
 from jaxrestore.priors.cae.config import CAEConfig
 from jaxrestore.priors.critic import Critic, CriticConfig
@@ -11,6 +18,7 @@ from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE
+from jaxrestore.priors.hvae.split_encoder import SplitVDVAE
 from jaxrestore.priors.hvae.vae import VAE, VAEConfig
 from jaxrestore.priors.hvae.vdvae import VDVAE
 from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
@@ -37,9 +45,12 @@ __all__ = [
     "LowResEncoder",
     "PatchVDVAE",
     "PatchVDVAEConfig",
+    "Proposes",
     "Reconstruction",
     "Reconstructs",
     "SmoothedTV",
+    "SplitVDVAE",
+    "TemperedDraw",
     "VAE",
     "VAEConfig",
     "VDVAE",

@@ -26,6 +26,24 @@ class Reconstruction:
     log_prior: jax.Array
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class TemperedDraw:
+    """Latents of an image that were drawn, or are looked at as if they had been.
+
+    Attributes:
+        decoded: p(x | z) at the latents.
+        noise: e, one array per group: z_l = m_l + s_l e_l with the mean and the
+            deviation of q(z_l | z_<l, x) p(z_l | z_<l)^(1/tau_l^2 - 1).
+        log_weight: (L,) log p_tau(z_l | z_<l) - log of that density at z_l, in nats,
+            p_tau(z_l | z_<l) = N(mean, tau_l^2 variance) of the prior, both normalised.
+    """
+
+    decoded: Reconstruction
+    noise: tuple[jax.Array, ...]
+    log_weight: jax.Array
+
+
 @runtime_checkable
 class Reconstructs(Protocol):
     """An encoder and a decoder in one: what PnP-HVAE needs."""
@@ -70,6 +88,43 @@ class Decodes(Protocol):
 
     def prior_mean(self, shape: tuple[int, int]) -> Reconstruction:
         """The same where each z_l is the mean of p(z_l | z_<l)."""
+        ...
+
+
+@runtime_checkable
+class Proposes(Protocol):
+    """Draws of z given x, with their weights: what samplers of x and z need."""
+
+    @property
+    def num_groups(self) -> int:
+        """L, the number of latent groups."""
+        ...
+
+    def latent_shapes(self, shape: tuple[int, int]) -> tuple[tuple[int, ...], ...]:
+        """Shape of each group's latent for images of (H, W)."""
+        ...
+
+    def skips(self, image: jax.Array, encoder_noise: Any = None) -> Any:
+        """What the encoder makes of an image (H, W, C), for the two below."""
+        ...
+
+    def drawn(
+        self, skips: Any, noise: Any, temperature: Any, shape: tuple[int, int]
+    ) -> TemperedDraw:
+        """The latents that standard normal noise, one array per group, makes.
+
+        Args:
+            skips: of the image.
+            noise: one array per group.
+            temperature: tau in (0, 1], a scalar or (L,).
+            shape: (H, W) of the image.
+        """
+        ...
+
+    def placed(
+        self, skips: Any, latents: Any, temperature: Any, shape: tuple[int, int]
+    ) -> TemperedDraw:
+        """The same of given latents: `drawn(skips, placed(..., z).noise)` is at z."""
         ...
 
 

@@ -8,6 +8,7 @@ from jaxrestore.solvers.chain import sample
 from jaxrestore.solvers.csgm import CSGM
 from jaxrestore.solvers.diverse_sr import DiverseSR
 from jaxrestore.solvers.flow_descent import Analysis, Synthesis
+from jaxrestore.solvers.gibbs import Gibbs
 from jaxrestore.solvers.joint_map import JointMAP
 from jaxrestore.solvers.jpmap import JPMAP
 from jaxrestore.solvers.method import Method, Problem, Sampler, Solver
@@ -17,6 +18,7 @@ from jaxrestore.solvers.restore import restore
 from jaxrestore.solvers.results import Draws, Restoration
 from jaxrestore.solvers.select_rate import SelectRate
 from jaxrestore.solvers.selection import CRITERIA, Select
+from jaxrestore.solvers.smc import Particles, smc
 from jaxrestore.solvers.stopping import Status, Stopping, status_name
 from jaxrestore.solvers.tv import TV
 from jaxrestore.solvers.variational import Variational
@@ -26,7 +28,7 @@ SOLVERS: dict[str, type[Solver]] = {
     kind.name: kind
     for kind in (
         *(PnPHVAE, JointMAP, JPMAP, CSGM, Variational, VBLE, VBLEXZ, TV, DiverseSR),
-        *(Synthesis, Analysis),
+        *(Synthesis, Analysis, Gibbs),
     )
 }
 
@@ -54,9 +56,11 @@ __all__ = [
     "CSGM",
     "Draws",
     "DiverseSR",
+    "Gibbs",
     "JPMAP",
     "JointMAP",
     "Method",
+    "Particles",
     "PnPHVAE",
     "Posterior",
     "Problem",
@@ -76,5 +80,6 @@ __all__ = [
     "create",
     "restore",
     "sample",
+    "smc",
     "status_name",
 ]

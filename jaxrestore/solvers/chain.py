@@ -2,20 +2,27 @@
 
 import math
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
 from jaxrestore.settings import count, number, sequence
 from jaxrestore.solvers.checks import check_kind, checked_start
 from jaxrestore.solvers.method import Problem, Sampler
-from jaxrestore.solvers.quantiles import RunningQuantiles
-from jaxrestore.solvers.results import Draws
+from jaxrestore.solvers.results import Chains, Draws
+from jaxrestore.solvers.statistics import Statistics
 from jaxrestore.solvers.stopping import Status
+
+_PROBES = 8  # followed pixels along a side, or almost twice as many
+_FIRST = 2**31 - 1  # folded into the key for the chains' first states
 
 
 def sample(
@@ -30,6 +37,9 @@ def sample(
     keep: bool = True,
     quantiles: tuple[float, ...] = (),
     start: jax.Array | None = None,
+    traces: bool = False,
+    resume: Draws | None = None,
+    devices: Sequence[Any] | None = None,
 ) -> Draws:
     """Draw images of p(x | y), as one compiled program: a `lax.scan` over steps.
 
@@ -40,7 +50,7 @@ def sample(
     inside `jax.jit` and `jax.vmap`.
 
     Args:
-        method: such as `DiverseSR(prior, encoder)`.
+        method: such as `DiverseSR(prior, encoder)` or `Gibbs(prior)`.
         observation: y, the operator and the noise.
         key: random key of this image.
         n_samples: static, N >= 1 draws in all, over the chains.
@@ -50,9 +60,18 @@ def sample(
         keep: static, return the samples.
         quantiles: static, levels in (0, 1), increasing.
         start: x^0, (H, W, C); None: the observation's own starting image.
+        traces: static, follow some pixels and what the method tells of itself, for
+            `metrics.mixing`; takes a few numbers for each step that is kept.
+        resume: earlier draws of the same method, observation, key, chains and
+            quantiles, to go on from: N more draws, the same as if all had been drawn
+            at once. Mean, deviation, quantiles and count are of all of them, samples
+            and traces of the new ones.
+        devices: spread the chains over these, whose number divides that of the
+            chains; None: all on one. Not inside `jax.jit`.
 
     Raises:
-        InputError: a setting out of its range, or more images than fit.
+        InputError: a setting out of its range, more images than fit, or draws that
+            cannot be resumed.
     """
     check_kind(method, Sampler, "samples", "restore")
     method = method.validate(observation)
@@ -73,8 +92,15 @@ def sample(
         count()(thinning, "thinning"),
         bool(keep),
         levels,
+        bool(traces),
     )
-    return _sample(*jax.device_put((method, observation, start, key)), plan=plan)
+    before = None if resume is None else _resumed(resume, plan)
+    keys = _keys(key, plan, before.steps if before else 0)
+    arguments = jax.device_put((method, observation, start, key))
+    if devices is not None:
+        everything = arguments, before
+        plan, (arguments, before), keys = _spread(devices, plan, everything, keys)
+    return _sample(*arguments, keys, before, plan=plan)
 
 
 class _Plan(NamedTuple):
@@ -87,35 +113,68 @@ class _Plan(NamedTuple):
     thinning: int
     keep: bool
     levels: tuple[float, ...]
+    traces: bool
+    rows: NamedSharding | None = None  # of the chains over devices
+
+    @property
+    def steps(self) -> int:
+        """Of each chain."""
+        return self.burn_in + self.per_chain * self.thinning
 
 
-class _Statistics(NamedTuple):
-    count: jax.Array
-    mean: jax.Array
-    squares: jax.Array  # sum of squared deviations
-    quantiles: RunningQuantiles | None
+def _resumed(draws: Draws, plan: _Plan) -> Chains:
+    """Where the chains stand.
 
-    def add(self, image: jax.Array, counted: jax.Array) -> "_Statistics":
-        """With one draw more, unless it does not count."""
-        number = self.count + 1
-        change = image - self.mean
-        mean = self.mean + change / number
-        squares = self.squares + change * (image - mean)
-        quantiles = self.quantiles and self.quantiles.add(image)
-        more = _Statistics(number, mean, squares, quantiles)
-        return jax.tree.map(lambda a, b: jnp.where(counted, a, b), more, self)
+    Raises:
+        InputError: they are others than are to go on.
+    """
+    before = draws.chains
+    found, wanted = (len(before.healthy), before.levels), (plan.chains, plan.levels)
+    if found != wanted:
+        raise InputError(
+            f"resume: draws of {found[0]} chains with quantiles {found[1]} cannot go on"
+            f" as {wanted[0]} chains with {wanted[1]}; expected the same numbers"
+        )
+    return before
+
+
+@partial(jax.jit, static_argnames=("plan", "first"))
+def _keys(key: jax.Array, plan: _Plan, first: int) -> jax.Array:
+    """(steps, chains): those of a step do not depend on how many there are."""
+    return jax.random.split(key, (first + plan.steps, plan.chains))[first:]
+
+
+def _spread(devices, plan: _Plan, everything: Any, keys: jax.Array) -> tuple:
+    """The plan for several devices; what all of them need, and keys shared out."""
+    if plan.chains % len(devices):
+        raise InputError(
+            f"devices: {len(devices)} for {plan.chains} chains; expected a number that"
+            " divides theirs"
+        )
+    mesh = Mesh(np.asarray(devices), ("chains",))
+    whole, rows, columns = (
+        NamedSharding(mesh, PartitionSpec(*axes))
+        for axes in ((), ("chains",), (None, "chains"))
+    )
+    everything = jax.device_put(everything, whole)
+    return plan._replace(rows=rows), everything, jax.device_put(keys, columns)
 
 
 @partial(jax.jit, static_argnames="plan")
 def _sample(
-    method: Any, observation: Observation, start: Any, key: jax.Array, plan: _Plan
+    method: Any,
+    observation: Observation,
+    start: Any,
+    key: jax.Array,
+    keys: jax.Array,
+    before: Chains | None,
+    plan: _Plan,
 ) -> Draws:
     start = observation.initial_image() if start is None else start
     method = method.cast(start.dtype)
-    steps = plan.burn_in + plan.per_chain * plan.thinning
-    problem = Problem(observation, start, steps)
-    keys = jax.random.split(key, (steps + 1, plan.chains))
-    init = jax.vmap(lambda k: method.init(problem._replace(key=k)))
+    problem = Problem(observation, start, plan.steps)
+    if before is None:
+        before = _begun(method, problem, key, plan)
 
     def several(states, keys):
         """All chains as many steps on as there are rows of keys."""
@@ -125,35 +184,71 @@ def _sample(
         return jax.lax.scan(lambda s, k: (step(s, k), None), states, keys)[0]
 
     def kept(carry, inputs):
-        states, statistics = carry
+        states, statistics, healthy = carry
         number, keys = inputs
         states = several(states, keys)
         images = jax.vmap(method.image)(states)
         places = number * plan.chains + jnp.arange(plan.chains)
+        wanted = places < plan.n_samples
+        counted = jnp.isfinite(images).all((1, 2, 3)) & wanted
 
         def add(statistics, drawn):
-            image, place = drawn
-            counted = jnp.isfinite(image).all() & (place < plan.n_samples)
-            return statistics.add(image, counted), None
+            return statistics.add(*drawn), None
 
-        statistics, _ = jax.lax.scan(add, statistics, (images, places))
-        return (states, statistics), images if plan.keep else None
+        statistics, _ = jax.lax.scan(add, statistics, (images, counted))
+        told = _trace(method, problem, states) if plan.traces else {}
+        carry = states, statistics, healthy + counted
+        return carry, (images if plan.keep else None, told)
 
-    states = init(keys[-1])
+    states = _shared(plan, before.states)
     if plan.burn_in:
         states = several(states, keys[: plan.burn_in])
-    blank = jnp.zeros_like(method.image(jax.tree.map(lambda leaf: leaf[0], states)))
-    follow = RunningQuantiles.of(blank, plan.levels) if plan.levels else None
-    nothing = _Statistics(jnp.int32(0), blank, blank, follow)
-    rounds = keys[plan.burn_in : -1].reshape(plan.per_chain, plan.thinning, plan.chains)
+    rounds = keys[plan.burn_in :]
+    rounds = rounds.reshape(plan.per_chain, plan.thinning, plan.chains)
     inputs = jnp.arange(plan.per_chain), rounds
-    (_, found), images = jax.lax.scan(kept, (states, nothing), inputs)
-    return _draws(plan, found, images, steps)
+    carry = states, before.statistics, before.healthy
+    (states, found, healthy), (images, told) = jax.lax.scan(kept, carry, inputs)
+    after = replace(
+        before,
+        states=_shared(plan, states),
+        statistics=found,
+        healthy=healthy,
+        steps=before.steps + plan.steps,
+        drawn=before.drawn + plan.n_samples,
+    )
+    walks = method.walks(after.steps) * plan.chains
+    return _draws(plan, after, images, told, walks)
 
 
-def _draws(plan: _Plan, found: _Statistics, images: Any, steps: int) -> Draws:
-    whole = found.count == plan.n_samples
-    shape = found.mean.shape
+def _shared(plan: _Plan, states: Any) -> Any:
+    """States of chains, on several devices where there are."""
+    if plan.rows is None:
+        return states
+    return jax.lax.with_sharding_constraint(states, plan.rows)
+
+
+def _begun(method, problem: Problem, key: jax.Array, plan: _Plan) -> Chains:
+    """The chains before their first step."""
+    keys = jax.random.split(jax.random.fold_in(key, _FIRST), plan.chains)
+    states = jax.vmap(lambda k: method.init(problem._replace(key=k)))(keys)
+    image = method.image(jax.tree.map(lambda leaf: leaf[0], states))
+    statistics = Statistics.of(image, plan.levels)
+    healthy = jnp.zeros(plan.chains, jnp.int32)
+    return Chains(states, statistics, healthy, plan.levels, steps=0, drawn=0)
+
+
+def _trace(method, problem: Problem, states: Any) -> dict[str, jax.Array]:
+    """What is followed of all chains."""
+    images = jax.vmap(method.image)(states)
+    rows, columns = (max(1, side // _PROBES) for side in images.shape[1:3])
+    pixels = images[:, rows // 2 :: rows, columns // 2 :: columns]
+    told = jax.vmap(lambda state: method.trace(problem, state))(states)
+    return {"pixels": pixels, **told}
+
+
+def _draws(plan: _Plan, chains: Chains, images: Any, told: dict, walks: int) -> Draws:
+    found = chains.statistics
+    whole, shape = found.count == chains.drawn, found.mean.shape
     return Draws(
         samples=images.reshape(-1, *shape)[: plan.n_samples] if plan.keep else None,
         mean=found.mean,
@@ -162,7 +257,10 @@ def _draws(plan: _Plan, found: _Statistics, images: Any, steps: int) -> Draws:
         levels=jnp.asarray(plan.levels, found.mean.dtype),
         count=found.count,
         status=jnp.where(whole, int(Status.DRAWN), int(Status.DIVERGED)),
-        evaluations=jnp.int32(steps * plan.chains),
+        evaluations=jnp.int32(walks),
+        healthy=chains.healthy,
+        chains=chains,
+        traces=told,
     )
 
 

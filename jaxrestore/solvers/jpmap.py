@@ -1,7 +1,7 @@
 """JPMAP: joint posterior maximisation with an autoencoding prior."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -15,6 +15,7 @@ from jaxrestore.solvers import checks
 from jaxrestore.solvers.method import Method, Problem
 from jaxrestore.solvers.objective import decoder_variance, joint_objective
 from jaxrestore.solvers.results import Found
+from jaxrestore.solvers.temperature import for_groups, temperature
 
 # What the history's "branch" says of a step: whose z it took.
 ENCODER, FROM_ENCODER, FROM_PREVIOUS, NONE = range(4)
@@ -39,25 +40,30 @@ class _State(NamedTuple):
 class JPMAP(Method):
     """Alternating descent on the joint posterior of x and z.
 
-    Minimises, with a plain VAE of decoder N(mu(z), gamma^2 I) (Gonzalez et al. 2022;
-    thesis, 5.6, whose log-determinant has the wrong sign),
+    Minimises, with a VAE of decoder N(mu(z), gamma^2 I) (Gonzalez et al. 2022; thesis,
+    5.6, whose log-determinant has the wrong sign),
 
         J1(x, z) = ||Ax - y||^2 / (2 sigma^2)
                    + sum_i [(x_i - mu_i(z))^2 / (2 gamma_i^2)
                             + log gamma_i + log(2 pi) / 2]
-                   - log p(z)
+                   - sum_l tau_l^-2 log p(z_l | z_<l)
 
-    by exact minimisation in x and the encoder's mean as z. As that z need not decrease
-    J1, each step is the lazy cascade of the released code: the first of
+    by exact minimisation in x and the encoder's z. As that z need not decrease J1, each
+    step is the lazy cascade of the released code: the first of
 
-        0  z = E(x_k)
-        1  Adam on J1(x_k, .) from E(x_k)
+        0  z = E_tau(x_k)                  the encoder's mean at tau = 1; Algorithm 3
+        1  Adam on J1(x_k, .) from E_tau(x_k)
         2  Adam on J1(x_k, .) from z_k
 
     that is below J1(x_k, z_k) after its step in x. The released code takes the last
     one whatever it gives; here it must lower J1, too, and otherwise the step is
     refused (3) and the run has STALLED. So J1 never increases. The history's
     "branch" says which was taken.
+
+    With a hierarchical VAE at tau < 1 this is PnP-HVAE with a safeguard: Algorithm 3
+    minimises group by group and misses the joint minimum (what Proposition 5.2 drops,
+    C_l, depends on z_<l), so that alternating with it may raise J1; here a few
+    `descent_steps` mend that.
 
     ``continuation=True`` looks for the z alone, x = mu(z) (MAP-z): the decoder's
     precision starts at 0.1 / gamma^2 and is multiplied, when x and z have settled, by
@@ -68,8 +74,8 @@ class JPMAP(Method):
     released code: A'y). `image` of the result is x_K, `mean` is mu(z_K).
 
     Attributes:
-        prior: a `VAE`, or what else `Decodes` and `Reconstructs`; its groups are
-            encoded by their means.
+        prior: a `VAE`, or what else `Decodes` and `Reconstructs`.
+        temperature: tau in (0, 1], one number or one for each latent group.
         decoder_std: gamma in [0, 1] units, a number or (H, W, C); None: the prior's.
         encoder_noise: noise level that the encoder is told, for priors that listen.
         descent_rate: Adam's learning rate, > 0.
@@ -81,6 +87,7 @@ class JPMAP(Method):
     """
 
     prior: Any
+    temperature: Any = setting(1.0, temperature, "0.8 | 0.8:0.6 | 0.9,0.8,...")
     decoder_std: Any = setting(None, checks.decoder_std, "10/255 | predicted")
     encoder_noise: Any = setting(None, checks.encoder_noise, "told: 10/255 | none")
     descent_rate: Any = setting(0.01, checks.learning_rate, "of Adam within a step")
@@ -99,6 +106,11 @@ class JPMAP(Method):
         """Not across the moments when the decoder is sharpened."""
         return not self.continuation
 
+    def validate(self, observation):
+        method = super().validate(observation)
+        tau = for_groups(method.temperature, method.prior.num_groups)
+        return replace(method, temperature=tau)
+
     def init(self, problem):
         height, width, _ = problem.start.shape
         dtype = problem.start.dtype
@@ -109,8 +121,8 @@ class JPMAP(Method):
         return _State(problem.start, decoded, scale, value, none, zero, zero + 1, zero)
 
     def step(self, problem, state):
-        tau = jnp.ones((), state.image.dtype)
-        encoded = self.prior.reconstruct(state.image, tau, self.encoder_noise)
+        tau, told = self.temperature, self.encoder_noise
+        encoded = self.prior.reconstruct(state.image, tau, told)
         state = state._replace(evaluations=state.evaluations + 1)
         first = self._completed(problem, state, encoded, ENCODER)
         lower = first.value < state.value
@@ -150,7 +162,9 @@ class JPMAP(Method):
     def _j1(self, problem: Problem, image, decoded: Reconstruction, scale) -> jax.Array:
         std = jnp.sqrt(self._variance(decoded, scale))
         std = jnp.broadcast_to(std, image.shape)
-        value = joint_objective(problem.observation, image, decoded, jnp.ones(()), std)
+        value = joint_objective(
+            problem.observation, image, decoded, self.temperature, std
+        )
         return value.astype(image.dtype)
 
     def _completed(self, problem, state: _State, decoded: Reconstruction, branch):

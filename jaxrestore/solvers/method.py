@@ -92,6 +92,7 @@ class Solver:
 _WANTED = {
     "Reconstructs": "what reconstructs images, such as a hierarchical VAE",
     "Decodes": "what decodes latents, such as a VAE",
+    "Proposes": "what draws latents of images, such as a hierarchical VAE",
     "Density": "what scores images, such as a critic",
     "Glow": "a normalising flow such as a Glow",
     "VDVAE": "a VDVAE such as vdvae-faces64",
@@ -163,9 +164,11 @@ class Sampler(Solver):
 
     Attributes:
         chains: how many chains run side by side unless told otherwise.
+        markov: whether a draw depends on the one before it.
     """
 
     chains: ClassVar[int] = 1
+    markov: ClassVar[bool] = False
 
     def init(self, problem: Problem) -> Any:
         """The state of one chain before its first step, from `problem.key`."""
@@ -178,3 +181,11 @@ class Sampler(Solver):
     def image(self, state: Any) -> jax.Array:
         """The draw (H, W, C) that a state stands for."""
         return state.image
+
+    def trace(self, problem: Problem, state: Any) -> dict[str, jax.Array]:
+        """Named small arrays of a state that `sample(..., traces=True)` follows."""
+        return {}
+
+    def walks(self, steps: int) -> int:
+        """Passes through the prior's network of one chain of so many steps."""
+        return steps

@@ -1,6 +1,6 @@
 """What solvers return."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -62,6 +62,11 @@ class Draws:
         count: () int32, how many draws were finite.
         status: () int32 code: DRAWN or DIVERGED.
         evaluations: () int32, forward passes through the prior's network.
+        healthy: (chains,) int32, how many draws of each chain were finite.
+        chains: where the chains stand, for `sample(..., resume=draws)`.
+        traces: with ``traces=True`` name -> (steps, chains, ...) of each kept step:
+            "pixels", (..., h, w, C), some pixels of the image, and what the method
+            tells; else empty.
     """
 
     samples: jax.Array | None
@@ -72,6 +77,31 @@ class Draws:
     count: jax.Array
     status: jax.Array
     evaluations: jax.Array
+    healthy: jax.Array
+    chains: "Chains"
+    traces: dict[str, jax.Array]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class Chains:
+    """Markov chains between two steps.
+
+    Attributes:
+        states: of the method, a leading axis over the chains.
+        statistics: of what was kept.
+        healthy: (chains,) int32, as in `Draws`.
+        levels: of the quantiles.
+        steps: how many steps were taken, burn-in and all.
+        drawn: how many draws were kept.
+    """
+
+    states: Any
+    statistics: Any
+    healthy: jax.Array
+    levels: tuple[float, ...] = field(metadata={"static": True})
+    steps: int = field(metadata={"static": True})
+    drawn: int = field(metadata={"static": True})
 
 
 @jax.tree_util.register_dataclass

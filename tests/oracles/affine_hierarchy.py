@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.linalg import eigh
 
-from jaxrestore.priors.base import Reconstruction
+from jaxrestore.priors.base import Reconstruction, TemperedDraw
 
 
 @jax.tree_util.register_dataclass
@@ -120,6 +120,38 @@ class AffineHierarchy:
             above = jnp.concatenate([above, z])
         return self.at(latents, image.shape[:2])
 
+    def latent_shapes(self, shape):
+        return tuple(offset.shape for offset in self.prior_offsets)
+
+    def skips(self, image, encoder_noise=None):
+        return image
+
+    def drawn(self, skips, noise, temperature, shape):
+        def latent(group, mean, sharpness):
+            return mean + self.unwhiten[group] @ (noise[group] / jnp.sqrt(sharpness))
+
+        return self._weighed(skips, temperature, shape, latent)
+
+    def placed(self, skips, latents, temperature, shape):
+        return self._weighed(
+            skips, temperature, shape, lambda group, *_: latents[group]
+        )
+
+    def _weighed(self, image, temperature, shape, latent):
+        taus = jnp.broadcast_to(jnp.asarray(temperature), (self.num_groups,))
+        above, latents = jnp.zeros(0, self.decoder_map.dtype), []
+        noise, weights = [], []
+        for group, tau in enumerate(taus):
+            mean, sharpness = self.tempered(group, above, image, tau)
+            z, prior = latent(group, mean, sharpness), self.prior(group, above)
+            cold = self.log_density(group, z, prior, tau**-2 * jnp.ones_like(sharpness))
+            weights.append(cold - self.log_density(group, z, mean, sharpness))
+            noise.append(jnp.sqrt(sharpness) * (self.whiten[group] @ (z - mean)))
+            latents.append(z)
+            above = jnp.concatenate([above, z])
+        decoded = self.at(latents, shape)
+        return TemperedDraw(decoded, tuple(noise), jnp.stack(weights))
+
     def prior_mean(self, shape):
         above, latents = jnp.zeros(0, self.decoder_map.dtype), []
         for group in range(self.num_groups):
@@ -216,6 +248,25 @@ def joint_minimiser(p, matrix, y, sigma, std, tau=1.0):
         above = np.concatenate([above, own])
     best = np.linalg.lstsq(np.concatenate(rows), np.concatenate(targets))[0]
     return np.split(best, [n])
+
+
+def joint_posterior(p, matrix, y, sigma, std, tau=1.0):
+    """Mean and covariance of (x, z) given y = A x + noise, as vectors.
+
+    The prior's groups have the temperatures tau, the decoder the deviation `std`.
+    """
+    taus = np.broadcast_to(tau, p.num_groups)
+    cold = tuple(t * np.asarray(w) for t, w in zip(taus, p.unwhiten, strict=True))
+    mean, covariance = _joint(replace(p, unwhiten=cold, decoder_std=std))
+    size = len(mean) - matrix.shape[1]
+    order = np.r_[size : len(mean), :size]
+    mean, covariance = mean[order], covariance[np.ix_(order, order)]
+    rows = np.hstack([matrix, np.zeros((len(matrix), size))])
+    cross = covariance @ rows.T
+    noise = sigma**2 * np.eye(len(matrix))
+    gain = np.linalg.solve(rows @ cross + noise, cross.T).T
+    residual = np.asarray(y).ravel() - matrix @ mean[: matrix.shape[1]]
+    return mean + gain @ residual, covariance - gain @ cross.T
 
 
 def as_arrays(hierarchy, dtype=jnp.float32):

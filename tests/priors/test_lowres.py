@@ -8,20 +8,25 @@ import numpy as np
 import pytest
 
 from jaxrestore.errors import InputError
+from jaxrestore.likelihoods import GaussianNoise, Observation
 from jaxrestore.parameters import params_sha256
 from jaxrestore.priors import (
     VDVAE,
+    SplitVDVAE,
     load_prior,
     read_metadata,
     save_prior,
 )
 from jaxrestore.priors.hvae import consistency, lowres
+from jaxrestore.priors.hvae.gaussian import Gaussian
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.rules import Given, PosteriorSample
+from jaxrestore.priors.hvae.tempered import AtLatents
 from jaxrestore.priors.hvae.vdvae_config import PUBLISHED
 from jaxrestore.priors.hvae.walk import per_group, split, top_down
 from jaxrestore.priors.weights import resolve
+from jaxrestore.solvers import Gibbs, Status, sample
 from tests.contracts.cases import block_average
 from tests.priors.random_weights import random_prior
 from tests.priors.test_tools import GREY
@@ -254,3 +259,46 @@ def test_the_bundled_encoders_belong_to_the_bundled_prior():
         assert read_metadata(name)["licence"] == "MIT"
         total += resolve(name)[0].stat().st_size
     assert total <= 6e6
+
+
+def test_a_split_encoder_proposes_coarse_groups_from_the_small_image(
+    prior, encoder, image
+):
+    y = encoder.config.operator()(image)
+    both, key = SplitVDVAE(prior, encoder, y), jax.random.key(4)
+    shapes = both.latent_shapes(SHAPE)
+    noise = tuple(jax.random.normal(key, shape) for shape in shapes)
+    draw = both.drawn(both.skips(image), noise, 0.8, SHAPE)
+    again = both.placed(both.skips(image), draw.decoded.latents, 0.8, SHAPE)
+    for one, other in zip(noise, again.noise, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3)
+    np.testing.assert_allclose(draw.log_weight, again.log_weight, atol=1e-3)
+    # The coarse groups are blind to x, the finer ones are not.
+    other = both.drawn(both.skips(1 - image), noise, 0.8, SHAPE)
+    pairs = zip(draw.decoded.latents, other.decoded.latents, strict=True)
+    same = [bool(jnp.allclose(a, b, atol=1e-5)) for a, b in pairs]
+    assert all(same[: encoder.num_groups]) and not same[-1]
+    seen = Observation(y, encoder.config.operator(), GaussianNoise(jnp.float32(0.02)))
+    drawn = sample(Gibbs(both, blocks=2), seen, key=key, n_samples=3, chains=1)
+    assert drawn.status == Status.DRAWN and drawn.samples.shape == (3, *SHAPE, 1)
+
+
+@pytest.mark.parametrize("tau", [1.0, 0.6])
+def test_weights_of_a_draw_are_those_of_its_densities(prior, image, tau):
+    """At tau = 1: log p(z) - log q(z | x), group by group."""
+    shapes = prior.latent_shapes(SHAPE)
+    noise = tuple(jax.random.normal(jax.random.key(3), shape) for shape in shapes)
+    draw = prior.drawn(prior.skips(image), noise, tau, SHAPE)
+
+    def collect(z, p, q):
+        return p, q
+
+    rule = AtLatents(draw.decoded.latents)
+    pairs = prior.visit(image, rule, collect)
+    for i, (z, (p, q)) in enumerate(zip(draw.decoded.latents, pairs, strict=True)):
+        precision = q.std**-2 + (tau**-2 - 1) * p.std**-2
+        pull = q.mean * q.std**-2 + (tau**-2 - 1) * p.mean * p.std**-2
+        factor = Gaussian(pull / precision, precision**-0.5)
+        expected = Gaussian(p.mean, tau * p.std).log_prob(z) - factor.log_prob(z)
+        np.testing.assert_allclose(draw.log_weight[i], expected, atol=2e-3)
+        np.testing.assert_allclose(z, factor.mean + factor.std * noise[i], atol=1e-3)

@@ -73,6 +73,45 @@ def test_a_chain_that_is_not_finite_is_reported_and_never_averaged_in():
     drawn = sample(method, SEEN, key=KEY, n_samples=2000, keep=False)
     assert np.isfinite(drawn.mean).all() and np.isfinite(drawn.std).all()
     assert drawn.status == Status.DIVERGED and 1900 < int(drawn.count) < 2000
+    assert int(drawn.healthy.sum()) == int(drawn.count)
+
+
+def test_going_on_is_drawing_at_once():
+    arguments = {"key": KEY, "chains": 2, "quantiles": LEVELS, "traces": True}
+    whole = sample(Walk(0.9), SEEN, n_samples=40, burn_in=3, thinning=2, **arguments)
+    begun = sample(Walk(0.9), SEEN, n_samples=10, burn_in=3, thinning=2, **arguments)
+    ended = sample(Walk(0.9), SEEN, n_samples=30, thinning=2, resume=begun, **arguments)
+    samples = jnp.concatenate([begun.samples, ended.samples])
+    np.testing.assert_allclose(samples, whole.samples, atol=1e-5)
+    for name in ("mean", "std", "quantiles", "count", "healthy", "evaluations"):
+        np.testing.assert_allclose(
+            getattr(ended, name), getattr(whole, name), atol=1e-4, err_msg=name
+        )
+    pixels = [draws.traces["pixels"] for draws in (begun, ended)]
+    np.testing.assert_allclose(
+        jnp.concatenate(pixels), whole.traces["pixels"], atol=1e-5
+    )
+    with pytest.raises(InputError, match="resume: draws of 2 chains"):
+        sample(Walk(), SEEN, n_samples=9, resume=begun, key=KEY, chains=3)
+
+
+def test_chains_over_devices_are_those_of_one():
+    arguments: Any = {"key": KEY, "n_samples": 24, "chains": 8, "burn_in": 2}
+    one = sample(Walk(0.5), SEEN, **arguments)
+    eight = sample(Walk(0.5), SEEN, devices=jax.devices()[:8], **arguments)
+    np.testing.assert_allclose(one.samples, eight.samples, atol=1e-5)
+    assert len(eight.chains.states.image.sharding.device_set) == 8
+    with pytest.raises(InputError, match="devices: 8 for 3 chains"):
+        sample(Walk(), SEEN, key=KEY, n_samples=3, chains=3, devices=jax.devices())
+
+
+def test_a_chain_is_the_same_beside_others():
+    drawn = sample(Walk(0.5), SEEN, key=KEY, n_samples=12, chains=3)
+    keys = jax.random.split(KEY, (4, 3))
+    state = State(50 * jnp.ones((2, 2, 1)), jnp.zeros((2, 2, 1)))
+    for step in range(4):
+        state = Walk(0.5).step(None, state, keys[step, 1])
+        np.testing.assert_allclose(drawn.samples[3 * step + 1], state.image, atol=1e-5)
 
 
 def test_a_batch_equals_one_by_one():

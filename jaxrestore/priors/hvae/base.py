@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jaxrestore.errors import InputError
 from jaxrestore.nets.convolution import input_gradients
-from jaxrestore.priors.base import Reconstruction
+from jaxrestore.priors.base import Reconstruction, TemperedDraw
 from jaxrestore.priors.hvae.rules import (
     Below,
     Given,
@@ -18,6 +18,7 @@ from jaxrestore.priors.hvae.rules import (
     PriorSample,
     Tempered,
 )
+from jaxrestore.priors.hvae.tempered import AtLatents, FromNoise, keep, weighed
 from jaxrestore.priors.hvae.walk import Collect, Run, nothing, per_group, top_down
 
 
@@ -129,6 +130,25 @@ class HierarchicalVAE:
         latents, log_prior = zip(*groups, strict=True)
         mean, std = self._to_unit(decoded)
         return Reconstruction(mean, std, latents, jnp.stack(log_prior))
+
+    def latent_shapes(self, shape: tuple[int, int]) -> tuple[tuple[int, ...], ...]:
+        """Shape of each group's latent for images of (H, W)."""
+        runs = self.runs(None, shape)
+        return tuple(run.latent_shape for run in runs for _ in range(run.count))
+
+    def drawn(self, skips, noise, temperature, shape) -> TemperedDraw:
+        """Latents that noise makes of an image, see `priors.base.Proposes`."""
+        rule = FromNoise(tuple(noise), jnp.asarray(temperature, jnp.float32))
+        return self._weighed(rule, skips, temperature, shape)
+
+    def placed(self, skips, latents, temperature, shape) -> TemperedDraw:
+        """Given latents as such a draw, see `priors.base.Proposes`."""
+        self._check_groups(latents, self.num_groups)
+        return self._weighed(AtLatents(tuple(latents)), skips, temperature, shape)
+
+    def _weighed(self, rule, skips, temperature, shape) -> TemperedDraw:
+        decoded, groups = self._walk(rule, skips, shape, keep)
+        return weighed(self._to_unit(decoded), groups, temperature)
 
     def encode(self, image, key, encoder_noise=None) -> tuple[jax.Array, ...]:
         """Draw z from q(z | x): one array (h_l, w_l, Z) per group, coarsest first."""
@@ -329,6 +349,10 @@ class HierarchicalVAE:
             return self._to_unit(decoded)[0]
         # The walk's keys are folded with 0 ... L - 1.
         return self._drawn(decoded.sample(jax.random.fold_in(key, self.num_groups)))
+
+    def moments(self, stream, shape: tuple[int, int]) -> tuple[jax.Array, jax.Array]:
+        """Mean and standard deviation of p(x | z) there, (H, W, C), [0, 1] units."""
+        return self._to_unit(self._head(stream, shape))
 
     def _head(self, stream: jax.Array, shape: tuple[int, int]):
         decoded = self._decode(stream)

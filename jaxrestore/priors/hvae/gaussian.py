@@ -69,3 +69,11 @@ def tempered(
     """lambda = 1/tau^2 - 1, and the standard deviation of q p^lambda, elementwise."""
     weight = 1 / temperature**2 - 1
     return weight, (posterior.std**-2 + weight * prior.std**-2) ** -0.5
+
+
+def tempered_factor(
+    prior: Gaussian, posterior: Gaussian, temperature: jax.Array
+) -> Gaussian:
+    """q p^lambda, normalised (Proposition 5.1): where tau > 0."""
+    _, std = tempered(prior, posterior, temperature)
+    return Gaussian(blend(prior, posterior, temperature), std)

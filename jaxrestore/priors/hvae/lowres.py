@@ -91,7 +91,7 @@ class LowResEncoder:
         """
         shape, k = self.config.image_shape, self.num_groups
         below, above = split(prior.runs(None, shape), k)
-        given = self._runs(below, features)
+        given = self.runs(below, features)
         walk = partial(top_down, collect=nothing, unroll=prior.config.unroll)
         rule: LatentRule = PosteriorSample(key, temperature)
         drawn = PriorSample(key, jnp.asarray(prior_temperature, jnp.float32))
@@ -119,7 +119,7 @@ class LowResEncoder:
         """
         shape = self.config.image_shape
         path, _ = split(prior.runs(prior.skips(image), shape), self.num_groups)
-        both = self._runs(path, self.features(y), beside=True)
+        both = self.runs(path, self.features(y), beside=True)
         rule = _OfTeacher(PosteriorSample(key))
         _, kept = top_down(both, rule, _divergence, self.config.prior.unroll)
         return jnp.stack(per_group(kept))
@@ -157,7 +157,7 @@ class LowResEncoder:
                 f" {self.num_groups}"
             )
 
-    def _runs(self, path: list[Run], features, beside: bool = False) -> list[Run]:
+    def runs(self, path: list[Run], features, beside: bool = False) -> list[Run]:
         """The frozen runs with q(z_l | z_<l, y), alone or beside their posterior."""
         table, result = layers(self.config.small), []
         for i, run in enumerate(path):

@@ -27,7 +27,8 @@ class LatentRule(Protocol):
     ) -> jax.Array: ...
 
 
-def _per_group(temperature: jax.Array | float, start: int, count: int) -> jax.Array:
+def temperatures(temperature: jax.Array | float, start: int, count: int) -> jax.Array:
+    """(count,) those of the groups from `start` on, of a scalar or (L,)."""
     temperature = jnp.asarray(temperature, jnp.float32)
     if temperature.ndim == 0:
         return jnp.broadcast_to(temperature, (count,))
@@ -38,7 +39,7 @@ def _draws(rule: Any, start: int, count: int, shape: Any) -> tuple:
     """Key and temperature of each group, of a rule that has both."""
     fold = jax.vmap(lambda group: jax.random.fold_in(rule.key, group))
     keys = fold(jnp.arange(start, start + count))
-    return keys, _per_group(rule.temperature, start, count)
+    return keys, temperatures(rule.temperature, start, count)
 
 
 class PriorMean(NamedTuple):
@@ -75,7 +76,7 @@ class Tempered(NamedTuple):
     uses_posterior = True
 
     def inputs(self, start, count, shape):
-        return _per_group(self.temperature, start, count)
+        return temperatures(self.temperature, start, count)
 
     def __call__(self, inputs, prior, posterior):
         return blend(prior, posterior, inputs)
