@@ -132,6 +132,7 @@ def test_statistics_and_kl_at_the_posterior_mean(stored, at_posterior_mean):
         np.testing.assert_allclose(ours[:, ::step, ::step], stat, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_training_loss(prior, stored, images, at_posterior_mean):
     decoded, groups = at_posterior_mean(training=True)
     target = prior._target(images)

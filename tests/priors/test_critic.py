@@ -115,6 +115,7 @@ def test_weights_file(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, again.params, critic.params)
 
 
+@pytest.mark.slow
 @laws
 @given(st.integers(0, 9999), st.integers(3, 9), st.integers(1, 4), st.integers(0, 1))
 def test_own_rule_is_the_convolution_and_its_derivatives(seed, side, depth, padding):

@@ -89,6 +89,7 @@ def _latents(prior, rule, image):
     return prior._walk(rule, skips, image.shape[:2], lambda z, p, q: (z, p, q))[1]
 
 
+@pytest.mark.slow
 def test_temperature_limits(prior, image):
     at_one = prior.reconstruct(image, 1.0).latents
     groups = _latents(prior, Tempered(jnp.float32(1)), image)
@@ -143,6 +144,7 @@ def test_two_rules_joined(prior, image):
             np.testing.assert_allclose(z, drawn, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_samples_have_the_statistics_of_their_distribution(prior, image):
     """The first group's posterior does not depend on other latents."""
     keys = jax.random.split(jax.random.key(5), 400)

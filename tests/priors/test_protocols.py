@@ -42,16 +42,6 @@ def test_protocols(prior):
         assert not isinstance(energy, (Decodes, Reconstructs))
 
 
-def test_prior_mean_is_the_reconstruction_at_temperature_zero(prior):
-    channels = 1 if not hasattr(prior, "config") else prior.config.image_channels
-    image = jax.random.uniform(jax.random.key(1), (8, 8, channels))
-    expected = jax.jit(prior.reconstruct)(image, 0.0)
-    found = jax.jit(prior.prior_mean, static_argnums=0)((8, 8))
-    assert jax.tree.structure(found) == jax.tree.structure(expected)
-    for ours, theirs in zip(*map(jax.tree.leaves, (found, expected)), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
-
-
 @pytest.mark.parametrize("name", KINDS)
 def test_prior_mean_needs_no_encoder(name):
     prior = random_prior(*KINDS[name])
@@ -59,6 +49,7 @@ def test_prior_mean_needs_no_encoder(name):
     assert np.isfinite(decoder.prior_mean((8, 8)).mean).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_single_precision_where_double_is_to_be_had(name):
     kind, config = KINDS[name]

@@ -78,6 +78,7 @@ def test_interpolation_moves_from_one_to_the_other(prior, image):
     np.testing.assert_allclose(free[0], free[1], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_importance_bound_tightens_from_the_elbo(prior, image):
     keys = jax.random.split(jax.random.key(6), 200)
     elbo = -jax.jit(jax.vmap(lambda k: prior.elbo(image, k).nats_per_dim))(keys)

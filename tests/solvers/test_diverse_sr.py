@@ -50,6 +50,7 @@ def test_samples_are_consistent_and_differ(prior, encoder, seen):
     assert (int(after.status), int(after.count)) == (Status.DRAWN, 3)
 
 
+@pytest.mark.slow
 def test_chains_change_nothing(prior, encoder, seen):
     method = DiverseSR(prior, encoder)
     one = sample(method, seen, key=KEY, n_samples=5, chains=1)

@@ -75,6 +75,7 @@ def test_first_step_has_the_length_of_the_learning_rate():
     assert (int(result.evaluations), int(result.gradients)) == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_batch_equals_one_by_one():
     p, y = prior(), observations(3, 2)
 

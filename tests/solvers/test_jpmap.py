@@ -125,6 +125,7 @@ def test_where_no_step_lowers_j1_the_run_has_stalled():
     assert result.history["branch"][int(result.steps) - 1] == 3
 
 
+@pytest.mark.slow
 def test_batch_equals_one_by_one():
     p, y = trained_like(), jax.random.uniform(jax.random.key(4), (3, 8, 8, 1))
 
@@ -142,6 +143,7 @@ def test_batch_equals_one_by_one():
         np.testing.assert_allclose(batch.image[i], alone.image, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_continuation_ends_in_the_range_of_the_decoder():
     p = linear(exact_hierarchy)
     with jax.enable_x64(True):

@@ -48,6 +48,7 @@ def test_recorded_objective_is_j1_with_its_constants():
     )
 
 
+@pytest.mark.slow
 def test_predicted_std_weights_every_pixel():
     rng = np.random.default_rng(0)
     std = rng.uniform(0.05, 0.5, int(np.prod(SHAPE)))
@@ -62,6 +63,7 @@ def test_predicted_std_weights_every_pixel():
     assert gap < 0.02 * jnp.linalg.norm(pull)
 
 
+@pytest.mark.slow
 def test_one_cg_step_differs_from_the_exact_step_and_agrees_when_many():
     y = observations(0, 1)[0]
     settings = {"max_steps": 2, "tolerance": 0.0}
