@@ -30,6 +30,15 @@ def test_critic_learns_the_distance_to_the_circle(tmp_path):
     assert (tmp_path / "circle.png").stat().st_size > 10_000
 
 
+def test_vae_learns_the_spiral(tmp_path):
+    spiral = load("vae_on_a_spiral")
+    params = spiral.train(jax.random.key(0), 6000)
+    report = spiral.measure(params, jax.random.key(1))
+    assert report["drawn"] < 0.1 and 0 < report["divergence"] < 1
+    spiral.picture(params, tmp_path / "spiral.png", jax.random.key(2))
+    assert (tmp_path / "spiral.png").stat().st_size > 10_000
+
+
 def test_flow_learns_a_density_in_the_plane(tmp_path):
     plane = load("flow_in_the_plane")
     params = plane.train(jax.random.key(0), 1500)

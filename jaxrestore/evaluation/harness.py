@@ -70,15 +70,15 @@ def memory(
 ) -> float:
     """Megabytes of temporaries that the restoration of one image needs.
 
-    By the compiler's account, so the same in every run on one kind of device. Arguments
-    as for `solve_all`.
+    By the compiler's account, so the same in every run on one kind of device; NaN where
+    it gives none. Arguments as for `solve_all`.
     """
     stack = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], observation)
     stopping = (stopping or method.stopping).validate()
     given = method.validate(observation), stack, stopping
     program = _restored.lower(*given, batch=1, **limits).compile()
-    analysis = program.memory_analysis()
-    return analysis.temp_size_in_bytes / 1e6 if analysis else float("nan")
+    account = program.memory_analysis()
+    return np.nan if account is None else account.temp_size_in_bytes / 1e6
 
 
 @partial(jax.jit, static_argnames=("batch", "max_steps", "history"))

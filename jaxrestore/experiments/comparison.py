@@ -224,8 +224,8 @@ def natural(
     val = validation_images(config, prior)
     caption = f"prior {config.prior}, {config.steps} steps at most"
     key = jax.random.key(config.seed)
-    given = config, report, key, entries, problems, images, val, caption
-    compare(*given, costs=costs)
+    sets = images, val
+    compare(config, report, key, entries, problems, *sets, caption, costs=costs)
 
 
 def total_variation(weights, steps: int) -> Entry:

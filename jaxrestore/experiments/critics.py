@@ -35,7 +35,8 @@ from jaxrestore.settings import level as unit_level
 from jaxrestore.solvers.descent import DESCENTS
 from jaxrestore.training.config import train_config
 
-QUICK = denoising.QUICK | {"levels": (0.1,), "steps": 2, "shown_patches": 3}
+QUICK = {k: v for k, v in denoising.QUICK.items() if k != "tv_steps"}
+QUICK |= {"levels": (0.1,), "steps": 2, "shown_patches": 3}
 INTERVAL = "0.05 to 0.3"
 _KEYS = ("noise", "case")
 
@@ -57,7 +58,6 @@ class Config(comparison.Compared, Validated):
     )
     descents: tuple = setting(DESCENTS, some(*DESCENTS), "with the interval's critic")
     alr_steps: int = setting(50, count(), "of descent")
-    tv_steps: int = setting(100, count(), "of total variation")
     shown_patches: int = setting(8, count(), "in a row of the picture of patches")
 
     required = ("images", "out", "train", "val")

@@ -2,11 +2,11 @@
 
 from types import SimpleNamespace
 
+import jax
 import pytest
 
 from jaxrestore.experiments import critics, groups
 from jaxrestore.priors import Critic, save_prior
-from tests.priors.random_weights import random_prior
 from tests.training import tiny
 
 
@@ -22,7 +22,7 @@ def test_command_trains_a_critic_for_each_level(experiment, monkeypatch, tmp_pat
         return SimpleNamespace(step=config.total_steps)
 
     def export(config, workdir, path):
-        save_prior(random_prior(Critic, config.model), path, {})
+        save_prior(Critic.create(config.model, jax.random.key(0)), path, {})
 
     monkeypatch.setattr(critics, "load_config", lambda *_: tiny.values("alr"))
     monkeypatch.setattr(groups, "train", train)
@@ -34,8 +34,8 @@ def test_command_trains_a_critic_for_each_level(experiment, monkeypatch, tmp_pat
         "critic_0.05_to_0.3": (0.05, 0.3, True),
     }
     interval = critics.INTERVAL
-    methods = [row["method"] for row in rows]
-    assert methods[2:] == ["0.1", interval, f"{interval}, gradient_descent"]
+    critics_of = ["0.1", interval, f"{interval}, gradient_descent"]
+    assert [row["method"] for row in rows] == ["start", *critics_of]
     assert (tmp_path / "out" / "critics_patches.png").exists()
     assert "| 0.1 | 0.1: " in (tmp_path / "out" / "critics.md").read_text()
 
