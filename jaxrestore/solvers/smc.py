@@ -60,6 +60,7 @@ def smc(
     temperature: Any = 1.0,
     decoder_std: Any = None,
     encoder_noise: Any = None,
+    spread: Any = 2.0,
     threshold: Any = 0.5,
 ) -> Particles:
     """Draw z coarse to fine beside a restored image, weigh and resample.
@@ -88,6 +89,8 @@ def smc(
         image: x0, (H, W, C).
         groups: static, drawn in a stage; None: one.
         temperature, decoder_std, encoder_noise: as for `Gibbs`.
+        spread: >= 1, of the proposals' noise e. q(z | x0) knows all of x0 and so is
+            narrower than p(z | y), which weights cannot mend; many latents want less.
         threshold: in [0, 1]; 0 never resamples.
 
     Raises:
@@ -101,27 +104,28 @@ def smc(
     gamma = checks.decoder_std(decoder_std, "decoder_std")
     told = checks.encoder_noise(encoder_noise, "encoder_noise")
     threshold = number(0, 1)(threshold, "threshold")
+    spread = number(1, 100)(spread, "spread")
     if tuple(image.shape) != tuple(observation.image_shape):
         raise InputError(
             f"image has shape {tuple(image.shape)}; expected"
             f" {tuple(observation.image_shape)}, as the operator takes it"
         )
     stages = (*range(each, size, each), size)
-    given = jax.device_put((prior, observation, image, tau, gamma, told, threshold))
+    settings = tau, gamma, told, spread, threshold
+    given = jax.device_put((prior, observation, image, settings))
     return _smc(*given, key, particles=particles, stages=stages)
 
 
 @partial(jax.jit, static_argnames=("particles", "stages"))
-def _smc(
-    prior, observation, image, tau, gamma, told, threshold, key, particles, stages
-) -> Particles:
+def _smc(prior, observation, image, settings, key, particles, stages) -> Particles:
+    tau, gamma, told, spread, threshold = settings
     shape = image.shape[:2]
     skips = prior.skips(image, told)
     noise_key, x_key, key = jax.random.split(key, 3)
     sizes = prior.latent_shapes(shape)
     keys = jax.random.split(noise_key, len(sizes))
     noise = tuple(
-        jax.random.normal(k, (particles, *s), image.dtype)
+        spread * jax.random.normal(k, (particles, *s), image.dtype)
         for k, s in zip(keys, sizes, strict=True)
     )
 
@@ -129,7 +133,8 @@ def _smc(
         """Log of the law at one particle of which the groups below `end` are drawn."""
         kept = [jnp.where(i < end, e, 0) for i, e in enumerate(noise)]
         draw = prior.drawn(skips, kept, tau, shape)
-        own = jnp.where(jnp.arange(len(noise)) < end, draw.log_weight, 0).sum()
+        wider = jnp.stack([_wider(e, spread) for e in noise])
+        own = jnp.where(jnp.arange(len(noise)) < end, draw.log_weight + wider, 0).sum()
         std = draw.decoded.std if gamma is None else gamma
         return own + observation.log_marginal(draw.decoded.mean, std), draw.decoded
 
@@ -167,6 +172,11 @@ def _smc(
         log_evidence=evidence + total - jnp.log(particles),
         effective=effective,
     )
+
+
+def _wider(noise: jax.Array, spread: jax.Array) -> jax.Array:
+    """log N(e; 0, 1) - log N(e; 0, spread^2), summed."""
+    return noise.size * jnp.log(spread) - (1 - spread**-2) / 2 * jnp.sum(noise**2)
 
 
 def _systematic(key: jax.Array, weights: jax.Array) -> jax.Array:

@@ -26,6 +26,7 @@ def test_maps_chain_and_diagnostics(weights, photo, tmp_path, capsys):
         "--sampling.n_samples=12",
         "--sampling.burn_in=2",
         "--kernel.size=5",
+        "--nocheck",
         "--simulate",
         f"--input={photo()}",
         f"--output={tmp_path}/out",
