@@ -15,6 +15,7 @@ from jaxrestore.priors.weights import resolve, sha256
 from jaxrestore.report.timing import timed
 from jaxrestore.solvers import (
     SOLVERS,
+    Anderson,
     Draws,
     Method,
     Restoration,
@@ -92,6 +93,12 @@ class Chosen:
                 "config.solver.temperature, config.solver.schedule: both are to be"
                 " chosen from the photograph, expected one of them; leave the other out"
             )
+        if self._accelerates and self._selected:
+            (name,) = self._selected
+            raise InputError(
+                f"config.acceleration.depth={config.acceleration.depth}: does not go"
+                f" with config.solver.{name}=auto; leave one of them out"
+            )
         if self._given.get("rate") == AUTO:
             self._selected["rate"] = self._given.pop("rate")
         if (tau := self._given.get("temperature")) is not None:
@@ -108,6 +115,11 @@ class Chosen:
         return priors.load_encoder(
             self._config.encoder, self._models["prior"], "config.encoder"
         )
+
+    @property
+    def _accelerates(self) -> bool:
+        given = self._config.acceleration
+        return given is not None and given.depth is not None
 
     @property
     def remedy(self) -> str:
@@ -137,6 +149,8 @@ class Chosen:
                     "no schedule was tuned for this prior and task: decoder_std is"
                     " chosen, at constant settings"
                 )
+        if self._accelerates:
+            method = Anderson(method, **vars(self._config.acceleration))
         if encoder := self._models.get("encoder"):
             self._check_encoder(encoder, problem)
         return method.validate(problem.observation), [line] if line else []
@@ -189,6 +203,8 @@ class Chosen:
             "seconds": seconds,
             "compile_seconds": compile_seconds,
         }
+        if isinstance(method, Anderson):
+            record["acceleration"] = method.settings()
         if isinstance(method, SelectRate):
             record["rate"] = float(method.rate(result))
         if not config.posterior:
