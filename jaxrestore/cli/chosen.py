@@ -117,6 +117,19 @@ class Chosen:
         )
 
     @property
+    def shares_canvases(self) -> bool:
+        """Whether an image may be part of a larger one."""
+        fixed = getattr(getattr(self.prior, "config", None), "image_size", None)
+        return (
+            issubclass(self.kind, Method) and not self._config.posterior and not fixed
+        )
+
+    @property
+    def stride(self) -> int:
+        """Multiples of it are sizes that the prior takes as they are."""
+        return getattr(getattr(self.prior, "config", None), "stride", 1)
+
+    @property
     def _accelerates(self) -> bool:
         given = self._config.acceleration
         return given is not None and given.depth is not None
@@ -169,7 +182,7 @@ class Chosen:
         self, method: Any, problem: Problem, progress: Progress | None = None
     ) -> Outcome:
         """Restore one image."""
-        config, observation, key = self._config, problem.observation, problem.key
+        config, observation, key = self._config, problem.posed, problem.key
         call: Any
         stop = {}
         if isinstance(method, Method):
@@ -207,8 +220,11 @@ class Chosen:
             record["acceleration"] = method.settings()
         if isinstance(method, SelectRate):
             record["rate"] = float(method.rate(result))
+        if problem.canvas:
+            record["canvas"] = list(problem.canvas)
         if not config.posterior:
-            return Outcome(result, problem.finished(self._shown(result)), record)
+            shown = problem.cut(self._shown(result))
+            return Outcome(result, problem.finished(shown), record)
         drawn = posterior.draw(method, result, problem, config.posterior.n_samples)
         return Outcome(result, problem.finished(drawn.mean), record, drawn=drawn)
 
