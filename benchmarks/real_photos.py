@@ -24,9 +24,9 @@ from scipy.ndimage import zoom
 from scipy.signal import fftconvolve
 from tqdm import tqdm
 
-from jaxrestore.cli.batch import Item
 from jaxrestore.cli.chosen import Chosen
 from jaxrestore.cli.entry import keep_compiled_programs
+from jaxrestore.cli.items import Item
 from jaxrestore.cli.solve import command_line
 from jaxrestore.cli.task import Task
 from jaxrestore.cli.trust import MISMATCH, restore_trusted

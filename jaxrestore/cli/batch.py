@@ -1,76 +1,25 @@
 """Restoring images one after the other: skip, restore, write, record, report."""
 
-import dataclasses
-import hashlib
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from jaxrestore.cli import outputs, watch
 from jaxrestore.cli.chosen import Chosen
 from jaxrestore.cli.forecast import check_limits, forecast
+from jaxrestore.cli.items import Item
 from jaxrestore.cli.solve_config import SolveConfig
 from jaxrestore.cli.task import Problem, Task
 from jaxrestore.cli.trust import restore_trusted
-from jaxrestore.data.files import make_folder
-from jaxrestore.data.images import LoadedImage, list_images, read_image
-from jaxrestore.data.jpeg import read_jpeg
+from jaxrestore.data.files import exclusive, make_folder
 from jaxrestore.errors import InputError
 from jaxrestore.report import summary as records
 from jaxrestore.report.table import score_table
 from jaxrestore.settings import as_dict
 from jaxrestore.solvers import Status
-
-SAMPLE = "cat"
-
-
-@dataclasses.dataclass(frozen=True)
-class Item:
-    """An image to restore; `path` None is the sample."""
-
-    name: str
-    path: Path | None
-
-    def load(self) -> LoadedImage:
-        if self.path is None:
-            return sample_image()
-        return dataclasses.replace(read_image(self.path), jpeg=read_jpeg(self.path))
-
-    def sha256(self) -> str:
-        if self.path is None:
-            return "sample"
-        try:
-            return hashlib.sha256(self.path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise InputError(
-                f"--input={self.path}: cannot be read ({error.strerror}), expected an"
-                " image file"
-            ) from error
-
-
-def items(path: str | None) -> list[Item]:
-    """The images of a file or folder, with names that are theirs alone."""
-    if path is None:
-        return [Item(SAMPLE, None)]
-    if not Path(path).is_dir():
-        return [Item(Path(path).stem, Path(path))]
-    files = list_images(path)
-    stems = [file.stem for file in files]
-    return [
-        Item(file.stem if stems.count(file.stem) == 1 else file.name, file)
-        for file in files
-    ]
-
-
-def sample_image() -> LoadedImage:
-    """A 256x256 photograph of a cat, which scikit-image ships (public domain)."""
-    from skimage import data
-
-    pixels = np.asarray(data.chelsea()[20:276, 90:346], np.float32) / 255
-    return LoadedImage(pixels)
 
 
 class Batch:
@@ -81,6 +30,10 @@ class Batch:
         output: folder for the results.
         simulate: the images are clean and are degraded first.
         overwrite: restore again what is already done.
+        figures: write comparisons and curves, too.
+        shard: "0-of-4", which part of the images this is; "" all.
+        programs: most sizes that solvers are compiled for; 0: any.
+        everything: the images of all shards, whose sizes are to share programs.
 
     Raises:
         InputError: a setting does not fit the prior, or the output folder holds other
@@ -88,11 +41,24 @@ class Batch:
     """
 
     def __init__(
-        self, config: SolveConfig, output: Path, simulate: bool, overwrite: bool
+        self,
+        config: SolveConfig,
+        output: Path,
+        simulate: bool,
+        overwrite: bool = False,
+        figures: bool = True,
+        shard: str = "",
+        programs: int = 0,
+        everything: Sequence[Item] = (),
     ):
         self._config, self._output, self._overwrite = config, output, overwrite
+        self._figures, self._shard = figures, shard
+        self._held = ExitStack()
+        self._writing = False
+        self._failures: dict[str, str] = {}
         self._chosen = Chosen(config)
         self._task = Task(config, simulate, self._chosen.prior)
+        self._canvases = self._planned(programs, everything)
         header = {
             "config": as_dict(config),
             "simulated": simulate,
@@ -104,10 +70,19 @@ class Batch:
         config_ = {k: v for k, v in header["config"].items() if k != "max_minutes"}
         decisive = [config_, header["simulated"], header["versions"]]
         decisive += [self._chosen.weights, records.array_hash(*self._task.contents())]
-        self._summary = records.Summary.resume(
-            output / "summary.json", header, decisive
-        )
+        decisive += [self._canvases] if self._canvases else []
+        self._resumed = output / "summary.json", header, decisive, shard
+        self._summary = records.Summary.resume(*self._resumed)
         self._said: set[str] = set()
+
+    def _planned(self, programs: int, images: Sequence[Item]) -> list[tuple[int, int]]:
+        """The canvases, where that many sizes need fewer programs."""
+        if not programs or not self._chosen.shares_canvases:
+            return []
+        shapes = [shape for item in images if (shape := item.shape())]
+        if len(set(shapes)) <= programs:
+            return []
+        return self._task.canvases(shapes, programs, self._chosen.stride)
 
     def run(self, images: Sequence[Item]) -> dict[str, str]:
         """Restores the images that are not done yet.
@@ -117,7 +92,16 @@ class Batch:
         """
         for note in self._task.notes:
             _say(note)
-        failures, skipped = {}, []
+        try:
+            skipped = self._all(images)
+        finally:
+            self._done()
+        self._report([item.name for item in images], skipped)
+        return self._failures
+
+    def _all(self, images: Sequence[Item]) -> list[str]:
+        """Restores; names of those that were done before."""
+        skipped = []
         single = len(images) == 1
         bar = tqdm(images, unit="image", disable=True if single else None)
         for item in bar:
@@ -126,25 +110,46 @@ class Batch:
                 if not self._restore(item):
                     skipped.append(item.name)
             except InputError as error:
-                failures[item.name] = str(error)
+                self._failures[item.name] = str(error)
                 if self._output.is_dir():
+                    self._hold()
                     self._summary.fail(item.name, str(error))
                 if not single:
                     _say(f"error: {error}")
-        self._report([item.name for item in images], skipped)
-        return failures
+        return skipped
+
+    def _hold(self) -> None:
+        """Makes the folder this run's own, and sees what others did there meanwhile.
+
+        Raises:
+            InputError: another run writes there.
+        """
+        if self._writing:
+            return
+        self._held.enter_context(exclusive(self._output, "--output", self._shard))
+        self._summary = records.Summary.resume(*self._resumed)
+        self._summary.begin()
+        self._writing = True
+        for name, reason in self._failures.items():
+            self._summary.fail(name, reason)
+
+    def _done(self) -> None:
+        """Sums up and lets go."""
+        with self._held:
+            if self._writing:
+                self._summary.finish()
 
     def _restore(self, item: Item) -> bool:
         """Restores an image; False if it was done already."""
         folder, input_hash = self._output / item.name, item.sha256()
-        files = [folder / name for name in outputs.names(self._config)]
+        files = [folder / name for name in outputs.names(self._config, self._figures)]
         done = self._summary.is_done(item.name, input_hash, files)
         if done and not self._overwrite:
             return False
         source = item.load()
-        problem = self._task.problem(item.name, source)
+        problem = self._task.problem(item.name, source).placed(self._canvases)
         self._check_size(problem)
-        make_folder(self._output, "--output")
+        self._hold()
         for note in (*problem.notes, self._headline(problem)):
             _say(f"{item.name}: {note}")
         problem, outcome, notes = self._solved(problem)
@@ -152,7 +157,8 @@ class Batch:
             _say(f"{item.name}: {note}")
         scores = outputs.scores(problem, outcome)
         make_folder(folder, "--output")
-        outputs.write(folder, problem, outcome, scores, self._config, source)
+        files = problem, outcome, scores, self._config, source, self._figures
+        outputs.write(folder, *files)
         self._summary.add(
             {
                 "name": item.name,
@@ -196,7 +202,7 @@ class Batch:
             InputError: it takes too long, or too much memory.
         """
         steps = getattr(self._config.stopping, "max_steps", 1)
-        shape = problem.operator.input_shape(problem.full.shape)
+        shape = problem.posed.image_shape
         method = self._chosen.method(problem)[0]
         found = forecast(method, shape, problem.noise_std, steps)
         if found:
@@ -235,9 +241,10 @@ class Batch:
             return
         print(score_table(kept))
         place = names[0] if len(kept) == 1 else "NAME"
-        files = ",".join(outputs.names(self._config))
+        files = ",".join(outputs.names(self._config, self._figures))
         print(f"Files: {self._output}/{place}/{{{files}}}")
-        print(f"Scores and settings: {self._summary.path}")
+        done = self._summary.journal if self._shard else self._summary.path
+        print(f"Scores and settings: {done}")
 
 
 def _say(text: str) -> None:

@@ -15,6 +15,7 @@ from jaxrestore.priors.weights import resolve, sha256
 from jaxrestore.report.timing import timed
 from jaxrestore.solvers import (
     SOLVERS,
+    Anderson,
     Draws,
     Method,
     Restoration,
@@ -95,6 +96,12 @@ class Chosen:
                 f"{names}: are all to be chosen from the photograph, expected one of"
                 " them; give the others numbers"
             )
+        if self._accelerates and self._selected:
+            (name,) = self._selected
+            raise InputError(
+                f"config.acceleration.depth={config.acceleration.depth}: does not go"
+                f" with config.solver.{name}=auto; leave one of them out"
+            )
         if (tau := self._given.get("temperature")) is not None:
             for_groups(tau, self.prior.num_groups)  # before anything is written
 
@@ -109,6 +116,24 @@ class Chosen:
         return priors.load_encoder(
             self._config.encoder, self._models["prior"], "config.encoder"
         )
+
+    @property
+    def shares_canvases(self) -> bool:
+        """Whether an image may be part of a larger one."""
+        fixed = getattr(getattr(self.prior, "config", None), "image_size", None)
+        return (
+            issubclass(self.kind, Method) and not self._config.posterior and not fixed
+        )
+
+    @property
+    def stride(self) -> int:
+        """Multiples of it are sizes that the prior takes as they are."""
+        return getattr(getattr(self.prior, "config", None), "stride", 1)
+
+    @property
+    def _accelerates(self) -> bool:
+        given = self._config.acceleration
+        return given is not None and given.depth is not None
 
     @property
     def remedy(self) -> str:
@@ -138,6 +163,8 @@ class Chosen:
                     "no schedule was tuned for this prior and task: decoder_std is"
                     " chosen, at constant settings"
                 )
+        if self._accelerates:
+            method = Anderson(method, **vars(self._config.acceleration))
         if encoder := self._models.get("encoder"):
             self._check_encoder(encoder, problem)
         return method.validate(problem.observation), [line] if line else []
@@ -157,7 +184,7 @@ class Chosen:
         self, method: Any, problem: Problem, progress: Progress | None = None
     ) -> Outcome:
         """Restore one image."""
-        config, observation, key = self._config, problem.observation, problem.key
+        config, observation, key = self._config, problem.posed, problem.key
         call: Any
         stop, chains = {}, getattr(self.kind, "markov", False)
         if isinstance(method, Method):
@@ -191,14 +218,19 @@ class Chosen:
             "seconds": seconds,
             "compile_seconds": compile_seconds,
         }
+        if isinstance(method, Anderson):
+            record["acceleration"] = method.settings()
         if isinstance(method, SelectRate):
             record["rate"] = float(method.rate(result))
+        if problem.canvas:
+            record["canvas"] = list(problem.canvas)
         if isinstance(result, Draws) and chains:
             record |= posterior.diagnostics(result, seconds)
             drawn = posterior.of_chains(result)
             return Outcome(result, problem.finished(drawn.mean), record, drawn=drawn)
         if not config.posterior:
-            return Outcome(result, problem.finished(self._shown(result)), record)
+            shown = problem.cut(self._shown(result))
+            return Outcome(result, problem.finished(shown), record)
         drawn = posterior.draw(method, result, problem, config.posterior.n_samples)
         return Outcome(result, problem.finished(drawn.mean), record, drawn=drawn)
 

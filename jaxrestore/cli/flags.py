@@ -41,7 +41,7 @@ class CommandLine:
 
     ``--data.train=DIR`` is short for the latter where no plain flag has that name.
     Values follow "=" or are the next argument; booleans work as ``--tune``,
-    ``--notune`` and ``--no-tune``. The last of equal flags counts.
+    ``--notune``, ``--no-tune`` and ``--no_tune``. The last of equal flags counts.
 
     Attributes:
         program: how the command is called.
@@ -164,7 +164,7 @@ def _defaults(kind: type) -> dict[str, Any]:
 
 def _meant(name: str, known: Values) -> str:
     """The flag that is called `name`, or switched off by it; "" for none of these."""
-    positive = re.sub("^no-?", "", name)
+    positive = re.sub("^no[-_]?", "", name)
     if name in known:
         return name
     return positive if isinstance(known.get(positive), bool) else ""

@@ -15,6 +15,7 @@ COMMANDS = {
     "explore": ("jaxrestore.cli.explore", "show what a prior knows, as pictures"),
     "convert": ("jaxrestore.convert.__main__", "published checkpoints to ours"),
     "experiments": ("jaxrestore.experiments.command", "regenerate figures and tables"),
+    "merge": ("jaxrestore.cli.merge", "one summary of what shards restored"),
 }
 
 

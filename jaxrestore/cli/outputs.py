@@ -19,7 +19,8 @@ from jaxrestore.report import charts
 from jaxrestore.report.sheets import Panel, comparison, sheet
 from jaxrestore.solvers import SOLVERS, Draws
 
-FILES = ("observed.png", "restored.png", "comparison.png")
+FILES = ("observed.png", "restored.png")
+FIGURES = ("comparison.png", "convergence.png", "samples.png", "chain.gif")
 _SHOWN = 16  # samples in the picture of all
 _STARTS = {
     "downsample": "bicubic: ",
@@ -28,15 +29,17 @@ _STARTS = {
 }
 
 
-def names(config: SolveConfig) -> tuple[str, ...]:
-    """Names of the files of an image."""
+def names(config: SolveConfig, figures: bool = True) -> tuple[str, ...]:
+    """Names of the files of an image, `FIGURES` among them if they are wanted."""
     if not config.sampling:
-        drawn = posterior.FILES if config.posterior else ()
-        return *FILES, "convergence.png", *drawn
-    if getattr(SOLVERS[config.solver.name], "markov", False):
-        return *FILES, *posterior.CHAIN_FILES
-    samples = [f"sample_{i:02d}.png" for i in range(config.sampling.n_samples)]
-    return *FILES, "samples.png", "deviation.png", *samples
+        found = "convergence.png", *(posterior.FILES if config.posterior else ())
+    elif getattr(SOLVERS[config.solver.name], "markov", False):
+        found = posterior.CHAIN_FILES
+    else:
+        samples = [f"sample_{i:02d}.png" for i in range(config.sampling.n_samples)]
+        found = "samples.png", "deviation.png", *samples
+    found = *FILES, "comparison.png", *found
+    return tuple(name for name in found if figures or name not in FIGURES)
 
 
 def write(
@@ -46,13 +49,15 @@ def write(
     scores: dict,
     config: SolveConfig,
     source: LoadedImage | None = None,
+    figures: bool = True,
 ) -> None:
     """Write the files of an image into a folder.
 
     Args:
         source: the file that was restored, whose colour profile and alpha are kept.
+        figures: write those that are drawn, `FIGURES`, too.
     """
-    for name in ("rejected.png", "kernel.png", "kernel.npy"):  # of an earlier run
+    for name in ("rejected.png", "kernel.png", "kernel.npy", *FIGURES):  # of old
         (folder / name).unlink(missing_ok=True)
     image, depth = problem.crop(outcome.image), problem.bit_depth
     icc, alpha = (source.icc, source.alpha) if source else (None, None)
@@ -66,6 +71,25 @@ def write(
         kernel = problem.degradation.kernel[..., None]
         write_png(folder / "kernel.png", kernel / kernel.max(), 16)
         np.save(folder / "kernel.npy", kernel[..., 0])
+    if figures:
+        _compare(folder, problem, image, scores, config)
+    if outcome.drawn:
+        posterior.write(folder, problem, outcome.drawn, figures)
+    if isinstance(outcome.result, Draws):
+        if not outcome.drawn:
+            _write_draws(folder, problem, outcome.result, figures)
+        elif figures:
+            posterior.write_chain(folder, problem, outcome.result)
+        return
+    if figures:
+        curves: Any = outcome.result.history
+        history = {name: np.asarray(values) for name, values in curves.items()}
+        path, tolerance = folder / "convergence.png", outcome.record["tolerance"]
+        charts.convergence(path, history, tolerance, "objective")
+
+
+def _compare(folder: Path, problem: Problem, image, scores: dict, config) -> None:
+    """Observed, restored and clean beside each other."""
     # What the solver starts from, where that is not what is shown, is scored.
     start = _note(scores, "_observed")
     start = start and _STARTS.get(config.task, "") + start
@@ -76,19 +100,9 @@ def write(
     if problem.clean is not None:
         panels.append(Panel("clean", problem.clean))
     comparison(folder / "comparison.png", panels)
-    if outcome.drawn:
-        posterior.write(folder, problem, outcome.drawn)
-    if isinstance(outcome.result, Draws):
-        draw = posterior.write_chain if outcome.drawn else _write_draws
-        draw(folder, problem, outcome.result)
-        return
-    curves: Any = outcome.result.history
-    history = {name: np.asarray(values) for name, values in curves.items()}
-    path, tolerance = folder / "convergence.png", outcome.record["tolerance"]
-    charts.convergence(path, history, tolerance, "objective")
 
 
-def _write_draws(folder: Path, problem: Problem, draws: Draws) -> None:
+def _write_draws(folder: Path, problem: Problem, draws: Draws, figures: bool) -> None:
     """The samples one by one, all in one picture, and how much they differ."""
     assert draws.samples is not None
     samples = [problem.crop(sample) for sample in draws.samples]
@@ -97,6 +111,8 @@ def _write_draws(folder: Path, problem: Problem, draws: Draws) -> None:
     deviation = np.std(samples, axis=0)
     map_ = deviation / max(float(deviation.max()), 1e-6)
     write_png(folder / "deviation.png", map_, problem.bit_depth)
+    if not figures:
+        return
     factor = samples[0].shape[0] // problem.observed.shape[0]
     first = {
         "observed": problem.observed.repeat(factor, 0).repeat(factor, 1),

@@ -105,14 +105,16 @@ def write_chain(folder: Path, problem: Problem, draws: Draws) -> None:
     animate(folder / "chain.gif", frames)
 
 
-def write(folder: Path, problem: Problem, drawn: Drawn) -> None:
-    """The maps and a sheet of draws."""
+def write(folder: Path, problem: Problem, drawn: Drawn, figures: bool = True) -> None:
+    """The maps and, as a figure, a sheet of draws."""
     depth = problem.bit_depth
     deviation, error = problem.crop(drawn.std), problem.crop(drawn.error)
     tops = [max(float(map_.max()), 1e-6) for map_ in (deviation, error)]
     maps = [deviation / tops[0], error / tops[1]]
     for name, map_ in zip(FILES, maps, strict=False):
         write_png(folder / name, map_, depth)
+    if not figures:
+        return
     first = {
         "mean": problem.crop(drawn.mean),
         f"deviation, to {tops[0]:.3f}": maps[0],

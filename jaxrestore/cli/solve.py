@@ -9,7 +9,7 @@ from jaxrestore.cli.entry import keep_compiled_programs
 from jaxrestore.cli.flags import CommandLine, Parsed, Values
 from jaxrestore.configfiles import config_names, is_bundled, load_config, merged
 from jaxrestore.errors import InputError
-from jaxrestore.settings import flag, level, setting
+from jaxrestore.settings import count, flag, level, setting
 
 SOME_FAILED = 1
 DEFAULT_CONFIG = "motion_deblur"
@@ -27,6 +27,7 @@ Restore photographs that are blurred, too small, noisy or full of holes.
   {0} --config=inpaint --mask=m.png --input=scratched.png
   {0} --config=jpeg --input=blocky.jpg
   {0} --config=denoise --input=noisy.png --solver.name=tv
+  {0} --config=sr_x4 --input=archive --recursive --shard=0/4 --no_figures
 
 Writes OUTPUT/NAME/{{observed,restored,comparison,convergence}}.png for each image and
 OUTPUT/summary.json. The same command again skips what is done. A setting
@@ -51,7 +52,11 @@ class SolveFlags:
     """The plain flags."""
 
     config: str = setting(DEFAULT_CONFIG, _path, "task and settings: a file or a name")
-    input: str | None = setting(None, _path, "image file, or folder of images")
+    input: str | None = setting(None, _path, "image, folder, or list of images (.txt)")
+    recursive: bool = setting(False, flag, "the folders inside the folder, too")
+    shard: str | None = setting(
+        None, _path, "I/N: this part of the images, from 0/N | slurm; then merge"
+    )
     output: str = setting("restored", _path, "folder for the results")
     simulate: bool = setting(False, flag, "the input is clean: degrade it, score it")
     kernel: str | None = setting(
@@ -61,7 +66,13 @@ class SolveFlags:
     noise_std: Any = setting(
         None, level("auto"), "noise: 8/255, 0.03, or auto to estimate it"
     )
+    programs: int = setting(
+        0,
+        count(0),
+        "a folder's many sizes share so many compiled ones; 0: each its own",
+    )
     overwrite: bool = setting(False, flag, "restore again what is done")
+    figures: bool = setting(True, flag, "draw comparisons and curves, too")
 
 
 def _load(flags: SolveFlags) -> Values:
@@ -169,14 +180,26 @@ def main(argv: Sequence[str]) -> int:
         return 0
     _check_use(line)
     _check_kernel(line)
-    from jaxrestore.cli.batch import Batch, items
+    from jaxrestore.cli.batch import Batch
+    from jaxrestore.cli.items import items, part, shard_of
 
     flags = line.flags
-    images = items(flags.input)
+    shard = shard_of(flags.shard)
+    everything = items(flags.input, flags.recursive)
+    images = part(everything, shard)
     keep_compiled_programs()
     simulate = flags.simulate or flags.input is None
-    batch = Batch(line.config, Path(flags.output), simulate, flags.overwrite)
+    batch = Batch(
+        line.config,
+        Path(flags.output),
+        simulate,
+        overwrite=flags.overwrite,
+        figures=flags.figures,
+        shard=f"{shard[0]}-of-{shard[1]}" if shard else "",
+        programs=flags.programs,
+        everything=everything,
+    )
     failures = batch.run(images)
-    if failures and len(images) == 1:
+    if failures and len(images) == 1 and not shard:
         raise InputError(next(iter(failures.values())))
     return SOME_FAILED if failures else 0

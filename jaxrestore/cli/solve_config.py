@@ -20,7 +20,7 @@ from jaxrestore.settings import (
     settings_of,
     text,
 )
-from jaxrestore.solvers import CRITERIA, SOLVERS, Method, Stopping
+from jaxrestore.solvers import CRITERIA, SOLVERS, Anderson, Method, Stopping
 from jaxrestore.solvers.presets import OPEN, PRESET, TASKS
 
 _SUITABLE = {VAE: "jpmap", CAE: "vble", ConvVAE: "vble", Glow: "analysis"}
@@ -103,8 +103,8 @@ class SolveConfig:
     """What every method shares.
 
     `schema` adds the sections `solver`, the settings of the method that it names, and
-    `stopping` (of methods that iterate) or `sampling` (of those that draw), and
-    `posterior` (of those that fit one).
+    `stopping` (of methods that iterate) or `sampling` (of those that draw),
+    `acceleration` (of fixed-point maps), and `posterior` (of those that fit one).
     """
 
     task: str = setting("blur", choice(*TASKS), " | ".join(TASKS) + " (noise alone)")
@@ -148,6 +148,7 @@ class SolveConfig:
     solver: Any = None
     stopping: Any = None
     sampling: Any = None
+    acceleration: Any = None
     posterior: Any = None
 
 
@@ -162,6 +163,8 @@ def schema(values: Mapping[str, Any]) -> type[SolveConfig]:
     drawing = ChainSettings if getattr(kind, "markov", False) else SamplingSettings
     stopping = _stopping(kind) if iterates else drawing
     added = {"solver": _solver(kind), "stopping" if iterates else "sampling": stopping}
+    if iterates and kind.at is not Method.at:
+        added["acceleration"] = _acceleration()
     if hasattr(kind, "posterior"):
         added["posterior"] = PosteriorSettings
     fields = [(name, inner, section(inner)) for name, inner in added.items()]
@@ -208,6 +211,17 @@ def _solver(kind: Any) -> type:
             words, text = (*words, *more), f"{text} | {' | '.join(more)}"
         fields.append((f.name, Any, setting(default, _or(check, words), text)))
     return make_dataclass("SolverSettings", fields, frozen=True)
+
+
+def _acceleration() -> type:
+    """The settings of `Anderson`, none where no depth is given."""
+    fields: list[Any] = []
+    for f in settings_of(Anderson):
+        default, check, text = f.default, f.metadata["check"], f.metadata["text"]
+        if f.name == "depth":
+            default, check, text = None, count(0, 50, none=True), f"{text} | none: off"
+        fields.append((f.name, Any, setting(default, check, text)))
+    return make_dataclass("AccelerationSettings", fields, frozen=True)
 
 
 def _or(check: Any, words: tuple[str, ...]) -> Any:

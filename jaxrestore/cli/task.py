@@ -1,7 +1,9 @@
 """From an image file to the observation that a solver gets."""
 
 import dataclasses
+import math
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -21,6 +23,8 @@ from jaxrestore.likelihoods import (
     jpeg_observation,
     project_box,
 )
+from jaxrestore.likelihoods.framed import framed, measured_canvas
+from jaxrestore.operators.canvases import canvases, smallest
 
 _NOISE_FREE = 1 / 255  # before compression: with more, its cells hold the noise, too
 
@@ -40,6 +44,7 @@ class Problem:
         bit_depth: of the input.
         notes: for the user, one sentence each.
         key: random key of the image's own, for solvers that draw.
+        canvas: (h, w) of a larger observation that this one is put into, or None.
     """
 
     observed: np.ndarray
@@ -52,11 +57,31 @@ class Problem:
     bit_depth: int
     notes: tuple[str, ...]
     key: jax.Array
+    canvas: tuple[int, int] | None = None
 
     @property
     def observation(self) -> Observation:
-        """What the solver gets."""
+        """y with A and the noise, of its own size."""
         return Observation.create(self.full, self.operator, self.noise_std)
+
+    @property
+    def posed(self) -> Observation:
+        """What the solver gets: the observation, on its canvas where it has one."""
+        own = self.observation
+        return framed(own, self.canvas) if self.canvas else own
+
+    def cut(self, image: Any) -> Any:
+        """A solver's image as `operator` takes it, without what a canvas adds."""
+        if not self.canvas:
+            return image
+        height, width, _ = self.operator.input_shape(self.full.shape)
+        return np.asarray(image)[:height, :width]
+
+    def placed(self, canvases: Sequence[tuple[int, int]]) -> "Problem":
+        """On the smallest of some canvases, sorted; as it is where none suits."""
+        size = measured_canvas(self.operator, self.full.shape)
+        found = smallest(size, canvases) if size else None  # type: ignore[arg-type]
+        return dataclasses.replace(self, canvas=found)
 
     @property
     def noise_std(self) -> float:
@@ -134,6 +159,30 @@ class Task:
         """Kernel and mask as read, for fingerprints."""
         found = self.degradation.kernel, self.degradation.mask
         return [array for array in found if array is not None]
+
+    def canvases(
+        self, shapes: Sequence[tuple[int, ...]], most: int, multiple_of: int
+    ) -> list[tuple[int, int]]:
+        """At most so many canvases for observations (h, w, C); [] where none suit.
+
+        Args:
+            shapes: of all of them.
+            most: how many.
+            multiple_of: the prior's stride, in pixels of the image.
+        """
+        task, sizes = self.config.task, []
+        if self.degradation.blind or task == "resize":
+            return []
+        for shape in shapes:
+            operator: Any = operators.Identity()
+            if task in ("blur", "downsample"):
+                operator = self.degradation.operator(shape)
+            if self.unknown_boundary:
+                operator = operator.unknown_boundary(shape)
+            sizes.append(measured_canvas(operator, shape))
+        factor = round(self.degradation.factor) if task == "downsample" else 1
+        granularity = multiple_of // math.gcd(multiple_of, factor)
+        return [] if None in sizes else canvases(sizes, most, granularity)
 
     def problem(self, name: str, loaded: LoadedImage) -> Problem:
         """Degrades the image where asked, and poses its restoration.

@@ -65,8 +65,12 @@ def make_folder(path: str | os.PathLike, argument: str) -> Path:
 
 
 @contextlib.contextmanager
-def exclusive(folder: str | os.PathLike, argument: str) -> Iterator[None]:
+def exclusive(
+    folder: str | os.PathLike, argument: str, part: str = ""
+) -> Iterator[None]:
     """Holds a folder, made where missing, against other processes that ask for it.
+
+    With `part`, against those alone that ask for the folder or for the same part.
 
     The system lets go when the process ends, however it ends. Where files cannot be
     locked (Windows, some network file systems) nothing is held.
@@ -74,21 +78,26 @@ def exclusive(folder: str | os.PathLike, argument: str) -> Iterator[None]:
     Args:
         folder: The folder.
         argument: What the user calls it, for the message.
+        part: Of the folder, "" for all of it.
 
     Raises:
         InputError: Another process holds it, or it cannot be written to.
     """
     folder = make_folder(folder, argument)
-    with open(folder / ".lock", "a") as file:
-        try:
-            import fcntl
+    with contextlib.ExitStack() as stack:
+        for name in (".lock", f".lock-{part}")[: 1 + bool(part)]:
+            file = stack.enter_context(open(folder / name, "a"))
+            try:
+                import fcntl
 
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                f"{argument}={folder}: another process is writing there; wait for it,"
-                " or choose another folder"
-            ) from error
-        except (ImportError, OSError):
-            pass
+                shared = part and name == ".lock"
+                how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+                fcntl.flock(file, how | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise InputError(
+                    f"{argument}={folder}: another process is writing there; wait for"
+                    " it, or choose another folder"
+                ) from error
+            except (ImportError, OSError):
+                pass
         yield

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxrestore.data.files import atomic_path
 from jaxrestore.errors import InputError
+from jaxrestore.report.journal import JOURNALS, append, read, sources
 from jaxrestore.settings import plain
 
 _AVERAGED = (
@@ -30,7 +31,11 @@ _AVERAGED = (
 
 @dataclasses.dataclass
 class Summary:
-    """The records of one output folder, written anew after each image.
+    """The records of one output folder.
+
+    A run appends a line for each image to a journal beside the summary, `records.jsonl`
+    or that of its shard. A run without shards, and `merge`, make the summary of all
+    journals and remove them, so that a run that was killed loses nothing.
 
     Attributes:
         path: The JSON file.
@@ -39,6 +44,7 @@ class Summary:
             another fingerprint are forgotten.
         records: One mapping per image, by name.
         failed: name -> one line that says why.
+        shard: "0-of-4"; "" without shards.
     """
 
     path: Path
@@ -46,33 +52,57 @@ class Summary:
     fingerprint: str
     records: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     failed: dict[str, str] = dataclasses.field(default_factory=dict)
+    shard: str = ""
 
     @classmethod
-    def resume(cls, path: Path, header: Mapping[str, Any], settings: Any) -> "Summary":
+    def resume(
+        cls, path: Path, header: Mapping[str, Any], settings: Any, shard: str = ""
+    ) -> "Summary":
         """Opens a folder's summary, keeping the records made with equal settings.
 
         Args:
             path: The JSON file, there or not.
             header: What all images share.
             settings: JSON-like; everything that changes a result.
+            shard: "0-of-4"; "" without shards.
 
         Raises:
-            InputError: The file is there, but no summary.
+            InputError: The file is there, but no summary, or the folder holds other
+                settings' shards.
         """
-        summary = cls(path, header, fingerprint(settings))
-        if not path.exists():
-            return summary
-        try:
-            old = json.loads(path.read_text())
-            same = old["fingerprint"] == summary.fingerprint
-            records = {record["name"]: record for record in old["images"]}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        summary = cls(path, header, fingerprint(settings), shard=shard)
+        for file in sources(path):
+            old = read(file)
+            if old["fingerprint"] == summary.fingerprint:
+                summary._take(old)
+            elif shard:
+                raise InputError(
+                    f"--output={path.parent}: {file.name} there is of other settings;"
+                    " shards share a folder and all settings, choose another folder"
+                )
+        return summary
+
+    @classmethod
+    def merge(cls, path: Path) -> "Summary":
+        """The summary of all journals of a folder, written in their place.
+
+        Raises:
+            InputError: There is none, or they are of different settings.
+        """
+        found = {file: read(file) for file in sources(path)}
+        if len({old["fingerprint"] for old in found.values()}) != 1:
+            names = ", ".join(file.name for file in found) or "nothing"
             raise InputError(
-                f"--output={path.parent}: {path.name} there is not a summary of an"
-                " earlier run; remove it or choose another folder"
-            ) from error
-        if same:
-            summary.records = records
+                f"--output={path.parent}: holds {names}, expected results of one run or"
+                " of the shards of one"
+            )
+        first = next(iter(found.values()))
+        own = ("fingerprint", "images", "failed", "mean", "journal")
+        header = {key: value for key, value in first.items() if key not in own}
+        summary = cls(path, header, first["fingerprint"])
+        for old in found.values():
+            summary._take(old)
+        summary.finish()
         return summary
 
     def is_done(self, name: str, input_hash: str, files: list[Path]) -> bool:
@@ -84,17 +114,39 @@ class Summary:
             and all(file.is_file() for file in files)
         )
 
+    @property
+    def journal(self) -> Path:
+        """Where this run appends its records."""
+        return self.path.with_name(f"records{self.shard and '-' + self.shard}.jsonl")
+
+    def begin(self) -> None:
+        """Starts the journal; the folder must be there and this run's alone."""
+        if not self.shard:
+            self.finish()
+        if not self.journal.exists():
+            append(
+                self.journal, {**plain(self.header), "fingerprint": self.fingerprint}
+            )
+
     def add(self, record: dict[str, Any]) -> None:
-        """Records an image and writes the file."""
+        """Records an image."""
         self.failed.pop(record["name"], None)
         self.records[record["name"]] = plain(record)
-        self.write()
+        append(self.journal, self.records[record["name"]])
 
     def fail(self, name: str, reason: str) -> None:
-        """Records that an image could not be restored and writes the file."""
+        """Records that an image could not be restored."""
         self.records.pop(name, None)
         self.failed[name] = reason
+        append(self.journal, {"name": name, "error": reason})
+
+    def finish(self) -> None:
+        """Writes the summary in place of all journals; a shard's run leaves them."""
+        if self.shard:
+            return
         self.write()
+        for file in self.path.parent.glob(JOURNALS):
+            file.unlink()
 
     def means(self) -> dict[str, float]:
         """Means over the images of the numbers that are known for each."""
@@ -117,6 +169,16 @@ class Summary:
         }
         with atomic_path(self.path) as temporary:
             temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+    def _take(self, old: Mapping[str, Any]) -> None:
+        """Adds what another file records; the last of equal names counts."""
+        for record in old["images"]:
+            self.records[record["name"]] = record
+            self.failed.pop(record["name"], None)
+        for entry in old["failed"]:
+            if entry["name"] not in self.records or "journal" in old:
+                self.records.pop(entry["name"], None)
+                self.failed[entry["name"]] = entry["error"]
 
 
 def fingerprint(settings: Any) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 from jaxrestore.errors import InputError
 from jaxrestore.settings import bind
+from jaxrestore.solvers.anderson import Anderson
 from jaxrestore.solvers.chain import sample
 from jaxrestore.solvers.csgm import CSGM
 from jaxrestore.solvers.diverse_sr import DiverseSR
@@ -52,6 +53,7 @@ def create(name: str, settings: Any, *models: Any) -> Any:
 
 __all__ = [
     "Analysis",
+    "Anderson",
     "CRITERIA",
     "CSGM",
     "Draws",

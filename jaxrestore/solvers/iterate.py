@@ -43,9 +43,9 @@ def iterate(
         problem: what it is asked.
         stopping: the rules.
         history: record "residual", "objective" and "contraction"
-            (||x_k - x_{k-1}|| / ||x_{k-1} - x_{k-2}||) and the method's extras, each
-            (max_steps,), NaN after the last step taken; the contraction of the first
-            step is NaN.
+            (||x_k - x_{k-1}|| / ||x_{k-1} - x_{k-2}||, see `Method.change`) and the
+            method's extras, each (max_steps,), NaN after the last step taken; the
+            contraction of the first step is NaN.
     """
     run = begin(method, problem, history)
     return finish(method, problem, proceed(method, problem, stopping, run))
@@ -113,7 +113,7 @@ def finish(method: "Method", problem: "Problem", run: Run) -> Restoration:
 def _advance(method: "Method", problem: "Problem", stopping: Stopping, run: Run) -> Run:
     state = method.step(problem, run.state)
     before, after = method.image(run.state), method.image(state)
-    change = jnp.linalg.norm((after - before).ravel())
+    change = method.change(run.state, state)
     tiny = jnp.finfo(change.dtype).tiny
     residual = change / jnp.maximum(jnp.linalg.norm(before.ravel()), tiny)
     objective = method.objective(problem, state)

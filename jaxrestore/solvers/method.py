@@ -126,6 +126,10 @@ class Method(Solver):
         """The iterate (H, W, C) whose change is watched."""
         return state.image
 
+    def change(self, before: Any, after: Any) -> jax.Array:
+        """How far a step went, a norm; 0 at a fixed point."""
+        return jnp.linalg.norm((self.image(after) - self.image(before)).ravel())
+
     def objective(self, problem: Problem, state: Any) -> jax.Array:
         """The scalar that the method means to decrease."""
         raise NotImplementedError
@@ -147,10 +151,13 @@ class Method(Solver):
         return jnp.array(False)
 
     def at(self, problem: Problem, state: Any, image: jax.Array) -> Any:
-        """The state as if the iterate were another image: for accelerators.
+        """The state as if the iterate were another image, for `Anderson`.
+
+        Only of methods whose next image is a function of the image alone, beside
+        counters.
 
         Raises:
-            InputError: the method has no such state.
+            InputError: the method is none of these.
         """
         raise InputError(f"{self.name}: cannot go on from another image")
 

@@ -76,9 +76,6 @@ class TV(Method):
         misfit = problem.observation.neg_log_likelihood(state.image)
         return misfit + self.weight * variation
 
-    def at(self, problem, state, image):
-        return state._replace(image=image)
-
 
 def gradient(image: jax.Array) -> jax.Array:
     """Forward differences with periodic boundary, (H, W, C) -> (2, H, W, C)."""

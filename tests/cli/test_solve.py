@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxrestore.cli.batch import sample_image
 from jaxrestore.cli.entry import run_command
+from jaxrestore.cli.items import sample_image
 from jaxrestore.cli.solve import main
 from jaxrestore.data.images import read_image
 from jaxrestore.data.jpeg import read_jpeg

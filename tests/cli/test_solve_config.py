@@ -102,3 +102,25 @@ def test_values_are_parsed_once_and_words_kept():
 def test_mistakes(values, says):
     with pytest.raises(InputError, match=says):
         bound(**values)
+
+
+def test_acceleration_wraps_the_method(toy):
+    """Of fixed-point maps alone; off where no depth is given."""
+    rest = {"task": "identity", "prior": str(toy), "noise_std": 0.1}
+    pixels = LoadedImage(np.full((8, 8, 3), 0.5, np.float32))
+
+    def method(**acceleration):
+        solver = {"name": "pnp_hvae", "temperature": 0.8}
+        config = bound(**rest, solver=solver, acceleration=acceleration)
+        chosen = Chosen(config)
+        return chosen.method(Task(config, False, chosen.prior).problem("a", pixels))[0]
+
+    assert method().name == "pnp_hvae"
+    found = method(depth="3", relaxation=1.2)
+    assert found.name == "anderson" and found.depth == 3
+    assert found.method.temperature.max() == np.float32(0.8)
+    with pytest.raises(InputError, match="config.acceleration: unknown"):
+        bound(**rest, solver={"name": "tv"}, acceleration={"depth": 3})
+    both = {"name": "pnp_hvae", "temperature": "auto"}
+    with pytest.raises(InputError, match="acceleration.depth=3: does not go with"):
+        Chosen(bound(**rest, solver=both, acceleration={"depth": 3}))

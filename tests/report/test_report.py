@@ -56,6 +56,7 @@ def test_summary_is_resumed_with_equal_settings_alone(tmp_path):
     record = {"name": "one", "input_sha256": "s", "psnr": np.float32(30), "ssim": None}
     summary.add({**record, "residual": np.inf, "temperature": np.ones(2)})
     summary.fail("two", "broken")
+    summary.finish()
     content = json.loads(path.read_text())
     assert content["images"][0]["residual"] == "inf"
     assert content["images"][0]["temperature"] == [1, 1]
@@ -68,6 +69,45 @@ def test_summary_is_resumed_with_equal_settings_alone(tmp_path):
     assert not again.is_done("one", "s", [tmp_path / "lost.png"])
     assert not again.is_done("two", "s", [path])
     assert not Summary.resume(path, {}, {"a": 2}).records
+
+
+def test_a_journal_outlives_its_run(tmp_path):
+    """Killed in the middle of a line; other settings forget it."""
+    path, record = tmp_path / "summary.json", {"name": "one", "input_sha256": "s"}
+    killed = Summary.resume(path, {}, {"a": 1})
+    killed.begin()
+    killed.fail("two", "broken")
+    killed.add(record)
+    with open(killed.journal, "a") as file:
+        file.write('{"name": "thr')
+    again = Summary.resume(path, {}, {"a": 1})
+    assert list(again.records) == ["one"] and list(again.failed) == ["two"]
+    again.add({**record, "name": "two"})
+    assert not Summary.resume(path, {}, {"a": 1}).failed
+    again.finish()
+    assert [file.name for file in tmp_path.iterdir()] == ["summary.json"]
+    other = Summary.resume(path, {}, {"a": 2})
+    other.begin()
+    assert not other.records and json.loads(path.read_text())["images"] == []
+
+
+def test_shards_share_settings_and_see_each_other(tmp_path):
+    path = tmp_path / "summary.json"
+    for shard in ("0-of-2", "1-of-2"):
+        one = Summary.resume(path, {"device": "x"}, {"a": 1}, shard)
+        one.begin()
+        one.add({"name": shard, "input_sha256": "s", "psnr": 30 + int(shard[0])})
+        one.finish()
+    assert len(one.records) == 2 and not path.exists()
+    with pytest.raises(InputError, match="records-0-of-2.jsonl there is of other"):
+        Summary.resume(path, {}, {"a": 2}, "0-of-2")
+    merged = Summary.merge(path)
+    content = json.loads(path.read_text())
+    assert content["mean"] == {"psnr": 30.5} and content["device"] == "x"
+    assert [file.name for file in tmp_path.iterdir()] == ["summary.json"]
+    assert Summary.merge(path).records == merged.records
+    with pytest.raises(InputError, match="holds nothing, expected results"):
+        Summary.merge(tmp_path / "other" / "summary.json")
 
 
 def test_foreign_summary(tmp_path):

@@ -1,0 +1,95 @@
+"""Restoring arrays as the command line restores files, for engines that call it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxrestore.cli.chosen import Chosen
+from jaxrestore.cli.solve_config import schema
+from jaxrestore.cli.task import Task
+from jaxrestore.cli.trust import restore_trusted
+from jaxrestore.configfiles import load_config, merged
+from jaxrestore.data.images import LoadedImage
+from jaxrestore.errors import InputError
+from jaxrestore.settings import bind
+from jaxrestore.solvers import Status
+
+_NAME = "image"  # of all: what is drawn does not depend on the order
+
+
+class Restorer:
+    """A config with its weights loaded: `Restorer("denoise")(images)`.
+
+    Loads once; each size compiles once, whatever the call. A class to be constructed
+    in each worker of an engine, such as `map_batches` of Ray Data takes.
+
+    Args:
+        config: name or path of a config of solve.
+        settings: dotted name -> value, such as {"noise_std": 8 / 255}.
+        sizes: (h, w) of images to come; they share at most `programs` programs. Others
+            have their own. None: all have their own.
+        programs: see there.
+
+    Raises:
+        InputError: a setting or a model that cannot be used.
+    """
+
+    def __init__(
+        self,
+        config: str,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        sizes: Sequence[tuple[int, int]] | None = None,
+        programs: int = 6,
+    ):
+        values = merged(load_config(config, "solve"), settings or {})
+        self._config = bind(schema(values), values)
+        self._chosen = Chosen(self._config)
+        self._task = Task(self._config, False, self._chosen.prior)
+        self._canvases: list[tuple[int, int]] = []
+        if sizes and self._chosen.shares_canvases:
+            shapes = [(height, width, 3) for height, width in sizes]
+            stride = self._chosen.stride
+            self._canvases = self._task.canvases(shapes, programs, stride)
+
+    def __call__(self, images: Sequence[Any]) -> list[np.ndarray]:
+        """The restored images.
+
+        Args:
+            images: (h, w, C) observations, floats in [0, 1] or uint8, C = 1 or 3.
+
+        Returns:
+            (H, W, C) float32 each, not clipped. As the command line does, with
+            `check` what does not explain its observation comes back as the starting
+            image.
+
+        Raises:
+            InputError: an image that cannot be used, or a solver that diverges.
+        """
+        return [self._restored(np.asarray(image)) for image in images]
+
+    def _restored(self, pixels: np.ndarray) -> np.ndarray:
+        problem = self._task.problem(_NAME, LoadedImage(_checked(pixels)))
+        problem = problem.placed(self._canvases)
+        if self._config.check:
+            problem, outcome, _ = restore_trusted(self._chosen, problem)
+        else:
+            outcome = self._chosen.run(self._chosen.method(problem)[0], problem)
+            if int(outcome.result.status) == Status.DIVERGED:
+                raise InputError(
+                    f"images: {self._chosen.kind.name} diverged; {self._chosen.remedy}"
+                )
+        return problem.crop(outcome.image)
+
+
+def _checked(pixels: np.ndarray) -> np.ndarray:
+    if pixels.dtype == np.uint8:
+        pixels = pixels.astype(np.float32) / 255
+    good = pixels.ndim == 3 and pixels.shape[-1] in (1, 3) and pixels.dtype.kind == "f"
+    if not good or not np.isfinite(pixels).all():
+        raise InputError(
+            f"images: one has shape {pixels.shape} and dtype {pixels.dtype}, expected"
+            " (H, W, 1) or (H, W, 3), finite floats in [0, 1] or uint8"
+        )
+    return pixels.astype(np.float32)
