@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxrestore.data.images import read_image
 from jaxrestore.likelihoods import GaussianNoise, Observation
 from jaxrestore.likelihoods.framed import framed, measured_canvas
 from jaxrestore.operators import Blur, Downsample, Identity, Mask, kernels
@@ -67,7 +68,7 @@ def test_periodic_operators_stay_as_they_are():
 
 
 def test_a_folder_of_many_sizes_compiles_few_programs(run, photo, tmp_path):
-    """And its images are those of runs of their own size."""
+    """And its images are, off the border, those of runs of their own size."""
     for i in range(4):
         photo(f"in/{i}.png", (20 + 3 * i, 40 - 2 * i, 3), i)
     given = ("--config=denoise", "--simulate", f"--input={tmp_path / 'in'}")
@@ -79,11 +80,13 @@ def test_a_folder_of_many_sizes_compiles_few_programs(run, photo, tmp_path):
     programs.clear_cache()
     assert run(*given, output=tmp_path / "own")[0] == 0
     assert programs._cache_size() == 4
-    few, own = (
-        json.loads((tmp_path / folder / "summary.json").read_text())["images"]
-        for folder in ("few", "own")
-    )
-    assert all(len(record["canvas"]) == 2 for record in few)
-    for a, b in zip(few, own, strict=True):
-        assert a["psnr"] == pytest.approx(b["psnr"], abs=0.3)
-        assert a["shape"] == b["shape"]
+    records = json.loads((tmp_path / "few" / "summary.json").read_text())["images"]
+    assert all(len(record["canvas"]) == 2 for record in records)
+    for i in range(4):
+        few, own = (
+            read_image(tmp_path / folder / str(i) / "restored.png").pixels
+            for folder in ("few", "own")
+        )
+        assert few.shape == own.shape
+        # The toy prior wraps around: at its own size it sees the other side.
+        np.testing.assert_allclose(few[:, 4:-4], own[:, 4:-4], atol=1.01 / 255)
