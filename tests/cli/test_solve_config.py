@@ -9,10 +9,8 @@ from jaxrestore.cli.solve_config import PRESET, schema
 from jaxrestore.cli.task import Task
 from jaxrestore.configfiles import config_names, load_config
 from jaxrestore.data.images import LoadedImage
-from jaxrestore.priors import GlowConfig, save_prior
 from jaxrestore.settings import as_dict, bind
 from jaxrestore.solvers import SOLVERS
-from tests.priors.random_weights import random_glow
 
 ARTICLE = {
     "face_sr_x4": ("0.8:0.5", 5 / 255, 50, 10),
@@ -21,7 +19,7 @@ ARTICLE = {
     "face_inpaint": ("0.3:0.8", 3 / 255, 100, 100),
 }
 METHODS = {"deblur_alr": "variational", "denoise_alr": "variational"}
-METHODS |= {"vble_faces64": "vble"}
+METHODS |= {"vble_faces64": "vble", "posterior_faces64": "gibbs"}
 METHODS |= {"glow_analysis": "analysis", "glow_synthesis": "synthesis"}
 
 
@@ -30,16 +28,13 @@ def bound(**values):
 
 
 @pytest.mark.parametrize("name", config_names("solve"))
-def test_bundled_configs_build_their_method(name, tmp_path):
+def test_bundled_configs_build_their_method(name):
     values = load_config(name, "solve")
-    if name.startswith("glow"):  # of which none is bundled
-        values["prior"] = str(tmp_path / "flow.safetensors")
-        save_prior(random_glow(GlowConfig(48, 3, (1,), (2,))), values["prior"], {})
     config = bound(**values)
     draws = name.startswith("diverse_sr")
     expected = "diverse_sr" if draws else METHODS.get(name, "pnp_hvae")
     chosen = Chosen(config)
-    shape = (64, 64, 1) if draws or "faces64" in name else (48, 48, 3)
+    shape = (64, 64, 1) if draws or "faces64" in config.prior else (48, 48, 3)
     pixels = np.random.default_rng(0).random(shape, np.float32)
     problem = Task(config, True, chosen.prior).problem(name, LoadedImage(pixels))
     method, notes = chosen.method(problem)
@@ -57,7 +52,7 @@ def test_settings_of_every_method(name):
     assert config.solver.name == name
     assert (config.sampling is None) == (config.stopping is not None)
     again = as_dict(config)
-    for section in ("sampling", "stopping", "posterior"):
+    for section in ("sampling", "stopping", "acceleration", "posterior"):
         if again[section] is None:
             again.pop(section)
     assert as_dict(bound(**again)) == as_dict(config)
