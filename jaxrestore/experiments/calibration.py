@@ -72,7 +72,7 @@ def _blur(shape, rng=None) -> Blur:
 
 
 TASKS = {
-    "square": ("mask", square),
+    "square": ("hole", square),
     "missing": ("mask", masks(missing, 0.6)),
     "x4": ("downsample", smaller),
     "blur": ("blur", _blur),

@@ -71,7 +71,7 @@ TASKS: dict[str, tuple[str, Any]] = {
     "average x4": ("downsample", average(4)),
     "uniform blur": ("blur", uniform),
     "missing": ("mask", comparison.masks(comparison.missing, 0.6)),
-    "square": ("mask", square),
+    "square": ("hole", square),
 }
 _FLOWS: dict[str, tuple[str, dict[str, Any]]] = {
     "synthesis": ("synthesis", {}),

@@ -60,9 +60,9 @@ class Gibbs(Sampler):
         w(z) = N(x; mu(z), gamma^2) prod_l p_tau(z_l | z_<l) / q_tau(z_l | z_<l, x).
 
     r starts at `stride` and is adapted, for each block, during the first `adapt` steps,
-    which are to be burnt in. With large images whole blocks are hardly ever accepted
-    but for small r (docs/posterior.md); then the chain barely moves, and the
-    uncorrected one is the one to take.
+    which are to be burnt in. What share of the moves is taken is told for each block
+    (the trace `accepted`); where it is next to nothing at any useful r, take the
+    uncorrected chain.
 
     `start` of `sample` is x^0. `warm_start` takes steps of PnP-HVAE from there (both
     minimisations), once for all chains; a `schedule` multiplies temperature, gamma and
