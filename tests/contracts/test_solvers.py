@@ -52,8 +52,17 @@ FLOW = GlowConfig(image_size=4, image_channels=1, steps=(1,), widths=(3,))
 ITERATE = [name for name in SETTINGS if name not in ("diverse_sr", "gibbs")]
 BAD = ["nonsense", -1e12, float("nan"), [], {}]
 
-each = pytest.mark.parametrize("name", SETTINGS)
-each_method = pytest.mark.parametrize("name", ITERATE)
+# Next of kin of others: the default run takes one of them.
+KIN = ("vble_xz", "analysis", "csgm")
+
+
+def rows(names):
+    slow = pytest.mark.slow
+    return [pytest.param(n, marks=[slow] if n in KIN else []) for n in names]
+
+
+each = pytest.mark.parametrize("name", rows(SETTINGS))
+each_method = pytest.mark.parametrize("name", rows(ITERATE))
 
 
 @functools.cache
@@ -191,7 +200,7 @@ def test_settings_of_others_are_refused_with_the_own_ones(name):
         create(name, {"sharpness": 1}, *models(name))
 
 
-@pytest.mark.parametrize("name", [n for n in SOLVERS if SOLVERS[n].models])
+@pytest.mark.parametrize("name", rows(n for n in SOLVERS if SOLVERS[n].models))
 def test_a_prior_that_cannot_do_it_is_refused_in_one_line(name):
     (observation,) = measurements(name, 1)
     field = SOLVERS[name].models[0]
