@@ -96,6 +96,7 @@ class Chosen:
                 f"{names}: are all to be chosen from the photograph, expected one of"
                 " them; give the others numbers"
             )
+        self._check_acceleration()
         if self._accelerates and self._selected:
             (name,) = self._selected
             raise InputError(
@@ -134,6 +135,18 @@ class Chosen:
     def _accelerates(self) -> bool:
         given = self._config.acceleration
         return given is not None and given.depth is not None
+
+    def _check_acceleration(self) -> None:
+        given = self._config.acceleration
+        if given is None or given.depth is not None:
+            return
+        for field in dataclasses.fields(given):
+            if (value := getattr(given, field.name)) != field.default:
+                raise InputError(
+                    f"config.acceleration.{field.name}={value}: has no use without a"
+                    " depth; give --acceleration.depth=5, or 0 for over-relaxation"
+                    " alone"
+                )
 
     @property
     def remedy(self) -> str:

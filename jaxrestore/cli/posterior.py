@@ -70,7 +70,8 @@ def of_chains(draws: Draws) -> Drawn:
         return Drawn(draws.mean, draws.std, np.zeros_like(nothing), nothing[None], 0)
     mean = images.mean(0)
     error = np.quantile(np.abs(images - mean), LEVEL, axis=0)
-    few = images[:: max(1, len(images) // SHOWN)][:SHOWN]
+    places = np.linspace(0, len(images) - 1, min(SHOWN, len(images)))
+    few = images[places.astype(int)]  # of all chains, which lie beside each other
     return Drawn(mean, images.std(0), error, few, len(images))
 
 

@@ -149,6 +149,10 @@ def _check_kernel(line: Parsed) -> None:
     )
 
 
+# Sections that another method has others of.
+_OF_SOLVER = ("solver", "stopping", "sampling", "acceleration", "posterior")
+
+
 def command_line(program: str) -> CommandLine:
     """The flags and settings of the command."""
     return CommandLine(
@@ -157,7 +161,7 @@ def command_line(program: str) -> CommandLine:
         SolveFlags,
         _schema,
         _load,
-        resets={"solver.name": ("solver", "stopping", "sampling")},
+        resets={"solver.name": _OF_SOLVER},
         positional="input",
     )
 

@@ -63,9 +63,9 @@ def sample(
         traces: static, follow some pixels and what the method tells of itself, for
             `metrics.mixing`; takes a few numbers for each step that is kept.
         resume: earlier draws of the same method, observation, key, chains and
-            quantiles, to go on from: N more draws, the same as if all had been drawn
-            at once. Mean, deviation, quantiles and count are of all of them, samples
-            and traces of the new ones.
+            quantiles, to go on from: N more draws, without burn-in the same as if all
+            had been drawn at once (for N a multiple of the chains). Mean, deviation,
+            quantiles and count are of all of them, samples and traces of the new ones.
         devices: spread the chains over these, whose number divides that of the
             chains; None: all on one. Not inside `jax.jit`.
 

@@ -146,7 +146,7 @@ class Gibbs(Sampler):
         return found | ({"accepted": state.accepted} if self.blocks else {})
 
     def walks(self, steps: int) -> int:
-        """Passes through the network of a chain of so many steps."""
+        """Passes through the network of a chain of so many steps, all its own."""
         return self.warm_start + 1 + steps * ((self.blocks or 0) + 1)
 
     def _corrected(self, state: _State, skips, tau, shape, key) -> _State:

@@ -119,3 +119,5 @@ def test_acceleration_wraps_the_method(toy):
     both = {"name": "pnp_hvae", "temperature": "auto"}
     with pytest.raises(InputError, match="acceleration.depth=3: does not go with"):
         Chosen(bound(**rest, solver=both, acceleration={"depth": 3}))
+    with pytest.raises(InputError, match="acceleration.relaxation=1.5: has no use"):
+        method(relaxation=1.5)
