@@ -78,8 +78,9 @@ def smc(
     weights tend to its own with N, whatever the stages; with ``groups=L`` there is one
     stage: self-normalised importance sampling.
 
-    Each stage takes N walks through the network, and so does the end. Weights of large images are hopeless
-    (`effective` says so): this is for small problems, and to check `Gibbs` on them.
+    Each stage takes N walks through the network, and so does the end. Weights of large
+    images are hopeless (`effective` says so): this is for small problems, and to check
+    `Gibbs` on them.
 
     Args:
         prior: what `Proposes`.
