@@ -55,7 +55,7 @@ IMAGES, VAL = "--images={0}/images", "--val={0}/images"
         (["deblurring", IMAGES, VAL, "--ids=9", "--val_crop=8"], "--ids=9"),
         (
             ["groups", IMAGES, VAL, "--train={0}", "--config=vae_faces64"],
-            "expected a patch_vdvae",
+            "expected patch_vdvae",
         ),
     ],
 )

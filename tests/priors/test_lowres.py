@@ -87,7 +87,7 @@ def test_divergence_is_that_of_two_separate_walks(prior, encoder, image, y):
     kept = jax.jit(lambda: prior.visit(image, PosteriorSample(key), teacher))()
     latents = tuple(z for z, _ in kept)
     path, _ = split(prior.runs(None, SHAPE), 5)
-    mine = encoder._runs(path, encoder.features(y))
+    mine = encoder.runs(path, encoder.features(y))
 
     class Reading(Given):
         uses_posterior = True
