@@ -9,8 +9,7 @@ import jax.numpy as jnp
 from jaxrestore.errors import InputError
 from jaxrestore.settings import count, number, setting, static
 from jaxrestore.solvers.checks import check_kind
-from jaxrestore.solvers.method import Method
-from jaxrestore.solvers.stopping import Stopping
+from jaxrestore.solvers.method import Method, Wrapper
 
 
 class _State(NamedTuple):
@@ -29,7 +28,7 @@ class _State(NamedTuple):
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class Anderson(Method):
+class Anderson(Wrapper):
     """Fewer evaluations to the fixed point x = T(x) of a method's step.
 
     With r_j = T(x_j) - x_j and the differences dT_i, dr_i of the last `depth` pairs,
@@ -69,16 +68,6 @@ class Anderson(Method):
     relaxation: Any = setting(1.0, number(0, 1.99, above=True), "1: none")
 
     name: ClassVar = "anderson"
-
-    @property
-    def max_steps(self) -> int:  # type: ignore[override]
-        """Those of the method."""
-        return self.method.max_steps
-
-    @property
-    def stopping(self) -> Stopping:  # type: ignore[override]
-        """Those of the method."""
-        return self.method.stopping
 
     def validate(self, observation):
         check_kind(self.method, Method, "iterates", "sample")

@@ -166,6 +166,22 @@ class Method(Solver):
         return iterate(self, problem, stopping, history)
 
 
+class Wrapper(Method):
+    """Base of those that run another method, their field `method`."""
+
+    method: Any
+
+    @property
+    def max_steps(self) -> int:  # type: ignore[override]
+        """Those of the method."""
+        return self.method.max_steps
+
+    @property
+    def stopping(self) -> Stopping:  # type: ignore[override]
+        """Those of the method."""
+        return self.method.stopping
+
+
 class Sampler(Solver):
     """A solver that draws from p(x | y).
 

@@ -11,16 +11,15 @@ from jax import lax
 from jaxrestore.errors import InputError
 from jaxrestore.settings import count, number, sequence, setting, static
 from jaxrestore.solvers.iterate import iterate
-from jaxrestore.solvers.method import Problem
+from jaxrestore.solvers.method import Problem, Wrapper
 from jaxrestore.solvers.results import Restoration
-from jaxrestore.solvers.selection import Choosing
 from jaxrestore.solvers.stopping import Status, Stopping
 from jaxrestore.solvers.vble import VBLE
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class SelectRate(Choosing):
+class SelectRate(Wrapper):
     """Restores by VBLE at the rate whose evidence bound is the best.
 
     At weight 1 the objective of `VBLE` is, up to a constant that no rate changes,

@@ -15,7 +15,7 @@ from jaxrestore.operators import Mask
 from jaxrestore.settings import choice, count, setting, settings_of, static
 from jaxrestore.solvers.checks import check_kind
 from jaxrestore.solvers.iterate import iterate
-from jaxrestore.solvers.method import Method, Problem
+from jaxrestore.solvers.method import Method, Problem, Wrapper
 from jaxrestore.solvers.results import Restoration
 from jaxrestore.solvers.stopping import Status, Stopping
 
@@ -43,25 +43,9 @@ def candidates(value: Any, name: str) -> dict[str, Any]:
     return dict(value)
 
 
-class Choosing(Method):
-    """Base of those that run their field `method` several times."""
-
-    method: Any
-
-    @property
-    def max_steps(self) -> int:  # type: ignore[override]
-        """Those of the method."""
-        return self.method.max_steps
-
-    @property
-    def stopping(self) -> Stopping:  # type: ignore[override]
-        """Those of the method."""
-        return self.method.stopping
-
-
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
-class Select(Choosing):
+class Select(Wrapper):
     """Restores with every candidate of some settings and returns the best.
 
     With mu the restoration's `mean`, m observed values and s the noise level, the
