@@ -6,16 +6,18 @@ from typing import Any
 import numpy as np
 
 from jaxrestore.cli.chosen import Chosen
+from jaxrestore.cli.solve import blur_is_known
 from jaxrestore.cli.solve_config import schema
 from jaxrestore.cli.task import Task
 from jaxrestore.cli.trust import restore_trusted
 from jaxrestore.configfiles import load_config, merged
 from jaxrestore.data.images import LoadedImage
 from jaxrestore.errors import InputError
-from jaxrestore.settings import bind
+from jaxrestore.settings import bind, count
 from jaxrestore.solvers import Status
 
 _NAME = "image"  # of all: what is drawn does not depend on the order
+_FARTHEST = 8  # noise of the largest level, 1, stays below; floats of 0..255 do not
 
 
 class Restorer:
@@ -28,11 +30,13 @@ class Restorer:
         config: name or path of a config of solve.
         settings: dotted name -> value, such as {"noise_std": 8 / 255}.
         sizes: (h, w) of images to come; they share at most `programs` programs. Others
-            have their own. None: all have their own.
+            have their own, and so have all where there are not more than that. None:
+            all have their own.
         programs: see there.
 
     Raises:
-        InputError: a setting or a model that cannot be used.
+        InputError: a setting or a model that cannot be used, or a blur that is not
+            told.
     """
 
     def __init__(
@@ -43,8 +47,15 @@ class Restorer:
         sizes: Sequence[tuple[int, int]] | None = None,
         programs: int = 6,
     ):
+        programs = count()(programs, "programs")
         values = merged(load_config(config, "solve"), settings or {})
         self._config = bind(schema(values), values)
+        if not blur_is_known(self._config, config, settings or {}):
+            raise InputError(
+                "settings: kernel is missing, and the blur of a photograph is not made"
+                ' up; give {"kernel.kind": "file", "kernel.path": FILE}, or the kind'
+                ' "auto" to estimate it, or another with its parameters'
+            )
         self._chosen = Chosen(self._config)
         self._task = Task(self._config, False, self._chosen.prior)
         self._canvases: list[tuple[int, int]] = []
@@ -57,7 +68,8 @@ class Restorer:
         """The restored images.
 
         Args:
-            images: (h, w, C) observations, floats in [0, 1] or uint8, C = 1 or 3.
+            images: (h, w, C) observations, floats in [0, 1], which noise may leave,
+                or uint8, C = 1 or 3.
 
         Returns:
             (H, W, C) float32 each, not clipped. As the command line does, with
@@ -91,5 +103,10 @@ def _checked(pixels: np.ndarray) -> np.ndarray:
         raise InputError(
             f"images: one has shape {pixels.shape} and dtype {pixels.dtype}, expected"
             " (H, W, 1) or (H, W, 3), finite floats in [0, 1] or uint8"
+        )
+    if np.abs(pixels).max(initial=0) > _FARTHEST:
+        raise InputError(
+            f"images: one has values from {pixels.min():.4g} to {pixels.max():.4g},"
+            " expected floats in [0, 1] (noise may leave them) or uint8; divide by 255"
         )
     return pixels.astype(np.float32)

@@ -54,11 +54,12 @@ class Batch:
         self._config, self._output, self._overwrite = config, output, overwrite
         self._figures, self._shard = figures, shard
         self._held = ExitStack()
-        self._writing = False
+        self._writing, self._count = False, 0
         self._failures: dict[str, str] = {}
         self._chosen = Chosen(config)
         self._task = Task(config, simulate, self._chosen.prior)
-        self._canvases = self._planned(programs, everything)
+        shares = programs and self._chosen.shares_canvases
+        self._canvases = self._planned(programs, everything) if shares else []
         header = {
             "config": as_dict(config),
             "simulated": simulate,
@@ -70,18 +71,15 @@ class Batch:
         config_ = {k: v for k, v in header["config"].items() if k != "max_minutes"}
         decisive = [config_, header["simulated"], header["versions"]]
         decisive += [self._chosen.weights, records.array_hash(*self._task.contents())]
-        decisive += [self._canvases] if self._canvases else []
+        # Not the canvases: what is done stays done when the folder's sizes change.
+        decisive += [{"programs": programs}] if shares else []
         self._resumed = output / "summary.json", header, decisive, shard
         self._summary = records.Summary.resume(*self._resumed)
         self._said: set[str] = set()
 
     def _planned(self, programs: int, images: Sequence[Item]) -> list[tuple[int, int]]:
         """The canvases, where that many sizes need fewer programs."""
-        if not programs or not self._chosen.shares_canvases:
-            return []
         shapes = [shape for item in images if (shape := item.shape())]
-        if len(set(shapes)) <= programs:
-            return []
         return self._task.canvases(shapes, programs, self._chosen.stride)
 
     def run(self, images: Sequence[Item]) -> dict[str, str]:
@@ -90,10 +88,14 @@ class Batch:
         Returns:
             name -> reason, for those that could not be restored.
         """
+        self._count = len(images)
         for note in self._task.notes:
             _say(note)
         try:
             skipped = self._all(images)
+            # A shard says that it ran, others sum up what shards did.
+            if self._shard or self._summary.journals():
+                self._hold()
         finally:
             self._done()
         self._report([item.name for item in images], skipped)
@@ -102,7 +104,7 @@ class Batch:
     def _all(self, images: Sequence[Item]) -> list[str]:
         """Restores; names of those that were done before."""
         skipped = []
-        single = len(images) == 1
+        single = len(images) == 1 and not self._shard  # its error ends the command
         bar = tqdm(images, unit="image", disable=True if single else None)
         for item in bar:
             bar.set_description(item.name)
@@ -128,7 +130,7 @@ class Batch:
             return
         self._held.enter_context(exclusive(self._output, "--output", self._shard))
         self._summary = records.Summary.resume(*self._resumed)
-        self._summary.begin()
+        self._summary.begin(self._count)
         self._writing = True
         for name, reason in self._failures.items():
             self._summary.fail(name, reason)

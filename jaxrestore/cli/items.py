@@ -20,6 +20,7 @@ from jaxrestore.data.images import (
 )
 from jaxrestore.data.jpeg import read_jpeg
 from jaxrestore.errors import InputError
+from jaxrestore.report.shards import shard_number
 
 SAMPLE = "cat"
 _ORIENTATION = 274  # the tag
@@ -61,16 +62,21 @@ class Item:
             ) from error
 
 
-def items(path: str | None, recursive: bool = False) -> list[Item]:
+def items(
+    path: str | None, recursive: bool = False, output: str | Path | None = None
+) -> list[Item]:
     """The images of a file, folder or list, with names that are theirs alone.
 
     Args:
         path: an image; a folder; a text file (.txt) with a path on each line, relative
             to the list; None: the sample.
-        recursive: the folders inside a folder, too; names are then paths.
+        recursive: the folders inside a folder, too, but hidden ones; names are then
+            paths.
+        output: the folder for results, which is not searched.
 
     Raises:
-        InputError: there is none, or the list cannot be read.
+        InputError: there is none, the list cannot be read, or images and results are
+            to share a folder that is searched.
     """
     if path is None:
         return [Item(SAMPLE, None)]
@@ -81,7 +87,7 @@ def items(path: str | None, recursive: bool = False) -> list[Item]:
         return [Item(root.stem, root)]
     if not recursive:
         return _named(list_images(path), root)
-    files = image_files(root, "**/*")
+    files = _searched(root, output)
     if not files:
         raise InputError(
             f"--input={path}: no image in this folder or those inside it, expected"
@@ -90,8 +96,32 @@ def items(path: str | None, recursive: bool = False) -> list[Item]:
     return _named(files, root)
 
 
+def _searched(root: Path, output: str | Path | None) -> list[Path]:
+    """The images of a folder and of those inside it, without hidden ones and results.
+
+    Raises:
+        InputError: results are to go into the very folder.
+    """
+    files = [
+        file
+        for file in image_files(root, "**/*")
+        if not any(part.startswith(".") for part in file.relative_to(root).parts)
+    ]
+    if output is None:
+        return files
+    results, searched = Path(output).resolve(), root.resolve()
+    if results == searched:
+        raise InputError(
+            f"--output={output}: is the folder of the images, where --recursive would"
+            " take results for images; choose another, inside it or not"
+        )
+    if not results.is_relative_to(searched):
+        return files
+    return [file for file in files if not file.resolve().is_relative_to(results)]
+
+
 def _listed(path: Path) -> tuple[list[Path], Path]:
-    """The files of a list, and the folder that they have in common."""
+    """The files of a list, and the folder that it lies in."""
     try:
         lines = [line.strip() for line in path.read_text().splitlines()]
     except (OSError, UnicodeDecodeError) as error:
@@ -106,12 +136,27 @@ def _listed(path: Path) -> tuple[list[Path], Path]:
             f"--input={path}: the list is empty, expected the path of an image on each"
             " line"
         )
-    return files, Path(os.path.commonpath([file.parent for file in files]))
+    return files, Path(os.path.abspath(path.parent))
 
 
 def _named(files: Sequence[Path], root: Path) -> list[Item]:
-    """Items called by their path in `root`, without suffix where that is enough."""
-    paths = [file.relative_to(root) for file in files]
+    """Items called by their path in `root`, without suffix where that is enough.
+
+    Those that lie elsewhere are called by their whole path.
+
+    Raises:
+        InputError: two would be called alike.
+    """
+    paths = [
+        file.relative_to(root if file.is_relative_to(root) else file.anchor)
+        for file in files
+    ]
+    if len(set(paths)) < len(paths):
+        (twice, _), *_ = Counter(paths).most_common()
+        raise InputError(
+            f"--input: two images of the list would both be called {twice}, one in its"
+            " folder and one elsewhere; give each a list of its own"
+        )
     short = [path.with_suffix("").as_posix() for path in paths]
     counts = Counter(short)
     return [
@@ -155,11 +200,7 @@ def part(images: Sequence[Item], shard: tuple[int, int] | None) -> list[Item]:
     if shard is None:
         return list(images)
     index, count = shard
-    return [item for item in images if _digest(item.name) % count == index]
-
-
-def _digest(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    return [item for item in images if shard_number(item.name, count) == index]
 
 
 def sample_image() -> LoadedImage:

@@ -17,8 +17,8 @@ One summary of a folder that the shards of a run have filled.
 
   {0} --output=FOLDER
 
-Writes FOLDER/summary.json in place of FOLDER/records-*.jsonl. Refused while a shard is
-still at work there.
+Writes FOLDER/summary.json in place of FOLDER/records-*.jsonl, and names the shards that
+have not run or not finished. Refused while a shard is still at work there.
 """
 
 
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
         argv: program name, then the arguments.
 
     Returns:
-        0 when all images are restored, 1 when some are not.
+        0 when all images are restored, 1 when some are not, or shards are missing.
 
     Raises:
         InputError: the folder cannot be used.
@@ -59,5 +59,7 @@ def main(argv: Sequence[str]) -> int:
     if summary.records:
         print(score_table([summary.records[name] for name in sorted(summary.records)]))
     print(f"{len(summary.records)} restored, {len(summary.failed)} failed")
+    for line in (missing := summary.missing()):
+        print(f"missing: {line}")
     print(f"Scores and settings: {summary.path}")
-    return SOME_FAILED if summary.failed else 0
+    return SOME_FAILED if summary.failed or missing else 0

@@ -1,6 +1,6 @@
 """The command line of solve: flags -> settings -> images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,16 +131,25 @@ def _check_use(line: Parsed) -> None:
         raise InputError("--nosimulate: needs an observation, give --input=FILE")
 
 
+def blur_is_known(config: Any, name: str, given: Iterable[str]) -> bool:
+    """Whether the blur of a real photograph is told, if there is one, not made up.
+
+    Args:
+        config: the settings.
+        name: of their config file.
+        given: dotted names of the settings that were given besides.
+    """
+    if config.task not in ("blur", "downsample") or config.kernel.kind == "bicubic":
+        return True
+    own = not is_bundled(name, "solve")  # a file of the user's says it
+    said = own or any(setting.split(".")[0] == "kernel" for setting in given)
+    return said and config.kernel.kind != "motion"
+
+
 def _check_kernel(line: Parsed) -> None:
     """Refuse to make up the blur of a real photograph."""
-    config = line.config
-    blurs = config.task == "blur" or config.task == "downsample"
-    own = not is_bundled(line.flags.config, "solve")  # a file of the user's says it
-    said = own or any(name.split(".")[0] == "kernel" for name in line.given)
-    drawn = config.kernel.kind == "motion"
-    if line.flags.simulate or line.flags.input is None or not blurs:
-        return
-    if config.kernel.kind == "bicubic" or (said and not drawn):
+    simulated = line.flags.simulate or line.flags.input is None
+    if simulated or blur_is_known(line.config, line.flags.config, line.given):
         return
     raise InputError(
         "--kernel: missing, and the blur of a photograph is not made up; give"
@@ -189,7 +198,7 @@ def main(argv: Sequence[str]) -> int:
 
     flags = line.flags
     shard = shard_of(flags.shard)
-    everything = items(flags.input, flags.recursive)
+    everything = items(flags.input, flags.recursive, flags.output)
     images = part(everything, shard)
     keep_compiled_programs()
     simulate = flags.simulate or flags.input is None

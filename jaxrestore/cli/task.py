@@ -163,22 +163,28 @@ class Task:
     def canvases(
         self, shapes: Sequence[tuple[int, ...]], most: int, multiple_of: int
     ) -> list[tuple[int, int]]:
-        """At most so many canvases for observations (h, w, C); [] where none suit.
+        """At most so many canvases for observations (h, w, C).
+
+        [] where none suit, or where there are not more sizes than that.
 
         Args:
-            shapes: of all of them.
+            shapes: of all of them; those that the kernel does not fit are left out.
             most: how many.
             multiple_of: the prior's stride, in pixels of the image.
         """
         task, sizes = self.config.task, []
-        if self.degradation.blind or task == "resize":
+        few = len(set(shapes)) <= most
+        if few or self.degradation.blind or task == "resize":
             return []
         for shape in shapes:
             operator: Any = operators.Identity()
-            if task in ("blur", "downsample"):
-                operator = self.degradation.operator(shape)
-            if self.unknown_boundary:
-                operator = operator.unknown_boundary(shape)
+            try:
+                if task in ("blur", "downsample"):
+                    operator = self.degradation.operator(shape)
+                if self.unknown_boundary:
+                    operator = operator.unknown_boundary(shape)
+            except InputError:  # for when its turn comes
+                continue
             sizes.append(measured_canvas(operator, shape))
         factor = round(self.degradation.factor) if task == "downsample" else 1
         granularity = multiple_of // math.gcd(multiple_of, factor)

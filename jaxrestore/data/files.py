@@ -86,7 +86,8 @@ def exclusive(
     folder = make_folder(folder, argument)
     with contextlib.ExitStack() as stack:
         for name in (".lock", f".lock-{part}")[: 1 + bool(part)]:
-            file = stack.enter_context(open(folder / name, "a"))
+            # Over NFS a shared lock needs a file that can be read, too.
+            file = stack.enter_context(open(folder / name, "a+"))
             try:
                 import fcntl
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from jaxrestore.operators.canvas import fast_fft_size
 
 Size = tuple[int, int]
@@ -25,14 +27,9 @@ def canvases(sizes: Sequence[Size], most: int, multiple_of: int = 1) -> list[Siz
             fast_fft_size(width, multiple_of),
         )
         counts[canvas] = counts.get(canvas, 0) + 1
-    while len(counts) > most:
-        found = sorted(counts)
-        pairs = ((a, b) for i, a in enumerate(found) for b in found[i + 1 :])
-        first, second = min(pairs, key=lambda pair: _added(counts, *pair))
-        number = counts.pop(first) + counts.pop(second)
-        larger = _union(first, second)
-        counts[larger] = counts.get(larger, 0) + number
-    return sorted(counts, key=_area)
+    found = np.array(sorted(counts), np.int64).reshape(-1, 2)
+    number = np.array([counts[size] for size in sorted(counts)], np.int64)
+    return sorted(_merged(found, number, most), key=lambda size: (_area(size), size))
 
 
 def smallest(size: Size, among: Sequence[Size]) -> Size | None:
@@ -41,14 +38,31 @@ def smallest(size: Size, among: Sequence[Size]) -> Size | None:
     return next(fits, None)
 
 
-def _added(counts: dict[Size, int], first: Size, second: Size) -> int:
-    larger = _area(_union(first, second))
-    own = ((counts[size], larger - _area(size)) for size in (first, second))
-    return sum(number * more for number, more in own)
+def _merged(found: np.ndarray, number: np.ndarray, most: int) -> set[Size]:
+    """Canvases (n, 2) of so many images each, merged until there are few enough."""
+    alone = np.iinfo(np.int64).max  # with itself, or with what is merged already
+    rows = [_added(found, number, i) for i in range(len(found))]
+    cost = np.array(rows).reshape(len(found), len(found))
+    np.fill_diagonal(cost, alone)
+    left = np.ones(len(found), bool)
+    while left.sum() > most:
+        first, second = divmod(int(cost.argmin()), len(found))
+        found[first] = np.maximum(found[first], found[second])
+        number[first] += number[second]
+        left[second] = False
+        cost[second] = cost[:, second] = alone
+        row = np.where(left, _added(found, number, first), alone)
+        row[first] = alone
+        cost[first] = cost[:, first] = row
+    return {(int(height), int(width)) for height, width in found[left]}
 
 
-def _union(first: Size, second: Size) -> Size:
-    return max(first[0], second[0]), max(first[1], second[1])
+def _added(found: np.ndarray, number: np.ndarray, which: int) -> np.ndarray:
+    """(n,) pixels over all images that each merger with one of them adds."""
+    larger = np.maximum(found, found[which]).prod(1)
+    return number * (larger - found.prod(1)) + number[which] * (
+        larger - found[which].prod()
+    )
 
 
 def _area(size: Size) -> int:

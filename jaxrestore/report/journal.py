@@ -1,4 +1,7 @@
-"""Journals: a line for each image beside summary.json, appended while a run lasts."""
+"""Journals: a line for each image beside summary.json, appended while a run lasts.
+
+Each run that goes on with a journal writes its header, and of two the latter counts.
+"""
 
 import json
 import os
@@ -56,13 +59,16 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def _replayed(text: str) -> dict[str, Any]:
-    """A journal's lines, the first its header; what a kill cut short is left out."""
-    first, *lines = text.splitlines()
+    """A journal's lines, headers among them; what a kill cut short is left out."""
+    header: dict[str, Any] = {}
     images: dict[str, Any] = {}
     failed: dict[str, Any] = {}
-    for line in lines:
+    for line in text.splitlines():
         try:
             entry = json.loads(line)
+            if "fingerprint" in entry:
+                header = entry
+                continue
             name, bad = entry["name"], "input_sha256" not in entry
         except (ValueError, KeyError, TypeError):
             continue
@@ -70,4 +76,4 @@ def _replayed(text: str) -> dict[str, Any]:
         failed.pop(name, None)
         (failed if bad else images)[name] = entry
     lists = {"images": list(images.values()), "failed": list(failed.values())}
-    return {**json.loads(first), **lists, "journal": True}
+    return {**header, **lists}

@@ -5,6 +5,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from jaxrestore.data.files import atomic_path
 from jaxrestore.errors import InputError
 from jaxrestore.report.journal import JOURNALS, append, read, sources
+from jaxrestore.report.shards import count_of, missing
 from jaxrestore.settings import plain
 
 _AVERAGED = (
@@ -43,16 +45,18 @@ class Summary:
         fingerprint: Of everything in the header that changes a result; records of
             another fingerprint are forgotten.
         records: One mapping per image, by name.
-        failed: name -> one line that says why.
+        failed: By name, with one line "error" that says why.
         shard: "0-of-4"; "" without shards.
+        shards: "0-of-4" -> how many images that shard is to restore.
     """
 
     path: Path
     header: Mapping[str, Any]
     fingerprint: str
     records: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
-    failed: dict[str, str] = dataclasses.field(default_factory=dict)
+    failed: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     shard: str = ""
+    shards: dict[str, int] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def resume(
@@ -97,11 +101,15 @@ class Summary:
                 " of the shards of one"
             )
         first = next(iter(found.values()))
-        own = ("fingerprint", "images", "failed", "mean", "journal")
+        own = ("fingerprint", "shards", "images", "failed", "missing", "mean")
         header = {key: value for key, value in first.items() if key not in own}
         summary = cls(path, header, first["fingerprint"])
+        journals = [found[file] for file in found if file != path] or [first]
+        recent = {count_of(s) for old in journals for s in old.get("shards", ())}
         for old in found.values():
             summary._take(old)
+            known = old.get("shards", {}).items()
+            summary.shards |= {s: n for s, n in known if count_of(s) in recent}
         summary.finish()
         return summary
 
@@ -119,33 +127,39 @@ class Summary:
         """Where this run appends its records."""
         return self.path.with_name(f"records{self.shard and '-' + self.shard}.jsonl")
 
-    def begin(self) -> None:
-        """Starts the journal; the folder must be there and this run's alone."""
+    def journals(self) -> list[Path]:
+        """Those of the folder."""
+        return sorted(self.path.parent.glob(JOURNALS))
+
+    def begin(self, images: int) -> None:
+        """Starts the journal; the folder must be there and this run's alone.
+
+        Args:
+            images: How many this run is to restore, those done before among them.
+        """
+        self.shards = {self.shard or "0-of-1": images}
         if not self.shard:
             self.finish()
-        if not self.journal.exists():
-            append(
-                self.journal, {**plain(self.header), "fingerprint": self.fingerprint}
-            )
+        append(self.journal, self._head())
 
     def add(self, record: dict[str, Any]) -> None:
         """Records an image."""
-        self.failed.pop(record["name"], None)
-        self.records[record["name"]] = plain(record)
-        append(self.journal, self.records[record["name"]])
+        self._append(record, self.records, self.failed)
 
     def fail(self, name: str, reason: str) -> None:
         """Records that an image could not be restored."""
-        self.records.pop(name, None)
-        self.failed[name] = reason
-        append(self.journal, {"name": name, "error": reason})
+        self._append({"name": name, "error": reason}, self.failed, self.records)
+
+    def missing(self) -> list[str]:
+        """What shards have not done yet, a line for each."""
+        return missing(self.shards, [*self.records, *self.failed])
 
     def finish(self) -> None:
         """Writes the summary in place of all journals; a shard's run leaves them."""
         if self.shard:
             return
         self.write()
-        for file in self.path.parent.glob(JOURNALS):
+        for file in self.journals():
             file.unlink()
 
     def means(self) -> dict[str, float]:
@@ -161,24 +175,41 @@ class Summary:
     def write(self) -> None:
         """Writes the file, complete or not at all."""
         content = {
-            **plain(self.header),
-            "fingerprint": self.fingerprint,
+            **self._head(),
             "images": [self.records[name] for name in sorted(self.records)],
-            "failed": [{"name": n, "error": e} for n, e in sorted(self.failed.items())],
+            "failed": [self.failed[name] for name in sorted(self.failed)],
+            "missing": self.missing(),
             "mean": self.means(),
         }
         with atomic_path(self.path) as temporary:
             temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
 
+    def _head(self) -> dict[str, Any]:
+        """What a journal begins with."""
+        own = {"fingerprint": self.fingerprint, "shards": self.shards}
+        return {**plain(self.header), **own}
+
+    def _append(self, entry: dict[str, Any], to: dict, other: dict) -> None:
+        """Keeps an entry in one of `records` and `failed`, and in the journal."""
+        if not self.journal.exists():  # `merge` took it, where nothing can be locked
+            append(self.journal, self._head())
+        name, now = entry["name"], datetime.now(UTC)
+        other.pop(name, None)
+        to[name] = plain(entry) | {"finished": now.isoformat(timespec="microseconds")}
+        append(self.journal, to[name])
+
     def _take(self, old: Mapping[str, Any]) -> None:
-        """Adds what another file records; the last of equal names counts."""
-        for record in old["images"]:
-            self.records[record["name"]] = record
-            self.failed.pop(record["name"], None)
-        for entry in old["failed"]:
-            if entry["name"] not in self.records or "journal" in old:
-                self.records.pop(entry["name"], None)
-                self.failed[entry["name"]] = entry["error"]
+        """Adds what another file records; of equal names the latest counts."""
+        kinds = (self.records, self.failed), (self.failed, self.records)
+        for entries, (to, other) in zip(
+            (old["images"], old["failed"]), kinds, strict=True
+        ):
+            for entry in entries:
+                name = entry["name"]
+                known = to.get(name) or other.get(name) or {}
+                if entry.get("finished", "") >= known.get("finished", ""):
+                    other.pop(name, None)
+                    to[name] = entry
 
 
 def fingerprint(settings: Any) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +33,14 @@ def test_few_canvases_hold_all_sizes():
         (200, 300),
         (300, 200),
     ]
+
+
+def test_a_plan_for_many_sizes_is_made_at_once():
+    rng = np.random.default_rng(1)
+    sizes = [tuple(map(int, size)) for size in rng.integers(100, 4000, (400, 2))]
+    begin = time.process_time()
+    assert len(canvases(sizes, 6, 16)) == 6
+    assert time.process_time() - begin < 2
 
 
 def known(name):

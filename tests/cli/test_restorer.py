@@ -8,6 +8,7 @@ import pytest
 import jaxrestore
 from jaxrestore import InputError
 from jaxrestore.data.images import read_image
+from jaxrestore.restorer import _checked
 
 SETTINGS = {"noise_std": 0.1, "stopping.max_steps": 2, "check": False}
 
@@ -44,3 +45,29 @@ def test_images_that_cannot_be_used(toy, image):
     restorer = jaxrestore.Restorer("denoise", {**SETTINGS, "prior": str(toy)})
     with pytest.raises(InputError, match="images: one has shape"):
         restorer([image])
+
+
+def test_floats_up_to_255_are_refused_and_noise_is_not(toy):
+    image = np.random.default_rng(0).random((9, 8, 3), np.float32)
+    with pytest.raises(InputError, match="images: one has values from .* by 255"):
+        _checked(255 * image)
+    np.testing.assert_array_equal(_checked(3 * image - 1), 3 * image - 1)
+
+
+def test_a_blur_is_not_made_up(toy):
+    prior = {"prior": str(toy)}
+    with pytest.raises(InputError, match="settings: kernel is missing"):
+        jaxrestore.Restorer("motion_deblur", prior)
+    with pytest.raises(InputError, match="settings: kernel is missing"):
+        jaxrestore.Restorer("gaussian_deblur", prior | {"kernel.kind": "motion"})
+    jaxrestore.Restorer("gaussian_deblur", prior | {"kernel.std": 2})
+
+
+def test_few_sizes_have_their_own_programs(toy):
+    prior, sizes = {"prior": str(toy)}, [(47, 47), (47, 47), (30, 31)]
+    restorer = jaxrestore.Restorer("denoise", prior, sizes=sizes, programs=2)
+    assert restorer._canvases == []
+    restorer = jaxrestore.Restorer("denoise", prior, sizes=sizes, programs=1)
+    assert len(restorer._canvases) == 1
+    with pytest.raises(InputError, match="programs=0: expected a whole number from 1"):
+        jaxrestore.Restorer("denoise", prior, sizes=sizes, programs=0)
