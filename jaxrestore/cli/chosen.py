@@ -199,7 +199,7 @@ class Chosen:
         """Restore one image."""
         config, observation, key = self._config, problem.posed, problem.key
         call: Any
-        stop, chains = {}, getattr(self.kind, "markov", False)
+        stop, chains = {}, self.kind.markov
         if isinstance(method, Method):
             rules = dataclasses.asdict(config.stopping)
             steps = rules.pop("max_steps")

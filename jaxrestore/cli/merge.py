@@ -59,7 +59,8 @@ def main(argv: Sequence[str]) -> int:
     if summary.records:
         print(score_table([summary.records[name] for name in sorted(summary.records)]))
     print(f"{len(summary.records)} restored, {len(summary.failed)} failed")
-    for line in (missing := summary.missing()):
-        print(f"missing: {line}")
+    missing = summary.missing()
+    for part in missing:
+        print(f"missing: {part}")
     print(f"Scores and settings: {summary.path}")
     return SOME_FAILED if summary.failed or missing else 0

@@ -33,7 +33,7 @@ def names(config: SolveConfig, figures: bool = True) -> tuple[str, ...]:
     """Names of the files of an image, `FIGURES` among them if they are wanted."""
     if not config.sampling:
         found = "convergence.png", *(posterior.FILES if config.posterior else ())
-    elif getattr(SOLVERS[config.solver.name], "markov", False):
+    elif SOLVERS[config.solver.name].markov:
         found = posterior.CHAIN_FILES
     else:
         samples = [f"sample_{i:02d}.png" for i in range(config.sampling.n_samples)]

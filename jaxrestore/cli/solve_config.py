@@ -160,7 +160,7 @@ def schema(values: Mapping[str, Any]) -> type[SolveConfig]:
     """
     kind = SOLVERS[solver_name(values)]
     iterates = issubclass(kind, Method)
-    drawing = ChainSettings if getattr(kind, "markov", False) else SamplingSettings
+    drawing = ChainSettings if kind.markov else SamplingSettings
     stopping = _stopping(kind) if iterates else drawing
     added = {"solver": _solver(kind), "stopping" if iterates else "sampling": stopping}
     if iterates and kind.at is not Method.at:

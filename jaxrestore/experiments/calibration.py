@@ -20,6 +20,7 @@ effective number of draws over followed pixels, of all chains.
 """
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -151,12 +152,8 @@ def run(config: Config, report) -> None:
 
 def _point(config: Config, report, prior, kind: str) -> tuple[PnPHVAE, Stopping]:
     """PnP-HVAE as tuned for the prior."""
-
-    class Tuned:
-        prior = config.prior
-        schedule = "preset"
-
-    settings = pnp_settings(Tuned, report, kind, config.noise)
+    tuned = SimpleNamespace(prior=config.prior, schedule="preset")
+    settings = pnp_settings(tuned, report, kind, config.noise)
     tolerance = settings.pop("tolerance", 1e-3)
     return PnPHVAE(prior, **settings), Stopping(tolerance=tolerance)
 

@@ -181,14 +181,14 @@ def _method(name: str, config: Config, prior, report) -> Any:
 def _point(hvae, config: Config, report, kind: str, noise: float, seen, clean, key):
     """Of a method that gives one image: PnP-HVAE with a prior, else total variation."""
     begin = time.perf_counter()
-    given: dict[str, Any] = {"prior": config.hvae}
     if hvae is None:
         method: Any = TV(**presets.preset("tv", "", kind, noise).settings)
+        stopping = TV.stopping
     else:
-        given = pnp_settings(SimpleNamespace(**given), report, kind, noise)
-        tolerance = given.pop("tolerance", PnPHVAE.stopping.tolerance)
+        named = SimpleNamespace(prior=config.hvae)
+        given = pnp_settings(named, report, kind, noise)
+        stopping = Stopping(given.pop("tolerance", PnPHVAE.stopping.tolerance))
         method = PnPHVAE(hvae, **given)
-    stopping = method.stopping if hvae is None else Stopping(tolerance)
     found = restore(method, seen, key=key, stopping=stopping)
     image = jax.block_until_ready(found.mean)
     seconds = time.perf_counter() - begin

@@ -95,7 +95,7 @@ def sample(
         bool(traces),
     )
     before = None if resume is None else _resumed(resume, plan)
-    keys = _keys(key, plan, before.steps if before else 0)
+    keys = _keys(key, plan, before.steps if before else None)
     arguments = jax.device_put((method, observation, start, key))
     if devices is not None:
         everything = arguments, before
@@ -138,10 +138,12 @@ def _resumed(draws: Draws, plan: _Plan) -> Chains:
     return before
 
 
-@partial(jax.jit, static_argnames=("plan", "first"))
-def _keys(key: jax.Array, plan: _Plan, first: int) -> jax.Array:
-    """(steps, chains): those of a step do not depend on how many there are."""
-    return jax.random.split(key, (first + plan.steps, plan.chains))[first:]
+@partial(jax.jit, static_argnames="plan")
+def _keys(key: jax.Array, plan: _Plan, first: Any) -> jax.Array:
+    """(steps, chains), by number: the same whatever was drawn before or is beside."""
+    steps = jnp.arange(plan.steps) + (0 if first is None else first)
+    numbers = steps[:, None] * plan.chains + jnp.arange(plan.chains)
+    return jax.vmap(jax.vmap(lambda number: jax.random.fold_in(key, number)))(numbers)
 
 
 def _spread(devices, plan: _Plan, everything: Any, keys: jax.Array) -> tuple:
@@ -234,7 +236,8 @@ def _begun(method, problem: Problem, key: jax.Array, plan: _Plan) -> Chains:
     image = method.image(jax.tree.map(lambda leaf: leaf[0], states))
     statistics = Statistics.of(image, plan.levels)
     healthy = jnp.zeros(plan.chains, jnp.int32)
-    return Chains(states, statistics, healthy, plan.levels, steps=0, drawn=0)
+    none = jnp.int32(0)
+    return Chains(states, statistics, healthy, none, none, plan.levels)
 
 
 def _trace(method, problem: Problem, states: Any) -> dict[str, jax.Array]:
@@ -246,7 +249,7 @@ def _trace(method, problem: Problem, states: Any) -> dict[str, jax.Array]:
     return {"pixels": pixels, **told}
 
 
-def _draws(plan: _Plan, chains: Chains, images: Any, told: dict, walks: int) -> Draws:
+def _draws(plan: _Plan, chains: Chains, images: Any, told: dict, walks: Any) -> Draws:
     found = chains.statistics
     whole, shape = found.count == chains.drawn, found.mean.shape
     return Draws(

@@ -145,7 +145,7 @@ class Gibbs(Sampler):
         }
         return found | ({"accepted": state.accepted} if self.blocks else {})
 
-    def walks(self, steps: int) -> int:
+    def walks(self, steps: Any) -> Any:
         """Passes through the network of a chain of so many steps, all its own."""
         return self.warm_start + 1 + steps * ((self.blocks or 0) + 1)
 

@@ -42,11 +42,13 @@ class Solver:
         name: what config files call it.
         requires: field -> what its model must be, protocols or classes.
         models: the fields that are models, in order.
+        markov: whether it draws, each draw from the one before it.
     """
 
     name: ClassVar[str]
     requires: ClassVar[dict[str, tuple[type, ...]]] = {}
     models: ClassVar[tuple[str, ...]] = ()
+    markov: ClassVar[bool] = False
 
     def validate(self, observation: Observation) -> Self:
         """The same with checked settings; arrays of JAX are not looked at.
@@ -187,11 +189,9 @@ class Sampler(Solver):
 
     Attributes:
         chains: how many chains run side by side unless told otherwise.
-        markov: whether a draw depends on the one before it.
     """
 
     chains: ClassVar[int] = 1
-    markov: ClassVar[bool] = False
 
     def init(self, problem: Problem) -> Any:
         """The state of one chain before its first step, from `problem.key`."""
@@ -209,6 +209,6 @@ class Sampler(Solver):
         """Named small arrays of a state that `sample(..., traces=True)` follows."""
         return {}
 
-    def walks(self, steps: int) -> int:
+    def walks(self, steps: Any) -> Any:
         """Passes through the prior's network of one chain of so many steps."""
         return steps

@@ -61,10 +61,10 @@ class PnPHVAE(Method):
     x^{k+1} and of the reconstruction behind it are f_k times the settings, f_{K-1} from
     k = K - 1 on. The run neither converges nor ends as a plateau before; where
     f_{K-1} = 1 its fixed point is that of the settings (Prop. 5.5), whatever came
-    before. Told noise and gamma must
-    fall together: then the encoder is told what the data step leaves in x. (Networks
-    trained for denoising over-smooth at their fixed points; `presets` end their runs
-    with the schedule, by a tolerance of 0.03.) J1 is that of the settings of the step.
+    before. Told noise and gamma must fall together: then the encoder is told what the
+    data step leaves in x. (Networks trained for denoising over-smooth at their fixed
+    points; `presets` end their runs with the schedule, by a tolerance of 0.03.) J1 is
+    that of the settings of the step.
 
     Attributes:
         prior: what `Reconstructs`.

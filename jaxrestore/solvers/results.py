@@ -91,17 +91,17 @@ class Chains:
         states: of the method, a leading axis over the chains.
         statistics: of what was kept.
         healthy: (chains,) int32, as in `Draws`.
+        steps: () int32, how many were taken, burn-in and all.
+        drawn: () int32, how many draws were kept.
         levels: of the quantiles.
-        steps: how many steps were taken, burn-in and all.
-        drawn: how many draws were kept.
     """
 
     states: Any
     statistics: Any
     healthy: jax.Array
+    steps: jax.Array
+    drawn: jax.Array
     levels: tuple[float, ...] = field(metadata={"static": True})
-    steps: int = field(metadata={"static": True})
-    drawn: int = field(metadata={"static": True})
 
 
 @jax.tree_util.register_dataclass

@@ -10,7 +10,7 @@ import pytest
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators import Identity
-from jaxrestore.solvers import TV, Sampler, Status, restore, sample
+from jaxrestore.solvers import TV, Sampler, Status, chain, restore, sample
 from jaxrestore.solvers.quantiles import RunningQuantiles
 from tests.solvers.problems import gaussian
 
@@ -95,6 +95,16 @@ def test_going_on_is_drawing_at_once():
         sample(Walk(), SEEN, n_samples=9, resume=begun, key=KEY, chains=3)
 
 
+def test_going_on_again_compiles_nothing():
+    arguments: Any = {"n_samples": 6, "key": KEY, "chains": 2}
+    draws = sample(Walk(0.9), SEEN, **arguments)
+    draws = sample(Walk(0.9), SEEN, resume=draws, **arguments)
+    before = chain._sample._cache_size()
+    for _ in range(3):
+        draws = sample(Walk(0.9), SEEN, resume=draws, **arguments)
+    assert chain._sample._cache_size() == before and int(draws.count) == 30
+
+
 def test_chains_over_devices_are_those_of_one():
     arguments: Any = {"key": KEY, "n_samples": 24, "chains": 8, "burn_in": 2}
     one = sample(Walk(0.5), SEEN, **arguments)
@@ -107,10 +117,9 @@ def test_chains_over_devices_are_those_of_one():
 
 def test_a_chain_is_the_same_beside_others():
     drawn = sample(Walk(0.5), SEEN, key=KEY, n_samples=12, chains=3)
-    keys = jax.random.split(KEY, (4, 3))
     state = State(50 * jnp.ones((2, 2, 1)), jnp.zeros((2, 2, 1)))
     for step in range(4):
-        state = Walk(0.5).step(None, state, keys[step, 1])
+        state = Walk(0.5).step(None, state, jax.random.fold_in(KEY, 3 * step + 1))
         np.testing.assert_allclose(drawn.samples[3 * step + 1], state.image, atol=1e-5)
 
 
