@@ -111,12 +111,13 @@ def _check_use(line: Parsed) -> None:
     """Refuse flags that the task has no use for."""
     blurs = ("blur", "downsample")
     enlarge = ("resize", "downsample")
-    tasks = {"kernel": blurs, "mask": ("mask",), "factor": enlarge}
+    tasks = {"kernel": blurs, "boundary": blurs, "mask": ("mask",), "factor": enlarge}
     tasks["filter"] = ("resize",)
-    for name, useful in tasks.items():
-        if name in line.given and line.config.task not in useful:
+    for name, value in line.given.items():
+        useful = tasks.get(name.split(".")[0])
+        if useful and line.config.task not in useful:
             raise InputError(
-                f"--{name}={line.given[name]}: has no use in a config whose task is"
+                f"--{name}={value}: has no use in a config whose task is"
                 f" {line.config.task}; choose another --config, see --help"
             )
     from jaxrestore.solvers import SOLVERS
@@ -126,6 +127,11 @@ def _check_use(line: Parsed) -> None:
         raise InputError(
             f"--encoder={line.given['encoder']}: has no use with the method"
             f" {kind.name}; leave it out, or choose --config.solver.name=diverse_sr"
+        )
+    if "output_image" in line.given and (line.config.sampling or line.config.posterior):
+        raise InputError(
+            f"--output_image={line.given['output_image']}: has no use with {kind.name},"
+            " whose result is the mean of its draws; leave it out"
         )
     if line.given.get("simulate") == "false" and line.flags.input is None:
         raise InputError("--nosimulate: needs an observation, give --input=FILE")

@@ -58,6 +58,8 @@ def refused(run, tmp_path):
         ("--nosuchflag", "nosuchflag"),
         ("--factor=2", "task is blur"),
         ("--mask=m.png", "task is blur"),
+        ("--config.mask.path=m.png", "task is blur"),
+        ("--boundary=unknown --task=resize", "task is resize"),
         ("photo.png", "--input=photo.png"),
         ("--nosimulate", "--input"),
         ("--input=", "--input=: expected a file or folder"),

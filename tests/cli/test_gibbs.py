@@ -43,6 +43,8 @@ def test_maps_chain_and_diagnostics(weights, photo, tmp_path, capsys):
     assert record["evaluations"] == 4 * (1 + 5 * 3)
     assert run_command(main, line) == 0
     assert "1 of 1 done before" in capsys.readouterr().err
+    assert run_command(main, [*line, "--output_image=image"]) == 2
+    assert "the mean of its draws" in capsys.readouterr().err
 
 
 def test_an_animated_picture(tmp_path):
