@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrestore.priors.base import Reconstruction, Reconstructs
-from jaxrestore.settings import choice, count, setting, static
+from jaxrestore.settings import choice, count, number, setting, static
 from jaxrestore.solvers import checks
 from jaxrestore.solvers.method import Method, Problem
 from jaxrestore.solvers.objective import joint_objective
@@ -15,6 +15,7 @@ from jaxrestore.solvers.results import Found
 from jaxrestore.solvers.schedule import factors_at, schedule, table
 from jaxrestore.solvers.stopping import Stopping
 from jaxrestore.solvers.temperature import for_groups, temperature
+from jaxrestore.solvers.tv import TV
 
 _FLIPS = (
     lambda image: image,
@@ -80,6 +81,8 @@ class PnPHVAE(Method):
             does to one side alone averages out; as it is from the schedule's end on, or
             at the last step that is allowed. (Only a run that diverges in between
             returns latents of a flipped image.)
+        tv_start: None: x^0 is what the run is given. w: it is the minimum of `TV(w)`,
+            which fills holes with edges where the observation's own fill is smooth.
         cg_steps: None: exact data step. n: n steps of conjugate gradients from the
             decoder mean, 1 being what the released code does.
     """
@@ -94,6 +97,9 @@ class PnPHVAE(Method):
         None, schedule, "5:8: 5 times as large at first, held from the 8th on | none"
     )
     flips: str = static("none", choice(*_KINDS), "along the schedule")
+    tv_start: Any = setting(
+        None, number(0, 1e9, above=True, none=True), "total variation's weight | none"
+    )
     cg_steps: int | None = static(
         None, count(none=True), "of the data step; none: exact"
     )
@@ -111,7 +117,12 @@ class PnPHVAE(Method):
         return replace(method, temperature=tau, schedule=factors)
 
     def init(self, problem):
-        return self._at(problem, problem.start, jnp.int32(0))
+        start = problem.start
+        if self.tv_start is not None:
+            first = TV(self.tv_start)
+            asked = problem._replace(max_steps=first.max_steps)
+            start = first.solve(asked, first.stopping, history=False).image
+        return self._at(problem, start, jnp.int32(0))
 
     def step(self, problem, state):
         mean, std = state.reconstruction.mean, self._decoder_std(state)

@@ -27,7 +27,7 @@ WEIGHT_STEPS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 # solver -> the settings that may be left to this file.
 OPEN = {
-    "pnp_hvae": (*_PNP, "schedule", "flips"),
+    "pnp_hvae": (*_PNP, "schedule", "flips", "tv_start"),
     "joint_map": (*_PNP, "learning_rate"),
     "variational": ("weight",),
     "tv": ("weight",),
@@ -144,7 +144,10 @@ def _open(solver, prior, task, noise_std, given) -> tuple[dict[str, Any], str]:
     rows = tuned.CONTINUED.get(prior, {}).get(task)
     if solver == "pnp_hvae" and rows and _continues(given):
         found = _continued(rows, 255 * noise_std, tuned.FIRST_TAU.get(prior, 1))
-        return found | {"flips": tuned.FLIPS.get(prior, "none")}, ""
+        found["flips"] = tuned.FLIPS.get(prior, "none")
+        if (prior, task) in tuned.TV_STARTS:
+            found["tv_start"] = _rows(tuned.TV, task) / noise_std
+        return found, ""
     if solver in ("pnp_hvae", "joint_map"):
         own = tuned.CONSTANT.get(prior)
         table = _rows(own or tuned.THESIS, task)

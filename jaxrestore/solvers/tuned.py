@@ -36,7 +36,7 @@ CONTINUED: dict[str, dict[str, dict[float, tuple]]] = {
         },
         "downsample": {3: (0.95, 12.6, 4, 155, 8)},
         "mask": {3: (0.95, 4.5, 2, 78, 16)},
-        "hole": {3: (0.95, 4.5, 2, 56, 24)},
+        "hole": {3: (0.8, 2.6, 2, 26, 16)},
     },
     "vdvae-faces64": {
         "blur": {3: (0.8, 10, 30, 8), 8: (0.8, 10, 30, 8)},
@@ -47,6 +47,8 @@ CONTINUED: dict[str, dict[str, dict[float, tuple]]] = {
 # What the schedule's first temperature is of the last: faces begin as their mean.
 FIRST_TAU = {"vdvae-faces64": 0.7}
 FLIPS = {"patch-vdvae-natural": "both"}
+# What begins where total variation ends.
+TV_STARTS = {("patch-vdvae-natural", "hole")}
 # The tolerance that ends a run with its schedule: held on, the natural prior loses 0.2
 # to 0.5 dB in eight evaluations.
 ENDS = {"patch-vdvae-natural": 0.03}

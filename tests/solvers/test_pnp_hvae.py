@@ -8,7 +8,7 @@ from jax.scipy.stats import norm
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators import Mask
-from jaxrestore.solvers import PnPHVAE, Status
+from jaxrestore.solvers import TV, PnPHVAE, Status
 from tests.solvers.problems import SHAPE, gaussian, observations, observe, prior, run
 
 STD = 0.2
@@ -46,6 +46,16 @@ def test_recorded_objective_is_j1_with_its_constants():
     np.testing.assert_allclose(
         result.history["objective"][3], misfit - decoder - latent, rtol=1e-4
     )
+
+
+def test_total_variation_may_come_first():
+    y = observations(0, 1)[0]
+    filled = run(TV, observe(y), weight=30.0, max_steps=150, tolerance=1e-5)
+    begun = restore(y, max_steps=1, tolerance=0.0, start=filled.image)
+    itself = restore(y, max_steps=1, tolerance=0.0, tv_start=30.0)
+    np.testing.assert_allclose(itself.image, begun.image, atol=1e-5)
+    other = restore(y, max_steps=1, tolerance=0.0)
+    assert float(jnp.abs(itself.image - other.image).max()) > 1e-3
 
 
 @pytest.mark.slow
