@@ -3,7 +3,7 @@
     python benchmarks/speed.py --out=speed.json [--only=iteration,training,...]
 
 Parts: `iteration` (one PnP-HVAE iteration, published network, 256 x 256), `training`
-(one step of the published network on two 128 x 128 patches), `vdvae` (one
+(one step of --config on --batch patches of its size), `vdvae` (one
 reconstruction by Algorithm 3 with the ffhq256 VDVAE), `operators` (the data step of
 each operator at 256 x 256), `import`. GFLOP/s count the convolutions and products that
 the traced program holds. `chain` is the rate of those same products and convolutions
@@ -33,6 +33,7 @@ from jaxrestore.priors import VDVAE, PatchVDVAE
 from jaxrestore.priors.hvae.patch_config import published
 from jaxrestore.priors.hvae.vdvae_config import PUBLISHED
 from jaxrestore.training.config import train_config
+from jaxrestore.training.memory import keep_freed_memory
 from jaxrestore.training.recipe import find_recipe
 
 _OUT = flags.DEFINE_string("out", "", "JSON file to write.")
@@ -43,6 +44,9 @@ _ONLY = flags.DEFINE_list(
 )
 _REPEATS = flags.DEFINE_integer("repeats", 5, "Runs of each; the median counts.")
 _SIZE = flags.DEFINE_integer("size", 256, "Side of the image.")
+_CONFIG = flags.DEFINE_string("config", "patch_vdvae_published", "Of the training.")
+_BATCH = flags.DEFINE_integer("batch", 2, "Patches of a training step.")
+_KEEP = flags.DEFINE_bool("keep_memory", True, "As train.py: keep what a step frees.")
 
 Op = tuple[Any, ...]
 
@@ -169,13 +173,15 @@ def time_iteration(size: int, repeats: int) -> dict[str, float]:
 
 
 def time_training(repeats: int) -> dict[str, float]:
-    """One step: loss, gradient, Adamax, on two 128 x 128 patches."""
-    published_run = load_config("patch_vdvae_published", "train")
-    config = train_config(published_run, **{"data.train": "unused"})
+    """One step: loss, gradient, update."""
+    values = load_config(_CONFIG.value, "train")
+    config = train_config(values, **{"data.train": "unused"})
     recipe = find_recipe(config.recipe)(config)
     params = jax.jit(recipe.init)(jax.random.key(0))
     optimizer = recipe.optimizer(config)
-    batch = {"image": jax.random.uniform(jax.random.key(1), (2, 128, 128, 3))}
+    side, channels = config.data.patch_size, config.model.image_channels
+    shape = _BATCH.value, side, side, channels
+    batch = {"image": jax.random.uniform(jax.random.key(1), shape)}
 
     def step(params: Any, state: Any, key: jax.Array) -> Any:
         gradient, metrics = jax.grad(recipe.loss, has_aux=True)(params, batch, key, 0)
@@ -249,11 +255,13 @@ def time_import(repeats: int) -> dict[str, float]:
 
 def main(_: list[str]) -> None:
     repeats, size = _REPEATS.value, _SIZE.value
+    kept = _KEEP.value and keep_freed_memory()
     result: dict[str, Any] = {
         "device": jax.devices()[0].device_kind,
         "processor": platform.processor() or platform.machine(),
         "jax": jax.__version__,
         "size": size,
+        "freed_memory_is_kept": kept,
         "product_gflops_per_second": product_rate(repeats),
     }
     parts = {

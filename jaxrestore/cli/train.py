@@ -12,6 +12,7 @@ from jaxrestore.configfiles import config_names, load_config
 from jaxrestore.errors import InputError
 from jaxrestore.settings import setting
 from jaxrestore.training.config import saved_values, schema
+from jaxrestore.training.memory import keep_freed_memory
 
 _USAGE = """\
 Train a prior, or go on training it: the same command resumes.
@@ -101,6 +102,7 @@ def main(argv: Sequence[str]) -> int:
     # that it then raises, which are reported in one line here.
     logging.getLogger("absl").setLevel(logging.CRITICAL)
     keep_compiled_programs()
+    keep_freed_memory()
     _join_processes(flags)
     try:
         if flags.export:
