@@ -27,4 +27,4 @@ def keep_freed_memory() -> bool:
         return False
     # One arena: those of threads are mapped memory of limited size.
     wanted = {_ARENA_MAX: 1, _MMAP_MAX: 0, _TRIM_THRESHOLD: -1, _TOP_PAD: _PAD}
-    return all([mallopt(name, value) for name, value in wanted.items()])
+    return all(mallopt(name, value) for name, value in wanted.items())
