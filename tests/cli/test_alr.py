@@ -52,6 +52,7 @@ def test_a_photograph(solve, photo, tmp_path, config, simulate):
     assert all((tmp_path / "out" / "photo" / file).is_file() for file in FILES)
 
 
+@pytest.mark.slow
 def test_grey_images_and_other_tasks(solve, photo, tmp_path):
     picture = photo(shape=(32, 40))
     code, said = solve("--config=inpaint", f"--input={picture}", "--simulate")

@@ -76,6 +76,7 @@ def test_periodic_operators_stay_as_they_are():
     assert measured_canvas(Blur(jnp.ones((3, 3)) / 9), SHAPE) is None
 
 
+@pytest.mark.slow
 def test_a_folder_of_many_sizes_compiles_few_programs(run, photo, tmp_path):
     """And its images are, off the border, those of runs of their own size."""
     for i in range(4):

@@ -271,6 +271,7 @@ def test_another_kernel_compiles_nothing():
     assert len(traces) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operator", [Blur(np.ones((3, 3)) / 9), Identity()])
 def test_gradient_through_the_data_step(operator):
     """Reverse mode works through closed forms and conjugate gradients."""

@@ -110,6 +110,7 @@ def _kl(groups):
     return np.stack([kl(p, q) for _, p, q in groups])
 
 
+@pytest.mark.slow
 def test_statistics_and_kl_at_the_posterior_mean(stored, at_posterior_mean):
     decoded, groups = at_posterior_mean(training=False)
     for group, (_, p, q) in enumerate(groups):

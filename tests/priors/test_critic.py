@@ -84,6 +84,7 @@ def test_gradient_against_finite_differences(boundary):
     np.testing.assert_allclose(change / (2 * step), inner, rtol=2e-2)
 
 
+@pytest.mark.slow
 def test_vmap_is_a_loop_and_large_images_are_fine():
     critic, images = small("symmetric"), normal(0, (3, 12, 9, 1))
     one_by_one = jnp.stack([critic.gradient(image) for image in images])

@@ -102,6 +102,7 @@ def _draws(distribution, count=40_000):
     return jax.jit(jax.vmap(distribution.sample))(keys)[:, 0, 0]
 
 
+@pytest.mark.slow
 def test_draws_have_the_coupled_mean_and_variance():
     distribution = _colour(jax.random.key(5))
     draws = _draws(distribution)

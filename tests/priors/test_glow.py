@@ -112,6 +112,7 @@ def flow_squeeze(x):
     return jnp.stack(rows, -1).reshape(*rows[0].shape[:3], -1)
 
 
+@pytest.mark.slow
 def test_stacked_is_unrolled_with_its_gradient(prior, image):
     config = prior.config
 

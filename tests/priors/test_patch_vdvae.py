@@ -102,6 +102,7 @@ def test_temperature_limits(prior, image):
             np.testing.assert_allclose(z, p.mean, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_tempered_latent_is_the_mode_of_its_product(prior, image):
     """Proposition 5.1: stationary point of log q + (1/tau^2 - 1) log p."""
     tau = jnp.linspace(0.9, 0.5, prior.num_groups)
@@ -130,6 +131,7 @@ def test_decode_inverts_what_reconstruct_returns(prior, image):
         prior.decode(result.latents[:-1], image.shape[:2])
 
 
+@pytest.mark.slow
 def test_two_rules_joined(prior, image):
     """Groups below the split keep their latents, the others come from the prior."""
     key, split = jax.random.key(3), 4

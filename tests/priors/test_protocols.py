@@ -42,6 +42,7 @@ def test_protocols(prior):
         assert not isinstance(energy, (Decodes, Reconstructs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_prior_mean_needs_no_encoder(name):
     prior = random_prior(*KINDS[name])

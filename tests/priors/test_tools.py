@@ -50,6 +50,7 @@ def test_log_prior_is_what_reconstruction_reports(prior, image):
     )
 
 
+@pytest.mark.slow
 def test_conditional_keeps_what_is_given(prior, image):
     draw = jax.jit(prior.conditional, static_argnums=2)
     keys = jax.random.split(jax.random.key(3), 2)
@@ -66,6 +67,7 @@ def test_conditional_keeps_what_is_given(prior, image):
         prior.conditional((*latents, latents[0]), keys[0], (8, 8))
 
 
+@pytest.mark.slow
 def test_interpolation_moves_from_one_to_the_other(prior, image):
     other, key = 1 - image, jax.random.key(5)
     path = prior.interpolate(image, other, key, prior.num_groups, 3)

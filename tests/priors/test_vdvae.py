@@ -38,6 +38,7 @@ def image():
     return jax.random.uniform(jax.random.key(2), (8, 8, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "weights", "groups"),
     [
@@ -161,6 +162,7 @@ def test_reconstruction_decoding_and_bound_agree(prior, image):
     np.testing.assert_allclose(terms.bits_per_dim, bits, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_batches_loops_and_halves(prior, image):
     images = jnp.stack([image, 1.0 - image])
     run = jax.jit(lambda p, x: p.reconstruct(x, 0.8).mean)

@@ -142,6 +142,7 @@ def test_after_the_refusals_the_steps_are_plain():
     np.testing.assert_array_equal(plain.image, never.image)
 
 
+@pytest.mark.slow
 def test_a_batch_equals_one_by_one():
     ys, rules = observations(3, 3), Stopping(1e-5)
     method = Anderson(linear(0.0, 0.9, bend=0.3), depth=3)

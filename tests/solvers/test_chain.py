@@ -150,6 +150,7 @@ def test_quantiles_of_few_are_exact(count):
     np.testing.assert_allclose(follow.values(), exact, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["normal", "exponential", "uniform"])
 def test_quantiles_of_many_are_close(name):
     images = getattr(jax.random, name)(KEY, (3000, 50))

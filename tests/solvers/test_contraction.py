@@ -27,6 +27,7 @@ def matrix_of(function):
     return np.asarray(jax.jacobian(function)(jnp.full(SHAPE, 0.5))).reshape(16, 16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["blur", "mask"])
 def test_norms_are_those_of_the_matrices(name):
     seen = np.random.default_rng(1).uniform(size=SHAPE) > 0.5

@@ -36,6 +36,7 @@ def seen(encoder):
     return gaussian(y, encoder.config.operator(), 0.01)
 
 
+@pytest.mark.slow
 def test_samples_are_consistent_and_differ(prior, encoder, seen):
     after = sample(DiverseSR(prior, encoder), seen, key=KEY, n_samples=3)
     before = DiverseSR(prior, encoder, project=False)

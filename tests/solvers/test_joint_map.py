@@ -46,6 +46,7 @@ def test_reaches_the_closed_form_minimiser(tau):
         np.testing.assert_allclose(result.mean.ravel(), mean, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_agrees_with_pnp_hvae_where_both_minimise_j1():
     """tau = 1 and q = p(z | x): Algorithm 4 alternates exact minimisations of J1."""
     with jax.enable_x64(True):
@@ -104,6 +105,7 @@ def test_bad_settings():
         run(JointMAP, prior(), observation, watch="loss")
 
 
+@pytest.mark.slow
 def test_network_at_given_latents():
     """`at` is decode and log_prior in one walk, and its gradient the difference."""
     config = PatchVDVAEConfig(

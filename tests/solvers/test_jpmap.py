@@ -88,6 +88,7 @@ def trained_like(key=3):
     return random_prior(VAE, TINY, key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_j1_never_increases(operator):
     a = OPERATORS[operator]
@@ -205,6 +206,7 @@ def test_bad_settings():
         run(CSGM, trained_like(), observation, latents=(jnp.zeros(3),))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 @pytest.mark.parametrize("continuation", [False, True])
 def test_single_precision_priors_where_double_is_the_default(continuation, dtype):

@@ -93,6 +93,7 @@ def test_one_cg_step_differs_from_the_exact_step_and_agrees_when_many():
     np.testing.assert_allclose(first.image, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_batch_of_four_gives_each_image_what_it_gets_alone():
     ys = observations(3, 4) * jnp.array([1.0, 0.1, 3.0, 10.0])[:, None, None, None]
     together = jax.vmap(restore)(ys)

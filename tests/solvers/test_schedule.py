@@ -124,6 +124,7 @@ def test_a_run_does_not_converge_before_the_end_of_its_schedule():
     assert solve(y, Stopping(1e3)).steps == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flips", ["none", "horizontal", "both"])
 def test_flips_end_as_they_began(flips):
     """The prior does care for orientation; the fixed point is that without flips."""
@@ -138,6 +139,7 @@ def test_flips_end_as_they_began(flips):
     np.testing.assert_allclose(end.image, solve(y, strict, 500).image, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_latents_are_those_of_the_mean_where_the_run_is_cut_short(steps):
     y, p = observations(0, 1)[0], prior()
@@ -161,6 +163,7 @@ def test_arrays_of_jax():
         solve(y, schedule=jnp.ones((3, 2)))
 
 
+@pytest.mark.slow
 def test_a_batch_gives_each_image_what_it_gets_alone():
     ys = observations(3, 3)
     together = jax.vmap(lambda y: solve(y, schedule="6:5", flips="both"))(ys)

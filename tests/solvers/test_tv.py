@@ -49,6 +49,7 @@ def test_divergence_is_the_adjoint():
     np.testing.assert_allclose(left, jnp.vdot(image, divergence(field)), rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "coupled"),
     [("identity", False), ("blur", True), ("mask", True), ("composed", True)],

@@ -51,7 +51,9 @@ def documented(regulariser, observation, x, weight, scaling):
 
 @pytest.mark.parametrize("operator", OPERATORS)
 @pytest.mark.parametrize("name", REGULARISERS)
-@pytest.mark.parametrize("scaling", ["pixel", "literal"])
+@pytest.mark.parametrize(
+    "scaling", ["pixel", pytest.param("literal", marks=pytest.mark.slow)]
+)
 def test_gradient_descent_decreases_the_documented_objective(operator, name, scaling):
     regulariser, observation = REGULARISERS[name], observe(OPERATORS[operator])
     weight = {"pixel": 1.0, "literal": 30.0}[scaling]
@@ -112,6 +114,7 @@ def test_adam_is_optax_with_the_published_schedule():
     assert int(result.steps) == steps and int(result.status) == Status.MAX_STEPS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["adam", "gradient_descent"])
 def test_vmap_is_a_loop(method):
     solve = functools.partial(
@@ -180,6 +183,7 @@ def test_bad_settings(setting, value):
         run(Variational, CRITIC, observe(), **settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("descent", ["adam", "gradient_descent"])
 def test_a_critic_where_double_precision_is_the_default(descent):
     with jax.enable_x64(True):

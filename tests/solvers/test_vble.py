@@ -63,6 +63,7 @@ def precision():
     return inverse, np.linalg.solve(inverse, rows.T @ y / NOISE**2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family, share", [("gaussian", 1.0), ("uniform", 12.0)])
 def test_the_best_widths_are_those_of_the_precision(family, share):
     method = VBLE(decoder(), family=family, learning_rate=0.02)
@@ -73,6 +74,7 @@ def test_the_best_widths_are_those_of_the_precision(family, share):
     np.testing.assert_allclose(widths**2, share / np.diag(inverse), rtol=0.01)
 
 
+@pytest.mark.slow
 def test_a_point_is_the_maximum_of_the_posterior():
     method = VBLE(decoder(), family="dirac", learning_rate=0.02)
     result = restore(method, observation(), key=KEY, max_steps=800)

@@ -24,6 +24,7 @@ from tests.theory.problems import (
 )
 
 
+@pytest.mark.slow
 def test_cold_restoration_is_one_prox_of_the_prior_mean():
     prior = as_arrays(random_hierarchy(0, SHAPE), jnp.float64)
     observation = observe(operators()["blur"])
@@ -48,6 +49,7 @@ def test_a_step_is_the_prox_of_the_reconstruction(name):
     np.testing.assert_allclose(one.image.ravel(), prox, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tau", [0.5, 1.0])
 @pytest.mark.parametrize("name", OPERATORS)
 def test_contraction_stays_below_the_bound(name, tau):

@@ -52,6 +52,7 @@ def affine(key, toy):
 # Chapter 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exact", [True, False])
 def test_the_evidence_bound_is_entropy_and_divergence(exact):
     """(4.15); 0 divergence, (4.17), and q = p(z | x), (4.18), where it is reached."""
@@ -97,6 +98,7 @@ def criterion(toy, k, q, encoder):
     return expected(of, centre, covariance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 2])
 def test_the_criterion_is_least_where_encoders_match(k):
     """Props. B.3 and B.4: at r(z_<k | y), which is p(z_<k | y) where q = p(z | x)."""
