@@ -58,7 +58,8 @@ def run(config: Config, report) -> None:
     prior, key = load_prior(config.prior), jax.random.key(config.seed)
     images = grounds(test_images(config), config.reduce)
     methods = fitted.methods(config, prior, report)
-    operator, channels = optics(config.transfer), prior.config.image_channels
+    operator = optics(config.transfer)
+    channels = getattr(prior.config, "image_channels", 1)
     rows, drawn = [], []
     for j, (name, ground) in enumerate(tqdm(images.items(), "images", disable=None)):
         own = jax.random.fold_in(key, j)
