@@ -110,8 +110,8 @@ class CAE:
             return replace(self, rate=rate)
         wanted = f"{low:g}" if low == high else f"from {low:g} to {high:g}"
         raise InputError(
-            f"rate={float(rate):g}: expected {wanted}, as this autoencoder was trained; take"
-            " such a rate or other weights"
+            f"rate={float(rate):g}: expected {wanted}, as this autoencoder was trained;"
+            " take such a rate or other weights"
         )
 
     @property
