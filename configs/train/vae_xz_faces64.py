@@ -36,7 +36,7 @@ def get_config(step="1"):
             "clip_norm": 1.0,
         },
         "data": {"patch_size": 64, "scales": (1,), "channels": 1},
-        "ema_decay": 0.998,
+        "ema_decay": 0.998 if first else 0.99,
         "skip_gradient_norm": 1e4,
         "total_steps": 6_000 if first else 2_000,
         "log_every": 100,

@@ -64,7 +64,7 @@ TASKS = {
 }
 
 
-@configured(prior="vae-faces64")
+@configured(prior="vae-xz-faces64")
 class Config(fitted.Fitted):
     tasks: tuple = setting(tuple(TASKS), some(*TASKS), "which")
     noise: tuple = setting(of_255(2.55, 7.65), levels, "levels, of 255")

@@ -108,6 +108,7 @@ def test_an_image_smaller_than_its_blur(weights, refused):
     refused(weights(), says="5x5 is larger than the image's 3x2", shape=(3, 2, 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
