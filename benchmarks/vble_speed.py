@@ -1,93 +1,154 @@
-"""Seconds of VBLE: one iteration and 100 draws, by image size; beside torch if there.
+"""Seconds and memory of VBLE by image size: an iteration, a draw; beside torch.
 
-python benchmarks/vble_speed.py --sizes=256,512,1024 [--width=64 --latents=96]
+python benchmarks/vble_speed.py --sizes=256 --draws=100 [--width=64 --latents=96]
+python benchmarks/vble_speed.py --sizes=256,512,1024,2048 --engines=jax --draws=5
 
-Prints a JSON line for each size. The same untrained mean-scale hyperprior runs in both;
-torch does what the released code does: decoder and densities at one draw, their
-gradient, Adam's step. Without torch (`pip install '.[torch]'`) its times are null.
+Prints a JSON line for each size and engine, each run in a process of its own, whose
+largest resident memory it tells beside that of the imports and weights alone. The same
+untrained mean-scale hyperprior runs in both; torch does what the released code does:
+decoder and densities at one draw, their gradient, Adam's step. Without torch
+(`pip install '.[torch]'`) its line is missing. Seconds are of the wall and of all cores
+together ("cpu"), which on a busy machine is the number to compare; --threads=1 gives
+each engine one core. Compilation and the first run are left out.
 """
 
 import argparse
 import importlib
+import importlib.util
 import json
 import math
+import os
+import resource
+import subprocess
+import sys
 import time
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
-from jaxrestore.convert import to_state_dict
-from jaxrestore.likelihoods import GaussianNoise, Observation
-from jaxrestore.operators import Identity
-from jaxrestore.priors import CAE, CAEConfig
-from jaxrestore.solvers import VBLE, restore, sample
-from jaxrestore.solvers.posterior import Posterior
-
-_STEPS, _DRAWS, _SIGMA = 10, 100, 0.03
+_SIGMA = 0.03
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+}
+ENGINES = ("jax", "torch")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Seconds of VBLE by image size")
-    parser.add_argument("--sizes", default="256,512,1024")
-    parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--latents", type=int, default=96)
-    arguments = parser.parse_args()
-    config = CAEConfig("mean", arguments.width, arguments.latents)
+def main() -> int:
+    flags = _flags()
+    if flags.one:
+        print(json.dumps(_measured(flags)), flush=True)
+        return 0
+    environment = {**os.environ, **(_ONE_THREAD if flags.threads == 1 else {})}
+    code = 0
+    for size in map(int, flags.sizes.split(",")):
+        for engine in flags.engines.split(","):
+            if engine == "torch" and importlib.util.find_spec("torch") is None:
+                print("torch is not installed: no line of it")
+                continue
+            line = [sys.executable, *sys.argv, f"--one={engine}", f"--sizes={size}"]
+            code |= subprocess.run(line, env=environment, check=False).returncode
+    return code
+
+
+def _flags() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sizes", default="256,512,1024", help="sides in pixels")
+    parser.add_argument("--engines", default=",".join(ENGINES))
+    parser.add_argument("--one", choices=ENGINES, help="one engine and size, here")
+    numbers = {"steps": 10, "draws": 100, "width": 64, "latents": 96, "threads": 0}
+    for name, value in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=value)
+    return parser.parse_args()
+
+
+def _measured(flags: argparse.Namespace) -> dict[str, Any]:
+    """Of one engine at one size, in this process."""
+    import jax
+    import numpy as np
+
+    from jaxrestore.priors import CAE, CAEConfig
+
+    config = CAEConfig("mean", flags.width, flags.latents)
     prior = CAE.create(config, jax.random.key(0))
-    try:
-        torch: Any = importlib.import_module("torch")
-    except ModuleNotFoundError:
-        torch = None
-        print("torch is not installed: its times are null")
-    for size in map(int, arguments.sizes.split(",")):
-        image = np.random.default_rng(0).random((size, size, 3), np.float32)
-        found: dict[str, Any] = {"size": size, "jax": _jax(prior, image)}
-        found["torch"] = torch and _Torch(torch, prior).seconds(image)
-        print(json.dumps(found), flush=True)
+    size = int(flags.sizes)
+    image = np.random.default_rng(0).random((size, size, 3), np.float32)
+    engine = _Jax(prior) if flags.one == "jax" else _Torch(prior, flags.threads)
+    before = _megabytes()
+    steps, draws = engine.runs(image, flags.steps, flags.draws)
+    found: dict[str, Any] = {"engine": flags.one, "size": size}
+    found["iteration"] = _timed(steps, flags.steps)
+    found["draw"] = _timed(draws, flags.draws)
+    return found | {"megabytes": _megabytes(), "megabytes before": before}
 
 
-def _jax(prior: CAE, image: np.ndarray) -> dict[str, float]:
-    noise = GaussianNoise(jnp.float32(_SIGMA))
-    seen = Observation(jnp.asarray(image), Identity(), noise)
-    key, method = jax.random.key(0), VBLE(prior)
-
-    def fit(steps):
-        return jax.block_until_ready(restore(method, seen, key=key, max_steps=steps))
-
-    result = fit(_STEPS)
-    posterior: Posterior = method.posterior(result)
-
-    def draw(count):
-        arguments: Any = {"key": key, "n_samples": count, "keep": False}
-        return jax.block_until_ready(sample(posterior, seen, **arguments))
-
-    draw(_DRAWS)
-    return {
-        "iteration": _timed(lambda: fit(_STEPS)) / _STEPS,
-        "draws": _timed(lambda: draw(_DRAWS)),
-    }
+def _megabytes() -> float:
+    """The largest resident memory of this process so far (Linux counts in KiB)."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)
 
 
-def _timed(call) -> float:
-    begin = time.perf_counter()
+def _timed(call, count: int) -> dict[str, float]:
+    """Seconds of the wall and of all cores, of one of `count`."""
     call()
-    return time.perf_counter() - begin
+    begin = time.perf_counter(), time.process_time()
+    call()
+    end = time.perf_counter(), time.process_time()
+    wall, cpu = ((b - a) / count for a, b in zip(begin, end, strict=True))
+    return {"wall": round(wall, 4), "cpu": round(cpu, 4)}
+
+
+class _Jax:
+    """`VBLE` as it is."""
+
+    def __init__(self, prior: Any):
+        self.prior = prior
+
+    def runs(self, image, count: int, draw_count: int):
+        import jax
+        import jax.numpy as jnp
+
+        from jaxrestore.likelihoods import GaussianNoise, Observation
+        from jaxrestore.operators import Identity
+        from jaxrestore.solvers import VBLE, restore, sample
+
+        noise = GaussianNoise(jnp.float32(_SIGMA))
+        seen = Observation(jnp.asarray(image), Identity(), noise)
+        key, method = jax.random.key(0), VBLE(self.prior)
+
+        def steps():
+            found = restore(method, seen, key=key, max_steps=count)
+            return jax.block_until_ready(found)
+
+        posterior: Any = method.posterior(steps())
+        given: Any = {"key": key, "n_samples": draw_count, "keep": False}
+
+        def draws():
+            return jax.block_until_ready(sample(posterior, seen, **given))
+
+        return steps, draws
 
 
 class _Torch:
     """The mean-scale hyperprior's decoder and densities in torch."""
 
-    def __init__(self, torch: Any, prior: CAE):
-        self.torch, self.f = torch, torch.nn.functional
-        self.prior = prior
+    def __init__(self, prior: Any, threads: int):
+        import numpy as np
+
+        from jaxrestore.convert import to_state_dict
+
+        torch: Any = importlib.import_module("torch")
+        if threads:
+            torch.set_num_threads(threads)
+        self.torch, self.f, self.prior = torch, torch.nn.functional, prior
         self.w = {
             name: torch.from_numpy(np.array(value))
             for name, value in to_state_dict(prior).items()
         }
 
-    def seconds(self, image: np.ndarray) -> dict[str, float]:
+    def runs(self, image, count: int, draw_count: int):
+        import jax.numpy as jnp
+        import numpy as np
+
         torch = self.torch
         y = torch.from_numpy(image).permute(2, 0, 1)[None]
         h, z = (np.asarray(v) for v in self.prior.encode(jnp.asarray(image)))
@@ -98,7 +159,7 @@ class _Torch:
         adam = torch.optim.Adam(point, 0.1)
 
         def steps():
-            for _ in range(_STEPS):
+            for _ in range(count):
                 adam.zero_grad()
                 self.objective(point, y).backward()
                 torch.nn.utils.clip_grad_norm_(point, 20)
@@ -106,11 +167,10 @@ class _Torch:
 
         def draws():
             with torch.no_grad():
-                for _ in range(_DRAWS):
+                for _ in range(draw_count):
                     self.decode(self.moved(point)[1])
 
-        steps()
-        return {"iteration": _timed(steps) / _STEPS, "draws": _timed(draws)}
+        return steps, draws
 
     def moved(self, point):
         h, z, log_h, log_z = point
@@ -169,4 +229,4 @@ class _Torch:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,8 +13,8 @@ def get_config():
     return {
         "task": "mask",
         "boundary": "periodic",
-        "prior": "vae-faces64",
-        "solver": {"name": "vble"},
+        "prior": "vae-xz-faces64",
+        "solver": {"name": "vble_xz"},
         "posterior": {"n_samples": 100},
         # A decoder without deviation leaves more than the noise unexplained.
         "check": False,

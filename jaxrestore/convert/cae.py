@@ -16,7 +16,7 @@ from jaxrestore.convert.tensors import (
     convolution,
     dense,
 )
-from jaxrestore.nets.stack import ACTIVATIONS, Spec
+from jaxrestore.nets.stack import FIXED, Spec
 from jaxrestore.priors.cae.config import CAEConfig, layers, published
 from jaxrestore.priors.cae.density import WIDTHS
 
@@ -80,7 +80,7 @@ def tensors(config: CAEConfig) -> Iterator[Tensor]:
 def stack(name: str, path: str, spec: Spec) -> Iterator[Tensor]:
     """The tensors of a `nets.stack.Stack`."""
     for i, (kind, _) in enumerate(spec):
-        if kind not in ACTIVATIONS:
+        if kind not in FIXED:
             yield from _LAYERS[kind](f"{name}.{i}", f"{path}/layer_{i}")
 
 

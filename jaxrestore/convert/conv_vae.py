@@ -15,6 +15,7 @@ from jaxrestore.convert.tensors import (
     Tensor,
     affine,
 )
+from jaxrestore.errors import InputError
 from jaxrestore.nets.norm import STATISTICS
 from jaxrestore.nets.stack import Spec
 from jaxrestore.priors.hvae.conv_vae import ConvVAEConfig, layers
@@ -32,7 +33,16 @@ _NORM = {"weight": "scale", "bias": "bias"} | {name: name for name in STATISTICS
 
 
 def tensors(config: ConvVAEConfig) -> Iterator[Tensor]:
-    """The table of a network; see `tensors.Tensor`."""
+    """The table of a network; see `tensors.Tensor`.
+
+    Raises:
+        InputError: of the ResNet-18, whose weights nobody published.
+    """
+    if config.form == "resnet":
+        raise InputError(
+            "config.form='resnet': no such checkpoint was published, expected one of"
+            " conv, fcb; keep it in our own files (save_prior)"
+        )
     down, up = layers(config)
     yield from _stack("encoder.layers", "bottom_up/layers", down)
     if config.form == "fcb":

@@ -26,6 +26,7 @@ EXPERIMENTS: dict[str, str] = {
     "faces": "faces: a hole, missing pixels, super-resolution (table 5.1)",
     "jpmap": "JPMAP and CSGM with a plain VAE, on faces (section 5.1)",
     "posterior": "VBLE and VBLE-xz: quality, and whether their deviation is right",
+    "satellite": "simulated panchromatic images of 12 bits: VBLE, PnP-HVAE, TV",
     "calibration": "Gibbs draws with a hierarchical VAE: quality, coverage, mixing",
     "flows": "analysis and synthesis with a flow, on faces (Oberlin and Verm, table 1)",
     "flow_starts": "where descent in z and in x ends, by start, descent and lambda",

@@ -3,12 +3,14 @@
 import flax.linen as nn
 import jax
 
+from jaxrestore.nets import resnet
 from jaxrestore.nets.gdn import GDN
 from jaxrestore.nets.layers import (
     Convolution,
     Pointwise,
     depth_to_space,
     torch_uniform,
+    upsample_nearest,
 )
 from jaxrestore.nets.norm import Norm
 from jaxrestore.nets.strided import Doubling, Halving
@@ -122,8 +124,16 @@ LAYERS = {
     "residual_halve": ResidualHalving,
     "residual_double": ResidualDoubling,
     "attention": Attention,
+    "stem": lambda features, name: resnet.Plain(features, halving=True, name=name),
+    "block": resnet.Block,
+    "block_halve": lambda features, name: resnet.Block(features, True, name=name),
+    "block_double": resnet.Doubling,
 }
-ACTIVATIONS = {"relu": nn.relu, "leaky": leaky}
+FIXED = {  # without parameters
+    "relu": nn.relu,
+    "leaky": leaky,
+    "repeat": lambda x: upsample_nearest(x, 2),
+}
 
 
 class Stack(nn.Module):
@@ -134,8 +144,8 @@ class Stack(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         for i, (kind, features) in enumerate(self.layers):
-            if kind in ACTIVATIONS:
-                x = ACTIVATIONS[kind](x)
+            if kind in FIXED:
+                x = FIXED[kind](x)
             else:
                 x = LAYERS[kind](features, name=f"layer_{i}")(x)
         return x

@@ -87,7 +87,11 @@ def load_prior(name_or_path: str | Path) -> Any:
             f"{what}: architecture {header.get('architecture')!r} is unknown, expected"
             f" one of {', '.join(ARCHITECTURES)}; {remedy}"
         )
-    config = config_kind.from_dict(config_in(header, what, remedy))
+    given = config_in(header, what, remedy)
+    try:
+        config = config_kind.from_dict(given)
+    except InputError as error:
+        raise InputError(f"{what}: {error}; {remedy}") from error
     return from_arrays(arrays, kind, config, what)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from jaxrestore.errors import InputError
-from jaxrestore.operators import Mask
+from jaxrestore.likelihoods import GaussianNoise, Observation
+from jaxrestore.operators import Identity, Mask
 from jaxrestore.priors import CAE, CAEConfig
 from jaxrestore.solvers import VBLE, VBLEXZ, SelectRate, Status, restore, sample
 from jaxrestore.solvers.method import Problem
@@ -155,3 +156,32 @@ def test_what_cannot_be_used_is_refused():
         restore(VBLE(decoder()), seen)
     with pytest.raises(InputError, match="method: a VBLE of this prior has no rate"):
         restore(SelectRate(VBLE(decoder())), seen, key=KEY)
+
+
+@pytest.mark.parametrize(
+    ("kind", "rate"), [(float, 0.5), (np.float32, 0.001), (jnp.float32, 0.5)]
+)
+def test_rates_that_were_not_trained(kind, rate):
+    with pytest.raises(InputError, match=f"rate={rate}: expected from 0.01 to 0.1"):
+        restore(VBLE(small_cae(), rate=kind(rate)), observation(), key=KEY)
+    chosen = SelectRate(VBLE(small_cae()), candidates=(0.05, rate))
+    with pytest.raises(InputError, match=f"rate={rate}: expected from 0.01 to 0.1"):
+        restore(chosen, observation(), key=KEY)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(9, 7, 1), (1, 3, 1)])
+def test_images_smaller_than_a_latent(shape):
+    seen = Observation(jnp.full(shape, 0.5), Identity(), GaussianNoise(0.03))
+    result = restore(VBLE(small_cae()), seen, key=KEY, max_steps=2)
+    assert result.image.shape == shape and np.isfinite(result.image).all()
+
+
+@pytest.mark.slow
+def test_no_noise_is_refused_or_told():
+    y = jnp.full((8, 8, 1), 0.5)
+    with pytest.raises(InputError, match="noise_std=0; expected > 0"):
+        Observation.create(y, Identity(), 0.0)
+    unchecked = Observation(y, Identity(), GaussianNoise(0.0))
+    result = restore(VBLE(small_cae()), unchecked, key=KEY, max_steps=5)
+    assert int(result.status) == Status.DIVERGED

@@ -106,12 +106,12 @@ class CAE:
         """
         low, high = self.config.rates[0], self.config.rates[-1]
         slack = 1 + 1e-6  # single precision of the ends
-        if isinstance(rate, jax.Array) or low / slack <= rate <= high * slack:
+        if isinstance(rate, jax.core.Tracer) or low / slack <= rate <= high * slack:
             return replace(self, rate=rate)
         wanted = f"{low:g}" if low == high else f"from {low:g} to {high:g}"
         raise InputError(
-            f"rate={rate}: expected {wanted}, as this autoencoder was trained; take"
-            " such a rate or other weights"
+            f"rate={float(rate):g}: expected {wanted}, as this autoencoder was trained;"
+            " take such a rate or other weights"
         )
 
     @property

@@ -1,4 +1,4 @@
-"""VBLE's one-level VAEs: convolutional, or with a dense bottleneck."""
+"""VBLE's one-level VAEs: convolutional, with a dense bottleneck, or a ResNet-18."""
 
 import math
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from jaxrestore.priors.hvae.stages import Layer, apply, init
 from jaxrestore.priors.hvae.walk import Run
 from jaxrestore.settings import choice, count, flag, number, static
 
-FORMS = ("conv", "fcb")
+FORMS = ("conv", "fcb", "resnet")
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,12 @@ class ConvVAEConfig(NetworkConfig):
     Attributes:
         form: "conv": z is a map and images have any size; batch normalisation.
             "fcb": z is a vector behind a dense layer; images of `image_size` alone.
-        width: channels within.
+            "resnet": likewise, the encoder a ResNet-18 with a 3x3 of stride 2 before
+            it and the mean over pixels behind, the decoder its mirror image with
+            repeated pixels for strides.
+        width: channels within; of "resnet" the first, the last are 8 times as many.
         latents: M, channels of z or its dimension.
-        image_size: side of the images that "fcb" takes, a multiple of 16.
+        image_size: side of the images that a vector z stands for, a multiple of 16.
         image_channels: 3 for colour, 1 for grey.
         initial_std: gamma before training, [0, 1] units.
         learned_std: gamma is trained with the rest.
@@ -55,6 +58,11 @@ class ConvVAEConfig(NetworkConfig):
             raise InputError(
                 f"model.image_size={self.image_size}: expected a multiple of {2**DEPTH}"
             )
+
+    @property
+    def dense(self) -> bool:
+        """z is a vector."""
+        return self.form != "conv"
 
     @property
     def side(self) -> int:
@@ -83,7 +91,7 @@ class ConvVAE(HierarchicalVAE):
     def init_params(config: ConvVAEConfig, key: jax.Array) -> dict:
         side, m = config.side, config.latents
         image = (config.image_size, config.image_size, config.image_channels)
-        latent = (1, 1, m) if config.form == "fcb" else (side, side, m)
+        latent = (1, 1, m) if config.dense else (side, side, m)
         layers = {
             "bottom_up": Layer(_encoder(config), [image]),
             "top_down/decoder": Layer(_decoder(config), [latent]),
@@ -95,7 +103,7 @@ class ConvVAE(HierarchicalVAE):
         return unflatten(params | {"top_down/gamma": gamma})
 
     def _canvas(self, shape):
-        if self.config.form == "fcb":
+        if self.config.dense:
             return super()._canvas(shape)
         multiple = 2**DEPTH
         return -(-shape[0] // multiple) * multiple, -(-shape[1] // multiple) * multiple
@@ -115,7 +123,7 @@ class ConvVAE(HierarchicalVAE):
         """One group with the prior N(0, I); the stream is z itself."""
         rows, columns = (side // 2**DEPTH for side in canvas)
         shape = (rows, columns, self.config.latents)
-        if self.config.form == "fcb":
+        if self.config.dense:
             shape = (1, 1, self.config.latents)
 
         def posterior(p, h):
@@ -151,7 +159,9 @@ class ConvVAE(HierarchicalVAE):
 def layers(config: ConvVAEConfig) -> tuple[Spec, Spec]:
     """Of the encoder and of the decoder, as the released code numbers them."""
     n = config.width
-    dense = config.form == "fcb"
+    if config.form == "resnet":
+        return _resnet(n, config.image_channels)
+    dense = config.dense
     after: Spec = (("leaky", 0),) if dense else (("norm", n), ("leaky", 0))
     last = n if dense else 2 * config.latents
     down = (("halve", n), *after) * (DEPTH - 1) + (("halve", last),)
@@ -159,11 +169,22 @@ def layers(config: ConvVAEConfig) -> tuple[Spec, Spec]:
     return down, up
 
 
+def _resnet(n: int, image_channels: int) -> tuple[Spec, Spec]:
+    """Four stages of two blocks; all but the first halve, and double on the way up."""
+    down: Spec = (("stem", n), ("norm", n), ("relu", 0), ("block", n), ("block", n))
+    up: Spec = (("block", n), ("block", n), ("repeat", 0), ("conv", image_channels))
+    for features in (2 * n, 4 * n, 8 * n):
+        down = (*down, ("block_halve", features), ("block", features))
+        up = (("block", features), ("block_double", features // 2), *up)
+    return down, up
+
+
 def _encoder(config: ConvVAEConfig) -> ConvEncoder:
-    dense = 2 * config.latents if config.form == "fcb" else 0
-    return ConvEncoder(layers(config)[0], dense)
+    dense = 2 * config.latents if config.dense else 0
+    return ConvEncoder(layers(config)[0], dense, config.form == "resnet")
 
 
 def _decoder(config: ConvVAEConfig) -> ConvDecoder:
-    first = (config.side, config.side, config.width)
-    return ConvDecoder(layers(config)[1], first if config.form == "fcb" else None)
+    pooled = config.form == "resnet"
+    first = (config.side, config.side, config.width * (8 if pooled else 1))
+    return ConvDecoder(layers(config)[1], first if config.dense else None, pooled)
