@@ -9,8 +9,10 @@ from jaxrestore import priors
 from jaxrestore.cli import posterior
 from jaxrestore.cli.solve_config import AUTO, SELECTED, SolveConfig
 from jaxrestore.cli.task import Problem
+from jaxrestore.cli.tiling import Tiling
 from jaxrestore.errors import InputError
 from jaxrestore.operators import Downsample
+from jaxrestore.priors import Tiled
 from jaxrestore.priors.weights import resolve, sha256
 from jaxrestore.report.timing import timed
 from jaxrestore.solvers import (
@@ -28,7 +30,7 @@ from jaxrestore.solvers import (
     status_name,
 )
 from jaxrestore.solvers.presets import PRESET
-from jaxrestore.solvers.restore import Progress
+from jaxrestore.solvers.restore import Progress, memory
 from jaxrestore.solvers.temperature import for_groups
 
 # What to lower where a method diverges, the first that it has.
@@ -96,6 +98,7 @@ class Chosen:
                 f"{names}: are all to be chosen from the photograph, expected one of"
                 " them; give the others numbers"
             )
+        self._tiling = Tiling(self.kind, self.prior, config.tile)
         self._check_acceleration()
         if self._accelerates and self._selected:
             (name,) = self._selected
@@ -162,7 +165,10 @@ class Chosen:
         """
         found = self._preset(problem)
         line = found.note
-        method: Any = self.kind(*self._models.values(), **found.settings)
+        models = dict(self._models)
+        if "prior" in models:
+            models["prior"] = self._tiling.prior(problem.image_shape)
+        method: Any = self.kind(*models.values(), **found.settings)
         for name, criterion in self._selected.items():
             if name == "rate":
                 method = SelectRate(method)
@@ -193,6 +199,20 @@ class Chosen:
         line = line if set(found.settings) - set(self._given) else ""
         return found._replace(note=found.note or line)
 
+    def memory(self, method: Any, problem: Problem) -> int:
+        """Bytes that the run of a method that iterates takes."""
+        rules = self._rules(problem, method)
+        return memory(method, problem.posed, key=problem.key, **rules)
+
+    def _rules(self, problem: Problem, method: Any) -> dict[str, Any]:
+        """What a method that iterates is run with."""
+        rules = dataclasses.asdict(self._config.stopping)
+        steps = rules.pop("max_steps")
+        if rules["tolerance"] == PRESET:
+            tuned = self._preset(problem).tolerance
+            rules["tolerance"] = tuned or float(method.stopping.tolerance)
+        return {"max_steps": steps, "stopping": Stopping(**rules), "history": True}
+
     def run(
         self, method: Any, problem: Problem, progress: Progress | None = None
     ) -> Outcome:
@@ -201,20 +221,10 @@ class Chosen:
         call: Any
         stop, chains = {}, self.kind.markov
         if isinstance(method, Method):
-            rules = dataclasses.asdict(config.stopping)
-            steps = rules.pop("max_steps")
-            if rules["tolerance"] == PRESET:
-                tuned = self._preset(problem).tolerance
-                rules["tolerance"] = tuned or float(method.stopping.tolerance)
-            stop["tolerance"] = rules["tolerance"]
-            arguments = {"max_steps": steps, "stopping": Stopping(**rules)}
+            rules = self._rules(problem, method)
+            stop["tolerance"] = rules["stopping"].tolerance
             call = lambda: restore(  # noqa: E731
-                method,
-                observation,
-                key=key,
-                history=True,
-                progress=progress,
-                **arguments,
+                method, observation, key=key, progress=progress, **rules
             )
         else:
             rules = {**dataclasses.asdict(config.sampling), "traces": chains}
@@ -235,6 +245,8 @@ class Chosen:
             record["acceleration"] = method.settings()
         if isinstance(method, SelectRate):
             record["rate"] = float(method.rate(result))
+        if isinstance(prior := getattr(used, "prior", None), Tiled):
+            record["tile"] = prior.tile
         if problem.canvas:
             record["canvas"] = list(problem.canvas)
         if isinstance(result, Draws) and chains:

@@ -70,6 +70,13 @@ class Problem:
         own = self.observation
         return framed(own, self.canvas) if self.canvas else own
 
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(H, W, C) of the solver's image."""
+        if self.canvas:
+            return self.posed.image_shape
+        return self.operator.input_shape(self.full.shape)
+
     def cut(self, image: Any) -> Any:
         """A solver's image as `operator` takes it, without what a canvas adds."""
         if not self.canvas:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import jax
 import numpy as np
@@ -71,6 +71,37 @@ def restore(
     result = _restore(*arguments, **static)
     progress(int(result.steps), float(result.residual))
     return result
+
+
+def memory(
+    method: Method,
+    observation: Observation,
+    *,
+    stopping: Stopping | None = None,
+    max_steps: int | None = None,
+    key: jax.Array | None = None,
+    history: bool = False,
+) -> int:
+    """Bytes that `restore` with `progress` takes: arrays, weights and temporaries.
+
+    Read off the compiled program, which is not run; 0 where it does not say.
+
+    Args: as `restore`.
+    """
+    method = method.validate(observation)
+    stopping = method.stopping if stopping is None else stopping
+    steps = method.max_steps if max_steps is None else max_steps
+    static: _Static = {"max_steps": steps, "history": bool(history)}
+    arguments: Any = jax.device_put((method, observation, stopping, None, key))
+    program: Any = _restore.lower
+    if type(method).solve is Method.solve:
+        run = jax.eval_shape(partial(_begin, **static), *arguments)
+        arguments, program = (*arguments, run, np.int32(0)), _proceed.lower
+    found = program(*arguments, **static).compile().memory_analysis()
+    if not found:
+        return 0
+    whole = found.argument_size_in_bytes + found.output_size_in_bytes
+    return whole + found.temp_size_in_bytes - found.alias_size_in_bytes
 
 
 class _Static(TypedDict):
