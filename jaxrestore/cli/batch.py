@@ -151,7 +151,8 @@ class Batch:
         if done and not self._overwrite:
             return False
         source = item.load()
-        problem = self._task.problem(item.name, source).placed(self._canvases)
+        problem = self._task.problem(item.name, source)
+        problem = self._chosen.placed(problem, self._canvases)
         self._check_size(problem)
         self._hold()
         for note in (*problem.notes, self._headline(problem)):

@@ -1,9 +1,12 @@
 """The solver that the settings name, and one run of it."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from jaxrestore import priors
 from jaxrestore.cli import posterior
@@ -11,6 +14,7 @@ from jaxrestore.cli.solve_config import AUTO, SELECTED, SolveConfig
 from jaxrestore.cli.task import Problem
 from jaxrestore.cli.tiling import Tiling
 from jaxrestore.errors import InputError
+from jaxrestore.mesh import rows_mesh
 from jaxrestore.operators import Downsample
 from jaxrestore.priors import Tiled
 from jaxrestore.priors.weights import resolve, sha256
@@ -98,7 +102,9 @@ class Chosen:
                 f"{names}: are all to be chosen from the photograph, expected one of"
                 " them; give the others numbers"
             )
-        self._tiling = Tiling(self.kind, self.prior, config.tile)
+        self._mesh = _mesh(config, self.kind)
+        wanted = 0 if self._mesh and config.tile == AUTO else config.tile
+        self._tiling = Tiling(self.kind, self.prior, wanted)
         self._check_acceleration()
         if self._accelerates and self._selected:
             (name,) = self._selected
@@ -128,6 +134,17 @@ class Chosen:
         return (
             issubclass(self.kind, Method) and not self._config.posterior and not fixed
         )
+
+    def placed(
+        self, problem: Problem, canvases: Sequence[tuple[int, int]] = ()
+    ) -> Problem:
+        """On the smallest of some canvases, and as tall as devices can share.
+
+        Raises:
+            InputError: the devices cannot share its rows.
+        """
+        problem = problem.placed(canvases)
+        return problem.shared(self._mesh.size, self.stride) if self._mesh else problem
 
     @property
     def stride(self) -> int:
@@ -211,7 +228,8 @@ class Chosen:
         if rules["tolerance"] == PRESET:
             tuned = self._preset(problem).tolerance
             rules["tolerance"] = tuned or float(method.stopping.tolerance)
-        return {"max_steps": steps, "stopping": Stopping(**rules), "history": True}
+        how = {"history": True, "mesh": self._mesh}
+        return {"max_steps": steps, "stopping": Stopping(**rules), **how}
 
     def run(
         self, method: Any, problem: Problem, progress: Progress | None = None
@@ -230,6 +248,7 @@ class Chosen:
             rules = {**dataclasses.asdict(config.sampling), "traces": chains}
             call = lambda: sample(method, observation, key=key, **rules)  # noqa: E731
         result, seconds, compile_seconds = timed(call)
+        result = jax.device_get(result) if self._mesh else result
         used = getattr(method, "method", method)
         if isinstance(method, Select):
             used = method.attempt(int(result.selected))  # type: ignore[union-attr]
@@ -281,6 +300,28 @@ class Chosen:
                 " not what task, kernel, factor and boundary say; take"
                 f" --config=diverse_sr_x{expected.factor}"
             )
+
+
+def _mesh(config: SolveConfig, kind: Any) -> Mesh | None:
+    """The devices that share the rows of images, where that is asked for."""
+    if config.mesh == "none":
+        return None
+    if not issubclass(kind, Method) or config.posterior:
+        raise InputError(
+            f"--mesh=rows: has no use with the method {kind.name}, which draws;"
+            " expected one that iterates; leave it out"
+        )
+    if config.tile not in (AUTO, 0):
+        raise InputError(
+            f"--mesh=rows: does not go with --tile={config.tile}; leave one of them out"
+        )
+    mesh = rows_mesh()
+    if mesh.size == 1:
+        raise InputError(
+            "--mesh=rows: expected several devices, there is 1; leave it out, or"
+            " --tile=1024 where memory is short"
+        )
+    return mesh
 
 
 def _described(result: Restoration | Draws) -> dict[str, Any]:

@@ -151,6 +151,9 @@ class SolveConfig:
     tile: Any = setting(
         AUTO, _tile, "side in pixels of what the prior sees at once: N | auto | 0: all"
     )
+    mesh: str = setting(
+        "none", choice("none", "rows"), "rows: all devices share those of each image"
+    )
     # Of the class that `schema` makes.
     solver: Any = None
     stopping: Any = None
