@@ -95,8 +95,8 @@ def check_limits(found: Forecast | None, max_minutes: float, size: str) -> None:
     if found.memory > free:
         raise InputError(
             f"--input: {size} needs about {found.memory / _GIB:.1f} GiB,"
-            f" {free / _GIB:.1f} GiB are free; cut it into parts, reduce it, or take a"
-            " smaller --factor"
+            f" {free / _GIB:.1f} GiB are free; take --tile=512, or cut it into parts,"
+            " reduce it, or take a smaller --factor"
         )
     if max_minutes and found.seconds > 60 * max_minutes:
         raise InputError(
