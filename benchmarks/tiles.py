@@ -35,7 +35,7 @@ def run(argv) -> int:
         changes = []
         for image in images:
             level = np.float32(noise / 255)
-            seen = image + level * rng.standard_normal(image.shape, np.float32)
+            seen = image + level * rng.standard_normal(image.shape).astype(np.float32)
             whole = reconstruct(prior, seen, tau, level)
             part = reconstruct(prior, seen[:, cut:], tau, level)
             changes.append(np.abs(np.asarray(whole)[:, cut:] - part))
@@ -50,7 +50,7 @@ def run(argv) -> int:
 
 def _piece(file) -> np.ndarray:
     pixels = read_image(file).pixels
-    pixels = np.concatenate([pixels, pixels[:, ::-1]], 1)
+    pixels = np.concatenate([pixels, pixels], 1)  # upright ones are too narrow
     return pixels[: _SIZE[0], : _SIZE[1]]
 
 
