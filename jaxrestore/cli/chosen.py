@@ -104,7 +104,7 @@ class Chosen:
             )
         self._mesh = _mesh(config, self.kind)
         wanted = 0 if self._mesh and config.tile == AUTO else config.tile
-        self._tiling = Tiling(self.kind, self.prior, wanted)
+        self._tiling = Tiling(self.kind, self._models.get("prior"), wanted)
         self._check_acceleration()
         if self._accelerates and self._selected:
             (name,) = self._selected

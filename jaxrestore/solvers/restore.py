@@ -114,7 +114,7 @@ def program(
 ) -> Any:
     """The compiled program of the loop of `restore`, whose arguments these are."""
     method = method.validate(observation)
-    stopping = method.stopping if stopping is None else stopping
+    stopping = (method.stopping if stopping is None else stopping).validate()
     steps = method.max_steps if max_steps is None else max_steps
     static: _Static = {"max_steps": steps, "history": bool(history)}
     arguments: Any = _placed(method, observation, stopping, None, key, mesh)
