@@ -83,7 +83,7 @@ class Restorer:
 
     def _restored(self, pixels: np.ndarray) -> np.ndarray:
         problem = self._task.problem(_NAME, LoadedImage(_checked(pixels)))
-        problem = problem.placed(self._canvases)
+        problem = self._chosen.placed(problem, self._canvases)
         if self._config.check:
             problem, outcome, _ = restore_trusted(self._chosen, problem)
         else:

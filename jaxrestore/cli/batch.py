@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -16,6 +17,7 @@ from jaxrestore.cli.task import Problem, Task
 from jaxrestore.cli.trust import restore_trusted
 from jaxrestore.data.files import exclusive, make_folder
 from jaxrestore.errors import InputError
+from jaxrestore.priors import Tiled
 from jaxrestore.report import summary as records
 from jaxrestore.report.table import score_table
 from jaxrestore.settings import as_dict
@@ -149,7 +151,8 @@ class Batch:
         if done and not self._overwrite:
             return False
         source = item.load()
-        problem = self._task.problem(item.name, source).placed(self._canvases)
+        problem = self._task.problem(item.name, source)
+        problem = self._chosen.placed(problem, self._canvases)
         self._check_size(problem)
         self._hold()
         for note in (*problem.notes, self._headline(problem)):
@@ -204,11 +207,14 @@ class Batch:
             InputError: it takes too long, or too much memory.
         """
         steps = getattr(self._config.stopping, "max_steps", 1)
-        shape = problem.posed.image_shape
-        method = self._chosen.method(problem)[0]
-        found = forecast(method, shape, problem.noise_std, steps)
+        shape, chosen = problem.image_shape, self._chosen
+        method = chosen.method(problem)[0]
+        memory = partial(chosen.memory, method, problem)
+        found = forecast(method, shape, problem.noise_std, steps, memory)
         if found:
-            _say(f"{shape[1]}x{shape[0]} pixels to restore: {found}")
+            prior = getattr(method, "prior", None)
+            how = f" in tiles of {prior.tile}" if isinstance(prior, Tiled) else ""
+            _say(f"{shape[1]}x{shape[0]} pixels to restore{how}: {found}")
         check_limits(found, self._config.max_minutes, f"{shape[1]}x{shape[0]} pixels")
 
     def _unsaid(self, notes: list[str]) -> list[str]:

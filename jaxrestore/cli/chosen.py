@@ -1,16 +1,22 @@
 """The solver that the settings name, and one run of it."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from jaxrestore import priors
 from jaxrestore.cli import posterior
 from jaxrestore.cli.solve_config import AUTO, SELECTED, SolveConfig
 from jaxrestore.cli.task import Problem
+from jaxrestore.cli.tiling import Tiling
 from jaxrestore.errors import InputError
+from jaxrestore.mesh import rows_mesh
 from jaxrestore.operators import Downsample
+from jaxrestore.priors import Tiled
 from jaxrestore.priors.weights import resolve, sha256
 from jaxrestore.report.timing import timed
 from jaxrestore.solvers import (
@@ -28,7 +34,7 @@ from jaxrestore.solvers import (
     status_name,
 )
 from jaxrestore.solvers.presets import PRESET
-from jaxrestore.solvers.restore import Progress
+from jaxrestore.solvers.restore import Progress, memory
 from jaxrestore.solvers.temperature import for_groups
 
 # What to lower where a method diverges, the first that it has.
@@ -96,6 +102,9 @@ class Chosen:
                 f"{names}: are all to be chosen from the photograph, expected one of"
                 " them; give the others numbers"
             )
+        self._mesh = _mesh(config, self.kind)
+        wanted = 0 if self._mesh and config.tile == AUTO else config.tile
+        self._tiling = Tiling(self.kind, self._models.get("prior"), wanted)
         self._check_acceleration()
         if self._accelerates and self._selected:
             (name,) = self._selected
@@ -125,6 +134,17 @@ class Chosen:
         return (
             issubclass(self.kind, Method) and not self._config.posterior and not fixed
         )
+
+    def placed(
+        self, problem: Problem, canvases: Sequence[tuple[int, int]] = ()
+    ) -> Problem:
+        """On the smallest of some canvases, and as tall as devices can share.
+
+        Raises:
+            InputError: the devices cannot share its rows.
+        """
+        problem = problem.placed(canvases)
+        return problem.shared(self._mesh.size, self.stride) if self._mesh else problem
 
     @property
     def stride(self) -> int:
@@ -162,7 +182,10 @@ class Chosen:
         """
         found = self._preset(problem)
         line = found.note
-        method: Any = self.kind(*self._models.values(), **found.settings)
+        models = dict(self._models)
+        if "prior" in models:
+            models["prior"] = self._tiling.prior(problem.image_shape)
+        method: Any = self.kind(*models.values(), **found.settings)
         for name, criterion in self._selected.items():
             if name == "rate":
                 method = SelectRate(method)
@@ -193,6 +216,21 @@ class Chosen:
         line = line if set(found.settings) - set(self._given) else ""
         return found._replace(note=found.note or line)
 
+    def memory(self, method: Any, problem: Problem) -> int:
+        """Bytes that the run of a method that iterates takes."""
+        rules = self._rules(problem, method)
+        return memory(method, problem.posed, key=problem.key, **rules)
+
+    def _rules(self, problem: Problem, method: Any) -> dict[str, Any]:
+        """What a method that iterates is run with."""
+        rules = dataclasses.asdict(self._config.stopping)
+        steps = rules.pop("max_steps")
+        if rules["tolerance"] == PRESET:
+            tuned = self._preset(problem).tolerance
+            rules["tolerance"] = tuned or float(method.stopping.tolerance)
+        how = {"history": True, "mesh": self._mesh}
+        return {"max_steps": steps, "stopping": Stopping(**rules), **how}
+
     def run(
         self, method: Any, problem: Problem, progress: Progress | None = None
     ) -> Outcome:
@@ -201,25 +239,16 @@ class Chosen:
         call: Any
         stop, chains = {}, self.kind.markov
         if isinstance(method, Method):
-            rules = dataclasses.asdict(config.stopping)
-            steps = rules.pop("max_steps")
-            if rules["tolerance"] == PRESET:
-                tuned = self._preset(problem).tolerance
-                rules["tolerance"] = tuned or float(method.stopping.tolerance)
-            stop["tolerance"] = rules["tolerance"]
-            arguments = {"max_steps": steps, "stopping": Stopping(**rules)}
+            rules = self._rules(problem, method)
+            stop["tolerance"] = rules["stopping"].tolerance
             call = lambda: restore(  # noqa: E731
-                method,
-                observation,
-                key=key,
-                history=True,
-                progress=progress,
-                **arguments,
+                method, observation, key=key, progress=progress, **rules
             )
         else:
             rules = {**dataclasses.asdict(config.sampling), "traces": chains}
             call = lambda: sample(method, observation, key=key, **rules)  # noqa: E731
         result, seconds, compile_seconds = timed(call)
+        result = jax.device_get(result) if self._mesh else result
         used = getattr(method, "method", method)
         if isinstance(method, Select):
             used = method.attempt(int(result.selected))  # type: ignore[union-attr]
@@ -235,6 +264,8 @@ class Chosen:
             record["acceleration"] = method.settings()
         if isinstance(method, SelectRate):
             record["rate"] = float(method.rate(result))
+        if isinstance(prior := getattr(used, "prior", None), Tiled):
+            record["tile"] = prior.tile
         if problem.canvas:
             record["canvas"] = list(problem.canvas)
         if isinstance(result, Draws) and chains:
@@ -269,6 +300,28 @@ class Chosen:
                 " not what task, kernel, factor and boundary say; take"
                 f" --config=diverse_sr_x{expected.factor}"
             )
+
+
+def _mesh(config: SolveConfig, kind: Any) -> Mesh | None:
+    """The devices that share the rows of images, where that is asked for."""
+    if config.mesh == "none":
+        return None
+    if not issubclass(kind, Method) or config.posterior:
+        raise InputError(
+            f"--mesh=rows: has no use with the method {kind.name}, which draws;"
+            " expected one that iterates; leave it out"
+        )
+    if config.tile not in (AUTO, 0):
+        raise InputError(
+            f"--mesh=rows: does not go with --tile={config.tile}; leave one of them out"
+        )
+    mesh = rows_mesh()
+    if mesh.size == 1:
+        raise InputError(
+            "--mesh=rows: expected several devices, there is 1; leave it out, or"
+            " --tile=1024 where memory is short"
+        )
+    return mesh
 
 
 def _described(result: Restoration | Draws) -> dict[str, Any]:

@@ -1,21 +1,22 @@
-"""What a large image will take: seconds and memory, measured on a small piece."""
+"""What a large image will take: seconds, measured on a small piece, and memory."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import psutil
 
+from jaxrestore.cli.tiling import LARGE, free_memory
 from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
 from jaxrestore.operators import Identity
+from jaxrestore.priors import Tiled
 from jaxrestore.solvers import Method
 from jaxrestore.solvers.method import Problem
 
 _SIDE = 256
-_LARGE = 1.5e6  # pixels from which a forecast is worth its own seconds
 _GIB = 2**30
 
 
@@ -25,7 +26,7 @@ class Forecast:
 
     Attributes:
         seconds: of all steps, if none is saved by stopping early.
-        memory: in bytes, beside what the weights take.
+        memory: in bytes, that of the compiled program.
     """
 
     seconds: float
@@ -38,23 +39,33 @@ class Forecast:
 
 
 def forecast(
-    method: Any, shape: tuple[int, ...], noise_std: float, max_steps: int
+    method: Any,
+    shape: tuple[int, ...],
+    noise_std: float,
+    max_steps: int,
+    memory: Callable[[], int],
 ) -> Forecast | None:
-    """Time one step on a piece of 256x256; None where that says nothing.
+    """What a large image takes; None of small ones and of methods without steps.
+
+    The seconds are those of a step on a piece of 256x256, for as many pixels.
 
     Args:
         method: the solver.
         shape: (H, W, C) of its image.
         noise_std: that it is told.
         max_steps: of the run.
+        memory: in bytes; asked of large images alone.
     """
     pixels = shape[0] * shape[1]
-    if not isinstance(method, Method) or pixels < _LARGE:
+    if not isinstance(method, Method) or pixels < LARGE:
         return None
     y = jnp.full((_SIDE, _SIDE, shape[2]), 0.5)
     observation = Observation.create(y, Identity(), noise_std)
     problem = jax.device_put((observation, y, jax.random.key(0)))
-    inner = getattr(method, "method", method)  # of a wrapper
+    inner: Any = getattr(method, "method", method)  # of a wrapper
+    prior, times = getattr(inner, "prior", None), pixels / _SIDE**2
+    if isinstance(prior, Tiled):
+        inner, times = replace(inner, prior=prior.prior), times * prior.work(shape)
 
     def step(method, observation, start, key):
         method = method.cast(start.dtype)
@@ -63,13 +74,8 @@ def forecast(
 
     program = jax.jit(step).lower(inner, *problem).compile()
     seconds = min(_seconds(program, inner, *problem) for _ in range(2)) / 2
-    analysis = program.memory_analysis()
-    small = _SIDE**2
-    times = pixels / small
-    return Forecast(
-        seconds * times * (max_steps + 1) * getattr(method, "runs", 1),
-        (analysis.temp_size_in_bytes if analysis else 0) * times,
-    )
+    seconds *= times * (max_steps + 1) * getattr(method, "runs", 1)
+    return Forecast(seconds, memory())
 
 
 def check_limits(found: Forecast | None, max_minutes: float, size: str) -> None:
@@ -85,12 +91,12 @@ def check_limits(found: Forecast | None, max_minutes: float, size: str) -> None:
     """
     if found is None:
         return
-    free = _free_memory()
+    free = free_memory()
     if found.memory > free:
         raise InputError(
             f"--input: {size} needs about {found.memory / _GIB:.1f} GiB,"
-            f" {free / _GIB:.1f} GiB are free; cut it into parts, reduce it, or take a"
-            " smaller --factor"
+            f" {free / _GIB:.1f} GiB are free; take --tile=512, or cut it into parts,"
+            " reduce it, or take a smaller --factor"
         )
     if max_minutes and found.seconds > 60 * max_minutes:
         raise InputError(
@@ -104,10 +110,3 @@ def _seconds(program: Any, *arguments: Any) -> float:
     begin = time.monotonic()
     jax.block_until_ready(program(*arguments))
     return time.monotonic() - begin
-
-
-def _free_memory() -> float:
-    stats = jax.devices()[0].memory_stats() or {}
-    if "bytes_limit" in stats:
-        return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
-    return psutil.virtual_memory().available

@@ -46,6 +46,10 @@ _KERNELS = (
 )
 
 
+def _tile(value: Any, name: str) -> Any:
+    return value if value == AUTO else _or(count(0), (AUTO,))(value, name)
+
+
 @dataclass(frozen=True)
 class KernelSettings:
     """The blur; sizes in pixels."""
@@ -143,6 +147,12 @@ class SolveConfig:
     )
     max_minutes: float = setting(
         120, number(0), "refuse images that would take longer; 0: any time"
+    )
+    tile: Any = setting(
+        AUTO, _tile, "side in pixels of what the prior sees at once: N | auto | 0: all"
+    )
+    mesh: str = setting(
+        "none", choice("none", "rows"), "rows: all devices share those of each image"
     )
     # Of the class that `schema` makes.
     solver: Any = None

@@ -70,6 +70,13 @@ class Problem:
         own = self.observation
         return framed(own, self.canvas) if self.canvas else own
 
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """(H, W, C) of the solver's image."""
+        if self.canvas:
+            return self.posed.image_shape
+        return self.operator.input_shape(self.full.shape)
+
     def cut(self, image: Any) -> Any:
         """A solver's image as `operator` takes it, without what a canvas adds."""
         if not self.canvas:
@@ -82,6 +89,32 @@ class Problem:
         size = measured_canvas(self.operator, self.full.shape)
         found = smallest(size, canvases) if size else None  # type: ignore[arg-type]
         return dataclasses.replace(self, canvas=found)
+
+    def shared(self, devices: int, stride: int) -> "Problem":
+        """On a canvas whose rows, of image and observation, so many devices share.
+
+        Args:
+            devices: how many.
+            stride: of the prior; each device has multiples of it.
+
+        Raises:
+            InputError: the task has no canvas, and the height is no multiple.
+        """
+        size = self.canvas or measured_canvas(self.operator, self.full.shape)
+        rows = math.lcm(
+            devices, devices * stride // math.gcd(stride, round(self.operator.scale))
+        )
+        if size:
+            height = -(-size[0] // rows) * rows
+            return dataclasses.replace(self, canvas=(height, size[1]))
+        for height in (self.full.shape[0], self.image_shape[0]):
+            if height % devices:
+                raise InputError(
+                    f"--mesh=rows: {height} rows do not split over {devices} devices,"
+                    " and this task has no larger canvas; expected a multiple, crop the"
+                    " image"
+                )
+        return self
 
     @property
     def noise_std(self) -> float:

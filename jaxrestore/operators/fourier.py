@@ -2,21 +2,51 @@
 
 import jax
 import jax.numpy as jnp
+from jax import lax
+from jax.sharding import PartitionSpec
 
 from jaxrestore.errors import InputError
+from jaxrestore.mesh import ROWS, sharers
 
 AXES = (0, 1)
+_BY_ROWS, _BY_COLUMNS = PartitionSpec(ROWS), PartitionSpec(None, ROWS)
 
 
 def rfft2(image: jax.Array) -> jax.Array:
-    """(H, W, C) -> (H, W // 2 + 1, C), complex; half precision as single."""
+    """(H, W, C) -> (H, W // 2 + 1, C), complex; half precision as single.
+
+    Where devices share the image's rows (`jaxrestore.mesh`) they share the columns of
+    the spectrum, which then are a multiple of their number; those beyond are zero.
+    """
     least = jnp.promote_types(image.dtype, jnp.float32)
-    return jnp.fft.rfft2(image.astype(least), axes=AXES)
+    image = image.astype(least)
+    if not _shared(image.shape):
+        return jnp.fft.rfft2(image, axes=AXES)
+
+    def forward(rows):
+        half = jnp.fft.rfft(rows, axis=1)
+        half = jnp.pad(half, ((0, 0), (0, -half.shape[1] % sharers()), (0, 0)))
+        columns = lax.all_to_all(half, ROWS, 1, 0, tiled=True)
+        return jnp.fft.fft(columns, axis=0)
+
+    return jax.shard_map(forward, in_specs=_BY_ROWS, out_specs=_BY_COLUMNS)(image)
 
 
 def irfft2(spectrum: jax.Array, size: tuple[int, ...]) -> jax.Array:
     """Inverse of `rfft2` for an image of the given (H, W)."""
-    return jnp.fft.irfft2(spectrum, s=size, axes=AXES)
+    if not _shared(size):
+        return jnp.fft.irfft2(spectrum, s=size, axes=AXES)
+
+    def inverse(columns):
+        half = jnp.fft.ifft(columns, axis=0)
+        rows = lax.all_to_all(half, ROWS, 0, 1, tiled=True)
+        return jnp.fft.irfft(rows[:, : size[1] // 2 + 1], n=size[1], axis=1)
+
+    return jax.shard_map(inverse, in_specs=_BY_COLUMNS, out_specs=_BY_ROWS)(spectrum)
+
+
+def _shared(size: tuple[int, ...]) -> bool:
+    return sharers() > 1 and size[0] % sharers() == 0
 
 
 def transfer_function(

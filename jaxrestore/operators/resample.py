@@ -56,12 +56,10 @@ class Downsample(LinearOperator):
                 f"expected multiples of {s}; crop the image to "
                 f"{x.shape[0] // s * s}x{x.shape[1] // s * s}"
             )
-        return Blur(self.kernel)(x)[::s, ::s]
+        return _decimated(Blur(self.kernel)(x), s)
 
     def adjoint(self, y):
-        s = self.factor
-        zero_filled = jnp.zeros(self.input_shape(y.shape), y.dtype).at[::s, ::s].set(y)
-        return Blur(self.kernel).adjoint(zero_filled)
+        return Blur(self.kernel).adjoint(_spread(y, self.factor))
 
     def input_shape(self, measurement_shape):
         height, width, channels = measurement_shape
@@ -92,7 +90,7 @@ class Downsample(LinearOperator):
         s = self.factor
         size = self.input_shape(y.shape)[:2]
         transfer = transfer_function(self.kernel, size, y.dtype)
-        autocorrelation = irfft2(power(transfer), size)[::s, ::s]
+        autocorrelation = _decimated(irfft2(power(transfer), size), s)
         # The exact spectrum is not negative; rounding must not make it so.
         return jnp.maximum(rfft2(autocorrelation).real, 0)
 
@@ -119,6 +117,21 @@ class Downsample(LinearOperator):
     def validate(self):
         kernels.check_factor(self.factor)
         Blur(self.kernel).validate()
+
+
+# By blocks, which devices that share the rows of an image have whole.
+def _decimated(x: jax.Array, s: int) -> jax.Array:
+    """Every s-th row and column, from pixel 0 on."""
+    height, width, channels = x.shape
+    return x.reshape(height // s, s, width // s, s, channels)[:, 0, :, 0]
+
+
+def _spread(y: jax.Array, s: int) -> jax.Array:
+    """The image with zeros around whose `_decimated` it is."""
+    height, width, channels = y.shape
+    gap = (0, s - 1)
+    blocks = jnp.pad(y[:, None, :, None], ((0, 0), gap, (0, 0), gap, (0, 0)))
+    return blocks.reshape(height * s, width * s, channels)
 
 
 def _centroid(kernel: jax.Array) -> jax.Array:

@@ -19,6 +19,7 @@ from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE
 from jaxrestore.priors.hvae.split_encoder import SplitVDVAE
+from jaxrestore.priors.hvae.tiled import Tiled
 from jaxrestore.priors.hvae.vae import VAE, VAEConfig
 from jaxrestore.priors.hvae.vdvae import VDVAE
 from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
@@ -51,6 +52,7 @@ __all__ = [
     "SmoothedTV",
     "SplitVDVAE",
     "TemperedDraw",
+    "Tiled",
     "VAE",
     "VAEConfig",
     "VDVAE",

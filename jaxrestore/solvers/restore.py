@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from jaxrestore.likelihoods import Observation
+from jaxrestore.mesh import by_rows, sharding, shared_rows, whole
 from jaxrestore.settings import count
 from jaxrestore.solvers.checks import check_kind, checked_start
 from jaxrestore.solvers.iterate import Run, begin, finish, proceed
@@ -30,6 +32,7 @@ def restore(
     history: bool = False,
     start: jax.Array | None = None,
     progress: Progress | None = None,
+    mesh: Mesh | None = None,
 ) -> Restoration:
     """Restore one image.
 
@@ -50,6 +53,10 @@ def restore(
             about twice a second and after the last step. The run is then driven from
             Python, in pieces: not inside `jax.jit`. Methods that wrap others call it
             once, at the end.
+        mesh: of `jaxrestore.mesh.rows_mesh`: its devices share the rows of the image.
+            Convolutions exchange the rows at the borders, Fourier transforms go from
+            rows to columns; no device has the whole image. Heights are best multiples
+            of devices times the prior's stride. Not inside `jax.jit`.
 
     Raises:
         InputError: a setting out of its range, a prior that cannot do what the method
@@ -62,15 +69,69 @@ def restore(
     steps = count()(steps, "max_steps")
     start = checked_start(start, observation)
     # Explicit transfers, so that callers may forbid implicit ones.
-    arguments = jax.device_put((method, observation, stopping, start, key))
+    arguments = _placed(method, observation, stopping, start, key, mesh)
     static: _Static = {"max_steps": steps, "history": bool(history)}
-    if progress is None:
-        return _restore(*arguments, **static)
-    if type(method).solve is Method.solve:
-        return _watched(arguments, static, progress)
-    result = _restore(*arguments, **static)
+    with shared_rows(mesh):
+        if progress is None:
+            return _restore(*arguments, **static)
+        if type(method).solve is Method.solve:
+            return _watched(arguments, static, progress)
+        result = _restore(*arguments, **static)
     progress(int(result.steps), float(result.residual))
     return result
+
+
+def memory(
+    method: Method,
+    observation: Observation,
+    *,
+    stopping: Stopping | None = None,
+    max_steps: int | None = None,
+    key: jax.Array | None = None,
+    history: bool = False,
+    mesh: Mesh | None = None,
+) -> int:
+    """Bytes that `restore` with `progress` takes: arrays, weights and temporaries.
+
+    On each device; 0 where that is not to be had. Arguments as those of `restore`.
+    """
+    arguments = method, observation, stopping, max_steps, key, history, mesh
+    analysis = program(*arguments).memory_analysis()
+    if not analysis:
+        return 0
+    arrays = analysis.argument_size_in_bytes + analysis.output_size_in_bytes
+    return arrays + analysis.temp_size_in_bytes - analysis.alias_size_in_bytes
+
+
+def program(
+    method: Method,
+    observation: Observation,
+    stopping: Stopping | None = None,
+    max_steps: int | None = None,
+    key: jax.Array | None = None,
+    history: bool = False,
+    mesh: Mesh | None = None,
+) -> Any:
+    """The compiled program of the loop of `restore`, whose arguments these are."""
+    method = method.validate(observation)
+    stopping = (method.stopping if stopping is None else stopping).validate()
+    steps = method.max_steps if max_steps is None else max_steps
+    static: _Static = {"max_steps": steps, "history": bool(history)}
+    arguments: Any = _placed(method, observation, stopping, None, key, mesh)
+    with shared_rows(mesh):
+        if type(method).solve is not Method.solve:
+            return _restore.lower(*arguments, **static).compile()
+        run = jax.eval_shape(partial(_begin, **static), *arguments)
+        if mesh:
+            run = jax.tree.map(lambda a: a.update(sharding=sharding(a, mesh)), run)
+        return _proceed.lower(*arguments, run, np.int32(0), **static).compile()
+
+
+def _placed(method, observation, stopping, start, key, mesh: Mesh | None) -> tuple:
+    """The arguments of a program where it runs."""
+    method, stopping, key = whole((method, stopping, key), mesh)
+    observation, start = by_rows((observation, start), mesh)
+    return method, observation, stopping, start, key
 
 
 class _Static(TypedDict):

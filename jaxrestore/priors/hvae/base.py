@@ -82,7 +82,9 @@ class HierarchicalVAE:
         """L, the number of latent groups."""
         return self.config.num_groups
 
-    def reconstruct(self, image, temperature, encoder_noise=None) -> Reconstruction:
+    def reconstruct(
+        self, image, temperature, encoder_noise=None, inside=None
+    ) -> Reconstruction:
         """Encode by Algorithm 3 and decode: HVAE(x, tau) = mu_theta(E_tau(x)).
 
         z_l maximises log q(z_l | z_<l, x) + (1/tau_l^2 - 1) log p(z_l | z_<l), the
@@ -95,11 +97,12 @@ class HierarchicalVAE:
                 posterior means, 0 the prior means.
             encoder_noise: noise level of ``image`` in [0, 1] units, told to networks
                 with ``config.noise_input`` (None: 0); other networks ignore it.
+            inside: (H, W) bool, of images that need no padding: `log_prior` counts
+                the latents whose first pixel is True alone. None: all.
         """
-
         rule = Tempered(jnp.asarray(temperature, jnp.float32))
         skips = self.skips(image, encoder_noise)
-        return self._decoded(rule, skips, image.shape[:2])
+        return self._decoded(rule, skips, image.shape[:2], inside)
 
     def at(self, latents, shape: tuple[int, int]) -> Reconstruction:
         """p(x | z) and log p(z_l | z_<l) at given latents, by one walk.
@@ -122,9 +125,12 @@ class HierarchicalVAE:
         """
         return self._decoded(PriorMean(), None, shape)
 
-    def _decoded(self, rule: LatentRule, skips, shape) -> Reconstruction:
+    def _decoded(self, rule: LatentRule, skips, shape, inside=None) -> Reconstruction:
         def collect(z, prior, posterior):
-            return z, prior.log_prob(z)
+            if inside is None:
+                return z, prior.log_prob(z)
+            down, across = (n // m for n, m in zip(shape, z.shape[:2], strict=True))
+            return z, prior.log_prob(z, inside[::down, ::across, None])
 
         decoded, groups = self._walk(rule, skips, shape, collect)
         latents, log_prior = zip(*groups, strict=True)

@@ -20,10 +20,11 @@ class Gaussian(NamedTuple):
         noise = jax.random.normal(key, self.mean.shape, self.mean.dtype)
         return self.mean + temperature * self.std * noise
 
-    def log_prob(self, value: jax.Array) -> jax.Array:
-        """log N(value; mean, std^2) in nats, summed over all elements."""
+    def log_prob(self, value: jax.Array, where: jax.Array | None = None) -> jax.Array:
+        """log N(value; mean, std^2) in nats, summed over all elements, or over some."""
         scaled = (value - self.mean) / self.std
-        return -jnp.sum(0.5 * (LOG_2PI + scaled**2) + jnp.log(self.std))
+        terms = 0.5 * (LOG_2PI + scaled**2) + jnp.log(self.std)
+        return -jnp.sum(terms, where=where)
 
     def kl_from(self, other: "Gaussian") -> jax.Array:
         """KL(other || self) in nats, summed over all elements."""

@@ -1,0 +1,90 @@
+"""Whether the prior sees a large image whole or tile by tile."""
+
+from functools import cache, partial
+from typing import Any
+
+import jax
+import psutil
+
+from jaxrestore.errors import InputError
+from jaxrestore.priors import PatchVDVAE, Tiled
+from jaxrestore.priors.base import Reconstructs
+
+LARGE = 1.5e6  # pixels from which a look at memory is worth its own seconds
+_PIECE = 256
+_LARGEST, _LEAST = 2048, 512
+_WHOLE_SHARE, _TILE_SHARE = 0.5, 0.125  # of the free memory
+
+
+class Tiling:
+    """The prior for each size of image.
+
+    Args:
+        kind: class of the solver.
+        prior: its model.
+        wanted: side of a tile, 0 for none, "auto": where memory is short.
+
+    Raises:
+        InputError: a side that is of no use to the solver or does not fit the prior.
+    """
+
+    def __init__(self, kind: Any, prior: Any, wanted: Any):
+        self._prior, self._wanted = prior, wanted
+        takes = kind.requires.get("prior", ()) == (Reconstructs,)
+        self._takes = takes and isinstance(prior, PatchVDVAE)
+        self._chosen: dict[tuple[int, ...], int] = {}
+        if wanted == "auto" or not wanted:
+            return
+        if not self._takes:
+            raise InputError(
+                f"--tile={wanted}: has no use with the method {kind.name} and a"
+                f" {type(prior).__name__}, expected pnp_hvae with a PatchVDVAE; leave"
+                " it out"
+            )
+        Tiled(prior, wanted).validate()
+
+    def prior(self, shape: tuple[int, ...]) -> Any:
+        """The prior for images (H, W, C); of one size always the same."""
+        if shape not in self._chosen:
+            self._chosen[shape] = self._side(shape) if self._takes else 0
+        side = self._chosen[shape]
+        return Tiled(self._prior, side) if side else self._prior
+
+    def _side(self, shape: tuple[int, ...]) -> int:
+        pixels = shape[0] * shape[1]
+        if self._wanted != "auto":
+            return self._wanted
+        if pixels < LARGE:
+            return 0
+        each, free = temporaries(type(self._prior), self._prior.config), free_memory()
+        if each * pixels <= _WHOLE_SHARE * free:
+            return 0
+        side = min(max((_TILE_SHARE * free / each) ** 0.5, _LEAST), _LARGEST)
+        margin, stride = Tiled(self._prior, 0).margin, self._prior.config.stride
+        return max(int(side) // stride * stride, 4 * margin)
+
+
+@cache
+def temporaries(kind: Any, config: Any) -> float:
+    """Bytes that a reconstruction needs beside image and result, for each pixel.
+
+    Those of a compiled program for a piece that is not run.
+
+    Args:
+        kind: class of the prior.
+        config: of it.
+    """
+    prior = jax.eval_shape(partial(kind.create, config), jax.random.key(0))
+    side = -(-_PIECE // config.stride) * config.stride
+    piece = jax.ShapeDtypeStruct((side, side, config.image_channels), "float32")
+    program = jax.jit(lambda prior, image: prior.reconstruct(image, 1.0, 0.0))
+    analysis = program.lower(prior, piece).compile().memory_analysis()
+    return (analysis.temp_size_in_bytes if analysis else 0) / side**2
+
+
+def free_memory() -> float:
+    """Bytes that are free where programs run."""
+    stats = jax.devices()[0].memory_stats() or {}
+    if "bytes_limit" in stats:
+        return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
+    return psutil.virtual_memory().available
