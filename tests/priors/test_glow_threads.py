@@ -22,7 +22,9 @@ CONFIG = GlowConfig(image_size=8, image_channels=1, steps=(3, 3), widths=(4, 4))
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="about LAPACK")
-@pytest.mark.parametrize("mixing", ["plu", pytest.param("plain", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "mixing", ["plu", pytest.param("plain", marks=pytest.mark.slow)]
+)
 def test_batches_do_not_reach_lapack(mixing):
     config = replace(CONFIG, mixing=mixing)
     key = jax.eval_shape(lambda: jax.random.key(0))
