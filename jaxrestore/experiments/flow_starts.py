@@ -76,7 +76,7 @@ def run(config: Config, report) -> None:
                     for point in _points(values)
                 ]
         report.rows(rows)
-    _sheet(report.file("_sheet.png"), drawn, observations[0], images, config)
+        _sheet(report.file("_sheet.png"), drawn, observations[0], images, config)
     middle = config.weights[len(config.weights) // 2]
     _draw(report.picture, [s for s in steps if s["weight"] == middle], config)
     cells = {"PSNR": of("psnr", ".2f"), "deviation": of("psnr", ".2f", np.std)}
@@ -129,9 +129,10 @@ def _sheet(path, sheets, observation, images, config: Config) -> None:
     """The first image: a row for each formulation and start, a column for a lambda."""
     (first, *_), (clean, *_) = config.descents, images.values()
     shown = {line: row for (line, descent), row in sheets.items() if descent == first}
-    rows = [[*row, clean] for row in shown.values()]
-    rows[0].append(np.asarray(starting_image(observation)))
-    heads = [*(f"lambda {weight:g}" for weight in config.weights), "clean", "x0"]
+    start = np.asarray(starting_image(observation))
+    rows = [[start, clean, *row] for row in shown.values()]
+    heads = ["x0", "clean", *(f"lambda {weight:g}" for weight in config.weights)]
+    heads = heads[: max(map(len, rows))]
     sheet(path, rows, [line.replace(", ", "\n") for line in shown], heads)
 
 
