@@ -132,7 +132,6 @@ def _sheet(path, sheets, observation, images, config: Config) -> None:
     start = np.asarray(starting_image(observation))
     rows = [[start, clean, *row] for row in shown.values()]
     heads = ["x0", "clean", *(f"lambda {weight:g}" for weight in config.weights)]
-    heads = heads[: max(map(len, rows))]
     sheet(path, rows, [line.replace(", ", "\n") for line in shown], heads)
 
 
