@@ -8,6 +8,7 @@ products of forward pass and gradients, without those of recomputation. `chain` 
 rate of the same products run one by one with nothing between them. `plain` stores every
 activation instead of computing it again from the outputs. Megabytes are XLA's count of
 temporary memory. With PyTorch installed the authors' layers run beside ours, in turn.
+On a busy machine one thread and `--clock cpu` count the seconds that a processor worked.
 """
 
 import argparse
@@ -41,6 +42,7 @@ TASKS = (
     "synthesis step",
 )
 PARTS = ("memory", "times", "beside PyTorch")
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 def main() -> int:
@@ -51,6 +53,7 @@ def main() -> int:
     for name, value in (("steps", 32), ("width", 512), ("batch", 16), ("size", 64)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--depths", nargs="+", type=int, default=[2, 4, 8, 16, 32])
     for name, known in (("parts", PARTS), ("tasks", TASKS)):
         parser.add_argument(f"--{name}", nargs="+", choices=known, default=known)
@@ -136,9 +139,10 @@ def compiled(function, given) -> Any:
 
 def times(flags, config: GlowConfig) -> list[dict[str, Any]]:
     """Seconds and GFLOP/s of each task."""
-    shapes, repeats = products(config, flags.batch), flags.repeats
+    shapes = products(config, flags.batch)
+    measure = partial(fastest, repeats=flags.repeats, clock=flags.clock)
     flop = gflop(shapes)
-    chain = flop / sum(count * product(s, repeats) for s, count in shapes.items())
+    chain = flop / sum(count * measure(product(s)) for s, count in shapes.items())
     rows: list[dict[str, Any]] = [{"forward GFLOP": flop, "chain GFLOP/s": chain}]
     build = jax.jit(partial(inputs, config, flags.batch))
     given = build(jax.random.key(0))
@@ -146,7 +150,7 @@ def times(flags, config: GlowConfig) -> list[dict[str, Any]]:
         with context():
             for name in flags.tasks:
                 f, own, passes = tasks(*given)[name]
-                seconds = fastest(partial(compiled(f, own), *own), repeats)
+                seconds = measure(partial(compiled(f, own), *own))
                 row = {"task": name, "rule": rule, "seconds": seconds}
                 rows.append(row | {"GFLOP/s": passes * flop / seconds})
                 print(rows[-1], flush=True)
@@ -171,23 +175,23 @@ def gflop(shapes: dict[tuple[int, int, int], int]) -> float:
     return sum(2e-9 * count * m * k * n for (m, k, n), count in shapes.items())
 
 
-def product(shape: tuple[int, int, int], repeats: int) -> float:
+def product(shape: tuple[int, int, int]):
     m, k, n = shape
-    multiply = jax.jit(jnp.matmul)
-    return fastest(lambda: multiply(jnp.ones((m, k)), jnp.ones((k, n))), repeats)
+    factors = jnp.ones((m, k)), jnp.ones((k, n))
+    return partial(jax.jit(jnp.matmul), *factors)
 
 
-def fastest(run, repeats: int) -> float:
+def fastest(run, repeats: int, clock: str) -> float:
     """The least seconds of some runs after a first one."""
-    timed(run)
-    return min(timed(run) for _ in range(repeats))
+    timed(run, clock)
+    return min(timed(run, clock) for _ in range(repeats))
 
 
-def timed(run) -> float:
+def timed(run, clock: str) -> float:
     """Seconds of one run."""
-    start = time.perf_counter()
+    start = CLOCKS[clock]()
     jax.block_until_ready(run())
-    return time.perf_counter() - start
+    return CLOCKS[clock]() - start
 
 
 def beside(flags, config: GlowConfig) -> list[dict[str, Any]]:
@@ -212,7 +216,8 @@ def beside(flags, config: GlowConfig) -> list[dict[str, Any]]:
         function, given, passes = ours[name]
         mine = partial(compiled(function, given), *given)
         other = partial(_gradient, theirs, x, inner[name], name == TASKS[3])
-        pairs = [(timed(mine), timed(other)) for _ in range(flags.repeats + 1)][1:]
+        both = [partial(timed, run, flags.clock) for run in (mine, other)]
+        pairs = [[run() for run in both] for _ in range(flags.repeats + 1)][1:]
         ratios = [b / a for a, b in pairs]
         row = {"jax": min(a for a, _ in pairs), "torch": min(b for _, b in pairs)}
         row |= {"GFLOP/s": passes * flop / row["jax"], "ratios": ratios}
