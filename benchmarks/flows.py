@@ -8,7 +8,7 @@ products of forward pass and gradients, without those of recomputation. `chain` 
 rate of the same products run one by one with nothing between them. `plain` stores every
 activation instead of computing it again from the outputs. Megabytes are XLA's count of
 temporary memory. With PyTorch installed the authors' layers run beside ours, in turn.
-On a busy machine one thread and `--clock cpu` count the seconds that a processor worked.
+On a busy machine one thread and `--clock cpu` count the seconds of processors.
 """
 
 import argparse
@@ -139,11 +139,9 @@ def compiled(function, given) -> Any:
 
 def times(flags, config: GlowConfig) -> list[dict[str, Any]]:
     """Seconds and GFLOP/s of each task."""
-    shapes = products(config, flags.batch)
     measure = partial(fastest, repeats=flags.repeats, clock=flags.clock)
-    flop = gflop(shapes)
-    chain = flop / sum(count * measure(product(s)) for s, count in shapes.items())
-    rows: list[dict[str, Any]] = [{"forward GFLOP": flop, "chain GFLOP/s": chain}]
+    rows = [chain(flags, config)]
+    flop = rows[0]["forward GFLOP"]
     build = jax.jit(partial(inputs, config, flags.batch))
     given = build(jax.random.key(0))
     for rule, context in RULES.items():
@@ -171,8 +169,13 @@ def products(config: GlowConfig, batch: int) -> dict[tuple[int, int, int], int]:
     return found
 
 
-def gflop(shapes: dict[tuple[int, int, int], int]) -> float:
-    return sum(2e-9 * count * m * k * n for (m, k, n), count in shapes.items())
+def chain(flags, config: GlowConfig) -> dict[str, Any]:
+    """The forward products, and their rate one by one."""
+    shapes = products(config, flags.batch)
+    flop = sum(2e-9 * count * m * k * n for (m, k, n), count in shapes.items())
+    measure = partial(fastest, repeats=flags.repeats, clock=flags.clock)
+    seconds = sum(count * measure(product(s)) for s, count in shapes.items())
+    return {"forward GFLOP": flop, "chain GFLOP/s": flop / seconds}
 
 
 def product(shape: tuple[int, int, int]):
@@ -208,8 +211,9 @@ def beside(flags, config: GlowConfig) -> list[dict[str, Any]]:
     with theirs.torch.no_grad():
         difference -= theirs.log_prob(x).numpy()
     largest = float(abs(difference).max())
-    rows: list[dict[str, Any]] = [{"largest difference, nats": largest}]
-    flop = gflop(products(config, flags.batch))
+    rows = [chain(flags, config) | {"largest difference, nats": largest}]
+    print(rows[0], flush=True)
+    flop = rows[0]["forward GFLOP"]
     weights = [theirs.w[name] for name in theirs.trained()]
     inner = {TASKS[1]: None, TASKS[2]: weights, TASKS[3]: None}
     for name in (task for task in flags.tasks if task in inner):
