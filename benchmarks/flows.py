@@ -1,13 +1,14 @@
 """Time and memory of a Glow: log p with gradients, descent steps, recomputation.
 
     python benchmarks/flows.py --out=flows.json [--steps=32 --width=512 --batch=16]
-    python benchmarks/flows.py --memory         # compiles, measures no time
+    python benchmarks/flows.py --parts memory --depths 2 8 32  # only compiles
 
 Random weights, colour images; defaults are the published network. GFLOP/s count the
 products of forward pass and gradients, without those of recomputation. `chain` is the
 rate of the same products run one by one with nothing between them. `plain` stores every
 activation instead of computing it again from the outputs. Megabytes are XLA's count of
 temporary memory. With PyTorch installed the authors' layers run beside ours, in turn.
+On a busy machine one thread and `--clock cpu` count the seconds of processors.
 """
 
 import argparse
@@ -33,7 +34,15 @@ from jaxrestore.priors import Glow, GlowConfig
 from jaxrestore.solvers import Analysis, Synthesis
 from jaxrestore.solvers.method import Problem
 
-DEPTHS = (2, 4, 8, 16, 32)
+TASKS = (
+    "log p",
+    "log p, gradient in x",
+    "log p, gradient in weights",
+    "analysis step",
+    "synthesis step",
+)
+PARTS = ("memory", "times", "beside PyTorch")
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 def main() -> int:
@@ -44,14 +53,15 @@ def main() -> int:
     for name, value in (("steps", 32), ("width", 512), ("batch", 16), ("size", 64)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--memory", action="store_true", help="no times")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
+    parser.add_argument("--depths", nargs="+", type=int, default=[2, 4, 8, 16, 32])
+    for name, known in (("parts", PARTS), ("tasks", TASKS)):
+        parser.add_argument(f"--{name}", nargs="+", choices=known, default=known)
     flags = parser.parse_args()
     config = GlowConfig(flags.size, 3, (flags.steps,) * 4, (flags.width,) * 4)
     report: dict[str, Any] = {"machine": platform.processor(), "flags": vars(flags)}
-    report["memory"] = memory(config, flags.batch)
-    if not flags.memory:
-        report["times"] = times(config, flags.batch, flags.repeats)
-        report["beside PyTorch"] = beside(flags, config)
+    measure = dict(zip(PARTS, (memory, times, beside), strict=True))
+    report |= {part: measure[part](flags, config) for part in flags.parts}
     for part, rows in report.items():
         print(part, rows)
     Path(flags.out).write_text(json.dumps(report, indent=2))
@@ -79,13 +89,14 @@ def tasks(prior: Glow, images: Any, latents: Any) -> dict[str, tuple]:
         return jax.grad(lambda p: method.evaluate(problem, p)[0])(point)
 
     steps = jax.vmap(descent, (None, 0, 0))
-    return {
-        "log p": (log_prob, (prior, images), 1),
-        "log p, gradient in x": (jax.grad(log_prob, 1), (prior, images), 2),
-        "log p, gradient in weights": (jax.grad(log_prob), (prior, images), 3),
-        "analysis step": (steps, (Analysis(prior), images, images), 2),
-        "synthesis step": (steps, (Synthesis(prior), images, latents), 2),
-    }
+    found = (
+        (log_prob, (prior, images), 1),
+        (jax.grad(log_prob, 1), (prior, images), 2),
+        (jax.grad(log_prob), (prior, images), 3),
+        (steps, (Analysis(prior), images, images), 2),
+        (steps, (Synthesis(prior), images, latents), 2),
+    )
+    return dict(zip(TASKS, found, strict=True))
 
 
 @contextlib.contextmanager
@@ -102,17 +113,18 @@ def plain():
 RULES = {"recomputed": contextlib.nullcontext, "plain": plain}
 
 
-def memory(config: GlowConfig, batch: int) -> list[dict[str, Any]]:
+def memory(flags, config: GlowConfig) -> list[dict[str, Any]]:
     """Temporary megabytes of each task by depth, with recomputation and without."""
     rows = []
-    for depth in (d for d in DEPTHS if d <= config.steps[0]):
+    for depth in flags.depths:
         shallow = replace(config, steps=(depth,) * len(config.steps))
         key = jax.eval_shape(lambda: jax.random.key(0))
-        given = jax.eval_shape(partial(inputs, shallow, batch), key)
+        given = jax.eval_shape(partial(inputs, shallow, flags.batch), key)
         for rule, context in RULES.items():
             with context():
                 row: dict[str, Any] = {"depth": depth, "rule": rule}
-                for name, (f, own, _) in tasks(*given).items():
+                for name in flags.tasks:
+                    f, own, _ = tasks(*given)[name]
                     used = compiled(f, own).memory_analysis()
                     row[name] = round(used.temp_size_in_bytes / 1e6, 1)
             rows.append(row)
@@ -125,18 +137,18 @@ def compiled(function, given) -> Any:
     return jax.jit(lambda *a: function(*a)).lower(*given).compile()
 
 
-def times(config: GlowConfig, batch: int, repeats: int) -> list[dict[str, Any]]:
+def times(flags, config: GlowConfig) -> list[dict[str, Any]]:
     """Seconds and GFLOP/s of each task."""
-    shapes = products(config, batch)
-    flop = sum(2e-9 * count * m * k * n for (m, k, n), count in shapes.items())
-    chain = flop / sum(count * product(s, repeats) for s, count in shapes.items())
-    rows: list[dict[str, Any]] = [{"forward GFLOP": flop, "chain GFLOP/s": chain}]
-    build = jax.jit(partial(inputs, config, batch))
+    measure = partial(fastest, repeats=flags.repeats, clock=flags.clock)
+    rows = [chain(flags, config)]
+    flop = rows[0]["forward GFLOP"]
+    build = jax.jit(partial(inputs, config, flags.batch))
     given = build(jax.random.key(0))
     for rule, context in RULES.items():
         with context():
-            for name, (f, own, passes) in tasks(*given).items():
-                seconds = fastest(partial(compiled(f, own), *own), repeats)
+            for name in flags.tasks:
+                f, own, passes = tasks(*given)[name]
+                seconds = measure(partial(compiled(f, own), *own))
                 row = {"task": name, "rule": rule, "seconds": seconds}
                 rows.append(row | {"GFLOP/s": passes * flop / seconds})
                 print(rows[-1], flush=True)
@@ -157,55 +169,74 @@ def products(config: GlowConfig, batch: int) -> dict[tuple[int, int, int], int]:
     return found
 
 
-def product(shape: tuple[int, int, int], repeats: int) -> float:
+def chain(flags, config: GlowConfig) -> dict[str, Any]:
+    """The forward products, and their rate one by one."""
+    shapes = products(config, flags.batch)
+    flop = sum(2e-9 * count * m * k * n for (m, k, n), count in shapes.items())
+    measure = partial(fastest, repeats=flags.repeats, clock=flags.clock)
+    seconds = sum(count * measure(product(s)) for s, count in shapes.items())
+    return {"forward GFLOP": flop, "chain GFLOP/s": flop / seconds}
+
+
+def product(shape: tuple[int, int, int]):
     m, k, n = shape
-    multiply = jax.jit(jnp.matmul)
-    return fastest(lambda: multiply(jnp.ones((m, k)), jnp.ones((k, n))), repeats)
+    factors = jnp.ones((m, k)), jnp.ones((k, n))
+    return partial(jax.jit(jnp.matmul), *factors)
 
 
-def fastest(run, repeats: int) -> float:
+def fastest(run, repeats: int, clock: str) -> float:
     """The least seconds of some runs after a first one."""
+    timed(run, clock)
+    return min(timed(run, clock) for _ in range(repeats))
+
+
+def timed(run, clock: str) -> float:
+    """Seconds of one run."""
+    start = CLOCKS[clock]()
     jax.block_until_ready(run())
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        jax.block_until_ready(run())
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+    return CLOCKS[clock]() - start
 
 
 def beside(flags, config: GlowConfig) -> list[dict[str, Any]]:
     """The same network, ours and layer by layer in PyTorch, in turn."""
-    prior, images, latents = inputs(config, flags.batch, jax.random.key(0))
+    build = jax.jit(partial(inputs, config, flags.batch))
+    prior, images, latents = build(jax.random.key(0))
     try:
         theirs = TorchGlow(prior)
     except ModuleNotFoundError:
         return [{"left out": "PyTorch is not installed"}]
     x = theirs.torch.tensor(np.array(images.transpose(0, 3, 1, 2)))
     ours = tasks(prior, images, latents)
-    difference = np.array(prior.encodings(images).log_prob)
-    difference -= theirs.log_prob(x).detach().numpy()
-    rows: list[dict[str, Any]] = [{"largest difference, nats": abs(difference).max()}]
+    difference = np.array(jax.jit(lambda p, x: p.encodings(x).log_prob)(prior, images))
+    with theirs.torch.no_grad():
+        difference -= theirs.log_prob(x).numpy()
+    largest = float(abs(difference).max())
+    rows = [chain(flags, config) | {"largest difference, nats": largest}]
+    print(rows[0], flush=True)
+    flop = rows[0]["forward GFLOP"]
     weights = [theirs.w[name] for name in theirs.trained()]
-    for name, inner in (
-        ("log p, gradient in x", None),
-        ("log p, gradient in weights", weights),
-    ):
-        function, given, _ = ours[name]
+    inner = {TASKS[1]: None, TASKS[2]: weights, TASKS[3]: None}
+    for name in (task for task in flags.tasks if task in inner):
+        function, given, passes = ours[name]
         mine = partial(compiled(function, given), *given)
-        other = partial(_gradient, theirs, x, inner)
-        pairs = [(fastest(mine, 1), fastest(other, 1)) for _ in range(flags.repeats)]
+        other = partial(_gradient, theirs, x, inner[name], name == TASKS[3])
+        both = [partial(timed, run, flags.clock) for run in (mine, other)]
+        pairs = [[run() for run in both] for _ in range(flags.repeats + 1)][1:]
         ratios = [b / a for a, b in pairs]
         row = {"jax": min(a for a, _ in pairs), "torch": min(b for _, b in pairs)}
+        row |= {"GFLOP/s": passes * flop / row["jax"], "ratios": ratios}
         rows.append({"task": name, **row, "median ratio": float(np.median(ratios))})
         print(rows[-1], flush=True)
     return rows
 
 
-def _gradient(theirs: TorchGlow, x, weights) -> None:
-    """Of mean log p in the weights, or where there are none in x."""
-    x = x.detach().requires_grad_(weights is None)
-    theirs.torch.autograd.grad(theirs.log_prob(x).mean(), weights or [x])
+def _gradient(theirs: TorchGlow, x, weights, descent: bool) -> None:
+    """Of log p in the weights or, where there are none, in x; of a descent, of F."""
+    y, x = x, x.detach().requires_grad_(weights is None)
+    value = theirs.log_prob(x).sum()
+    if descent:
+        value = ((x - y) ** 2).sum() / (2 * 0.1**2) - value
+    theirs.torch.autograd.grad(value, weights or [x])
 
 
 if __name__ == "__main__":

@@ -7,22 +7,27 @@ could be one problem in two coordinates; descent makes them two (Oberlin and Ver
 sections 3.1 and 5). For each formulation, start, descent and lambda: mean PSNR and its
 deviation over the images, F where the descent ends, and its curve for the first image.
 Starts of synthesis: z = 0, z = E(x0), z random; of analysis: x0 the observation's
-starting image, D(0), uniform noise. The penalty of analysis is --penalty.
+starting image, D(0), uniform noise. The penalty of analysis is --penalty. Also a sheet
+of the first image: formulations and starts, by the first of --descents, against lambda.
 """
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from jaxrestore.evaluation.harness import scores
+from jaxrestore.evaluation.harness import scores, starting_image
 from jaxrestore.evaluation.inputs import test_images
 from jaxrestore.evaluation.pictures import Panel, curves
 from jaxrestore.evaluation.tables import of, table
 from jaxrestore.experiments import flows
 from jaxrestore.experiments import settings as kinds
 from jaxrestore.experiments.settings import configured, some
+from jaxrestore.report.sheets import sheet
 from jaxrestore.settings import choice, count, number, sequence, setting
 from jaxrestore.solvers import create, restore
 from jaxrestore.solvers.descent import DESCENTS
@@ -52,23 +57,26 @@ def run(config: Config, report) -> None:
     key = jax.random.key(config.seed)
     posed = flows.problem(config.task, config.noise).degrade(images, key)
     (observations,) = posed.values()
-    rows, steps = [], []
-    bar = tqdm(_variants(config), disable=None)
-    for variant in bar:
+    stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *observations)
+    keys = jax.random.split(key, len(images))
+    rows, steps, drawn = [], [], {}
+    for variant in tqdm(_variants(config), disable=None):
+        method = _method(config, variant, prior).validate(observations[0])
+        found = jax.device_get(_solved(method, stack, keys, config.steps))
         for place, (name, clean) in enumerate(images.items()):
-            own = jax.random.fold_in(key, place)
-            result = _solve(config, prior, variant, observations[place], own)
-            history: Any = result.history
-            values = np.asarray(history["objective"])[: int(result.steps)]
+            result = jax.tree.map(lambda leaf, i=place: leaf[i], found)
+            values = result.history["objective"][: int(result.steps)]
             row = variant | {"image": name, **scores(result.image, clean)}
             rows.append(row | {"steps": int(result.steps), "F": float(values[-1])})
             if place == 0:
                 line = f"{variant['formulation']}, {variant['start']}"
+                drawn.setdefault((line, variant["descent"]), []).append(result.image)
                 steps += [
                     variant | {"line": f"{line}, {variant['descent']}"} | point
                     for point in _points(values)
                 ]
         report.rows(rows)
+        _sheet(report.file("_sheet.png"), drawn, observations[0], images, config)
     middle = config.weights[len(config.weights) // 2]
     _draw(report.picture, [s for s in steps if s["weight"] == middle], config)
     cells = {"PSNR": of("psnr", ".2f"), "deviation": of("psnr", ".2f", np.std)}
@@ -94,18 +102,37 @@ def _variants(config: Config) -> list[dict[str, Any]]:
     ]
 
 
-def _solve(config: Config, prior, variant, observation, key):
+def _method(config: Config, variant: dict[str, Any], prior) -> Any:
     own = {name: variant[name] for name in ("weight", "descent", "start")}
     own["misfit"] = "squares"
     if variant["formulation"] == "analysis":
         own["penalty"] = config.penalty
-    method = create(variant["formulation"], own, prior)
-    steps = config.steps
-    return restore(method, observation, key=key, max_steps=steps, history=True)
+    return create(variant["formulation"], own, prior)
+
+
+@partial(jax.jit, static_argnames="steps")
+def _solved(method, observations, keys, steps: int):
+    """Restorations of a batch, without their latents."""
+
+    def one(observation, key):
+        found = restore(method, observation, key=key, max_steps=steps, history=True)
+        return replace(found, latents=())
+
+    return jax.vmap(one)(observations, keys)
 
 
 def _points(values: np.ndarray) -> list[dict[str, float]]:
     return [{"step": i, "F": float(v)} for i, v in enumerate(values, 1)]
+
+
+def _sheet(path, sheets, observation, images, config: Config) -> None:
+    """The first image: a row for each formulation and start, a column for a lambda."""
+    (first, *_), (clean, *_) = config.descents, images.values()
+    shown = {line: row for (line, descent), row in sheets.items() if descent == first}
+    start = np.asarray(starting_image(observation))
+    rows = [[start, clean, *row] for row in shown.values()]
+    heads = ["x0", "clean", *(f"lambda {weight:g}" for weight in config.weights)]
+    sheet(path, rows, [line.replace(", ", "\n") for line in shown], heads)
 
 
 def _draw(path, steps, config: Config) -> None:

@@ -22,12 +22,14 @@ def test_table(experiment, tmp_path):
     ]
     text = (tmp_path / "out" / "flows.md").read_text()
     assert "deviation" in text and " ± " in text
+    assert (tmp_path / "out" / "flows_leads.png").exists()
 
 
 @pytest.mark.slow
-def test_starts(experiment):
+def test_starts(experiment, tmp_path):
     rows = experiment("flow_starts", prior="flow")
     assert len(rows) == 6 and all(int(row["steps"]) == 2 for row in rows)
+    assert (tmp_path / "out" / "flow_starts_sheet.png").exists()
 
 
 @pytest.mark.parametrize("name", TASKS)

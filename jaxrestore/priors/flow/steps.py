@@ -1,10 +1,16 @@
-"""The parameters of a flow's steps: fresh ones, and what the steps compute with."""
+"""The parameters of a flow's steps: fresh ones, and what the steps compute with.
+
+Matrices are factorised one by one (`lax.map`, not `jax.vmap`): LAPACK's batched kernels
+of jaxlib wait, on a thread of the pool, for work that they hand to the same pool, and
+those of two blocks at once on two cores wait for ever.
+"""
 
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from jaxrestore.nets import flow_steps
 from jaxrestore.nets.flow import CouplingNet, ZeroConvolution
@@ -37,7 +43,7 @@ def init_params(config: GlowConfig, key: jax.Array) -> dict:
         seen = jnp.zeros((1, side, side, channels), jnp.float32)
         prior: Any = prior_network(config, block).init(prior_key, seen)
         params[f"block_{block}"] = {
-            "steps": jax.vmap(make)(jax.random.split(steps_key, config.steps[block])),
+            "steps": lax.map(make, jax.random.split(steps_key, config.steps[block])),
             "prior": prior["params"],
         }
     return params
@@ -63,7 +69,7 @@ def _init_step(config: GlowConfig, block: int, key: jax.Array) -> dict:
 
 def _factors(matrix: jax.Array) -> dict[str, jax.Array]:
     """P, L, U, the sign and the logarithm of U's diagonal, of W = P L U."""
-    lower_upper, _, order = jax.lax.linalg.lu(matrix)
+    lower_upper, _, order = lax.linalg.lu(matrix)
     diagonal = jnp.diag(lower_upper)
     # W[order] = L U.
     return {
@@ -83,8 +89,8 @@ def matrix_of(mixing: dict) -> tuple[jax.Array, jax.Array]:
     """
     if "matrix" in mixing:
         return mixing["matrix"], jnp.linalg.slogdet(mixing["matrix"])[1]
-    order = jax.lax.stop_gradient(jnp.round(mixing["order"])).astype(jnp.int32)
-    sign = jax.lax.stop_gradient(jnp.sign(mixing["sign"]))
+    order = lax.stop_gradient(jnp.round(mixing["order"])).astype(jnp.int32)
+    sign = lax.stop_gradient(jnp.sign(mixing["sign"]))
     diagonal = sign * jnp.exp(mixing["log_scale"])
     lower = jnp.tril(mixing["lower"], -1) + jnp.eye(len(order), dtype=jnp.float32)
     upper = jnp.triu(mixing["upper"], 1) + jnp.diag(diagonal)
@@ -104,18 +110,19 @@ def prepared(steps: dict, constant: str = "inverse") -> tuple[dict, jax.Array]:
     """
 
     def one(step):
-        loc, scale = step["actnorm"]["loc"], step["actnorm"]["scale"]
-        matrix, log_det = matrix_of(step["mixing"])
+        actnorm, mixing = step
+        matrix, log_det = matrix_of(mixing)
+        scale = actnorm["scale"]
         linear: Any = {
             "matrix": scale[:, None] * matrix.T,
             "inverse": jnp.linalg.inv(matrix).T / scale,
-            "offset": jnp.matmul(matrix, scale * loc, precision="highest"),
-            "net": step["net"],
+            "offset": jnp.matmul(matrix, scale * actnorm["loc"], precision="highest"),
         }
-        linear[constant] = jax.lax.stop_gradient(linear[constant])
+        linear[constant] = lax.stop_gradient(linear[constant])
         return linear, log_det + jnp.log(jnp.abs(scale)).sum()
 
-    return jax.vmap(one)(steps)
+    linear, log_det = lax.map(one, (steps["actnorm"], steps["mixing"]))
+    return linear | {"net": steps["net"]}, log_det
 
 
 def set_actnorm(
@@ -141,5 +148,5 @@ def set_actnorm(
         linear = jax.tree.map(lambda leaf: leaf[0], prepared(alone)[0])
         return flow_steps.forward(coupling, linear, x)[0], step
 
-    x, steps = jax.lax.scan(one, x, steps)
+    x, steps = lax.scan(one, x, steps)
     return steps, x
