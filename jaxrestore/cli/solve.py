@@ -114,7 +114,7 @@ def _check_use(line: Parsed) -> None:
     tasks = {"kernel": blurs, "boundary": blurs, "mask": ("mask",), "factor": enlarge}
     tasks["filter"] = ("resize",)
     for name, value in line.given.items():
-        useful = tasks.get(name.split(".")[0])
+        useful = tasks.get(name.removesuffix(".path"))
         if useful and line.config.task not in useful:
             raise InputError(
                 f"--{name}={value}: has no use in a config whose task is"

@@ -19,7 +19,8 @@ ARTICLE = {
     "face_inpaint": ("0.3:0.8", 3 / 255, 100, 100),
 }
 METHODS = {"deblur_alr": "variational", "denoise_alr": "variational"}
-METHODS |= {"vble_faces64": "vble_xz", "posterior_faces64": "gibbs"}
+METHODS |= {"vble_faces64": "vble_xz", "vble_natural": "vble_xz"}
+METHODS |= {"posterior_faces64": "gibbs"}
 METHODS |= {"glow_analysis": "analysis", "glow_synthesis": "synthesis"}
 
 
