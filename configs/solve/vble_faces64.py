@@ -4,7 +4,7 @@ python solve.py --config=configs/solve/vble_faces64.py --mask=FILE --input=face.
 python solve.py --config=configs/solve/vble_faces64.py --simulate --input=face.png
 
 Writes deviation.png, error90.png and samples.png, too (docs/vble.md). Photographs of
-any size: --prior=FILE with an autoencoder's weights, CompressAI's for instance.
+any size: --config=configs/solve/vble_natural.py.
 """
 
 
@@ -16,6 +16,6 @@ def get_config():
         "prior": "vae-xz-faces64",
         "solver": {"name": "vble_xz"},
         "posterior": {"n_samples": 100},
-        # A decoder without deviation leaves more than the noise unexplained.
+        # The mean stays in the decoder's range and leaves more than noise unexplained.
         "check": False,
     }

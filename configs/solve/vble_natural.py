@@ -15,6 +15,6 @@ def get_config():
         "prior": "cae-natural",
         "solver": {"name": "vble_xz", "rate": "auto"},
         "posterior": {"n_samples": 100},
-        # A decoder without deviation leaves more than the noise unexplained.
+        # The mean stays in the decoder's range and leaves more than noise unexplained.
         "check": False,
     }

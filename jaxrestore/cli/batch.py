@@ -70,7 +70,9 @@ class Batch:
             "device": records.device(),
             "notes": self._task.notes,
         }
-        config_ = {k: v for k, v in header["config"].items() if k != "max_minutes"}
+        # Neither of these moves a result by more than rounding.
+        free = "max_minutes", "tile", "mesh"
+        config_ = {k: v for k, v in header["config"].items() if k not in free}
         decisive = [config_, header["simulated"], header["versions"]]
         decisive += [self._chosen.weights, records.array_hash(*self._task.contents())]
         # Not the canvases: what is done stays done when the folder's sizes change.

@@ -43,7 +43,7 @@ _ROUNDING = 1 / 12
 _RADIUS = 6  # pixels, of the blur
 
 
-@configured()
+@configured(prior="cae-natural")
 class Config(fitted.Fitted):
     reduce: int = setting(2, count(), "photographs, by means of so many pixels a side")
     transfer: float = setting(

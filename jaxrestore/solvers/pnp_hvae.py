@@ -81,8 +81,9 @@ class PnPHVAE(Method):
             does to one side alone averages out; as it is from the schedule's end on, or
             at the last step that is allowed. (Only a run that diverges in between
             returns latents of a flipped image.)
-        tv_start: None: x^0 is what the run is given. w: it is the minimum of `TV(w)`,
-            which fills holes with edges where the observation's own fill is smooth.
+        tv_start: None: x^0 is what the run is given. w: what `TV(w)` makes of that in
+            its 150 steps at most; it fills holes with edges where the observation's own
+            fill is smooth.
         cg_steps: None: exact data step. n: n steps of conjugate gradients from the
             decoder mean, 1 being what the released code does.
     """

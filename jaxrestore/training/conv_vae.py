@@ -34,20 +34,22 @@ class ConvVAERecipe(VAERecipe):
         return terms.nats_per_dim.mean(), self._named(terms, images[0].size)
 
 
+def is_statistic(path) -> bool:
+    """Whether a leaf of the parameters is a statistic of normalisation."""
+    return getattr(path[-1], "key", "") in STATISTICS
+
+
 def with_statistics(
     weights: optax.GradientTransformation,
 ) -> optax.GradientTransformation:
     """A rule for weights, and plain descent for the statistics of normalisation."""
 
-    def followed(path) -> bool:
-        return getattr(path[-1], "key", "") in STATISTICS
-
     def update(gradients, state, params=None):
         def kept(path, gradient):
-            return jnp.zeros_like(gradient) if followed(path) else gradient
+            return jnp.zeros_like(gradient) if is_statistic(path) else gradient
 
         def chosen(path, step, gradient):
-            return -MOMENTUM * gradient if followed(path) else step
+            return -MOMENTUM * gradient if is_statistic(path) else step
 
         learned = jax.tree_util.tree_map_with_path(kept, gradients)
         steps, state = weights.update(learned, state, params)

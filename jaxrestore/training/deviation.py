@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax.tree_util import tree_map_with_path
 
 from jaxrestore.errors import InputError
 from jaxrestore.parameters import params_sha256
@@ -14,6 +15,7 @@ from jaxrestore.priors.cae.cae import CAE
 from jaxrestore.priors.hvae.conv_vae import ConvVAE
 from jaxrestore.priors.weights import load_prior
 from jaxrestore.settings import number, setting
+from jaxrestore.training.conv_vae import is_statistic
 from jaxrestore.training.hvae import ClippedCosine, picture, warmed_up_cosine
 from jaxrestore.training.recipe import Recipe
 
@@ -67,8 +69,16 @@ class DeviationRecipe(Recipe):
         return _constant(decoder, raw)
 
     def optimizer(self, config) -> optax.GradientTransformation:
-        """Adam after clipping of the norm, with `warmed_up_cosine`."""
+        """Adam after clipping of the norm, with `warmed_up_cosine`.
+
+        Statistics of normalisation stay those of the first decoder.
+        """
+
+        def statistics(params):
+            return tree_map_with_path(lambda path, _: is_statistic(path), params)
+
         return optax.chain(
+            optax.masked(optax.set_to_zero(), statistics),
             optax.clip_by_global_norm(config.optimizer.clip_norm),
             optax.adam(warmed_up_cosine(config)),
         )

@@ -101,6 +101,14 @@ def test_tiles_cover_a_side_and_see_around_what_they_keep(blocks, more, around, 
         assert high == length or start + found.side - high >= overlap
 
 
+@pytest.mark.parametrize(("tile", "overlap"), [(8, 3), (12, 5), (6, -5)])
+def test_overlaps_count_in_strides(prior, tile, overlap):
+    """3 pixels at a stride of 2 are 4: they leave nothing of 8."""
+    with pytest.raises(InputError, match="overlap"):
+        Tiled(prior, tile, overlap).validate()
+    Tiled(prior, 16, max(overlap, 0)).validate()
+
+
 def test_temporaries_are_those_of_a_tile(prior):
     seen = jax.ShapeDtypeStruct((512, 256, 3), "float32")
     program = _reconstructed.lower(Tiled(prior, 64, 16), seen).compile()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from jaxrestore.errors import InputError
+from jaxrestore.nets.norm import STATISTICS
 from jaxrestore.parameters import flatten
 from jaxrestore.priors import load_prior
 from jaxrestore.training import export
@@ -50,6 +51,18 @@ def test_it_begins_at_one_number(image_folder, tiny_autoencoder):
     prior = recipe.prior(recipe.init(jax.random.key(0)), recipe.model)
     _, std = jax.jit(lambda z: prior.decode(z, (16, 16)))(jnp.ones((1, 1, 3)))
     np.testing.assert_allclose(std, 0.03 + 2e-4, rtol=1e-4)
+
+
+def test_statistics_of_normalisation_stay(image_folder, tiny_autoencoder):
+    recipe = DeviationRecipe(config(image_folder, tiny_autoencoder))
+    ones = jnp.ones(3)
+    params = {"norm": {"running_var": ones, "running_mean": ones, "scale": ones}}
+    rule = recipe.optimizer(recipe.config)
+    state = rule.init(params)
+    for _ in range(3):
+        steps, state = rule.update(params, state, params)
+    assert not any(np.any(steps["norm"][name]) for name in STATISTICS)
+    assert np.all(steps["norm"]["scale"])
 
 
 def test_what_cannot_get_a_deviation(image_folder, tiny_prior):

@@ -45,9 +45,10 @@ class Tiled:
 
     @property
     def margin(self) -> int:
-        """The overlap in pixels."""
-        own = OVERLAP * self.prior.config.stride
-        return own if self.overlap is None else self.overlap
+        """The overlap in pixels, a multiple of the stride."""
+        stride = self.prior.config.stride
+        own = OVERLAP * stride if self.overlap is None else self.overlap
+        return -(-own // stride) * stride
 
     @property
     def config(self) -> Any:
@@ -119,6 +120,11 @@ class Tiled:
             InputError: it does not.
         """
         stride = self.prior.config.stride
+        if self.margin < 0:
+            raise InputError(
+                f"overlap={self.overlap}: expected 0 or more pixels; leave it out for"
+                f" {OVERLAP * stride}"
+            )
         if self.tile % stride or self.tile <= 2 * self.margin:
             least = 2 * self.margin + stride
             raise InputError(
@@ -151,12 +157,11 @@ def axis(length: int, tile: int, overlap: int, stride: int) -> Axis:
     Args:
         length: of the side, a multiple of the stride.
         tile: largest side of a tile, a multiple of the stride above twice the overlap.
-        overlap: in pixels.
+        overlap: in pixels, a multiple of the stride.
         stride: tiles begin at multiples of it.
     """
     if length <= tile:
         return Axis(length, np.array([0]), np.array([0, length]))
-    overlap = -(-overlap // stride) * stride
     count = -(-(length - 2 * overlap) // (tile - 2 * overlap))
     needed = -(-(length + 2 * overlap * (count - 1)) // count)
     side = -(-needed // stride) * stride
