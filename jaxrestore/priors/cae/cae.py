@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from jaxrestore.errors import InputError
 from jaxrestore.nets.context import Context
@@ -106,7 +107,7 @@ class CAE:
         """
         low, high = self.config.rates[0], self.config.rates[-1]
         slack = 1 + 1e-6  # single precision of the ends
-        if isinstance(rate, jax.core.Tracer) or low / slack <= rate <= high * slack:
+        if isinstance(rate, Tracer) or low / slack <= rate <= high * slack:
             return replace(self, rate=rate)
         wanted = f"{low:g}" if low == high else f"from {low:g} to {high:g}"
         raise InputError(
