@@ -10,6 +10,7 @@ from jax.sharding import Mesh
 
 from jaxrestore import priors
 from jaxrestore.cli import posterior
+from jaxrestore.cli.forecast import Needs
 from jaxrestore.cli.solve_config import AUTO, SELECTED, SolveConfig
 from jaxrestore.cli.task import Problem
 from jaxrestore.cli.tiling import Tiling
@@ -216,10 +217,14 @@ class Chosen:
         line = line if set(found.settings) - set(self._given) else ""
         return found._replace(note=found.note or line)
 
-    def memory(self, method: Any, problem: Problem) -> int:
-        """Bytes that the run of a method that iterates takes."""
-        rules = self._rules(problem, method)
-        return memory(method, problem.posed, key=problem.key, **rules)
+    def memory(self, method: Any, problem: Problem) -> Needs:
+        """What the run of a method that iterates takes beside its steps' time."""
+        rules, drawn = self._rules(problem, method), self._config.posterior
+        size = memory(method, problem.posed, key=problem.key, **rules)
+        if self._mesh:
+            return Needs(size).shared(self._mesh)
+        draws = posterior.passes(drawn.n_samples) if drawn else 0
+        return Needs(size, draws=draws, tile=self._tiling.remedy(problem.image_shape))
 
     def _rules(self, problem: Problem, method: Any) -> dict[str, Any]:
         """What a method that iterates is run with."""

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 
 from jaxrestore.cli.tiling import LARGE, free_memory
 from jaxrestore.errors import InputError
@@ -21,21 +22,47 @@ _GIB = 2**30
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What a run takes beside the time of its steps.
+
+    Attributes:
+        memory: in bytes, of the compiled program, where `free_memory` looks.
+        sharers: how many accelerators share the work.
+        draws: passes through the decoder after the last step.
+        tile: side of tiles that would take less memory, 0: none would.
+    """
+
+    memory: float
+    sharers: int = 1
+    draws: int = 0
+    tile: int = 0
+
+    def shared(self, mesh: Mesh) -> Self:
+        """Those of a run by a mesh, from the memory on one of its devices.
+
+        Devices that are simulated on a processor share its memory and its cores.
+        """
+        if mesh.devices.flat[0].platform == "cpu":
+            return replace(self, memory=self.memory * mesh.size)
+        return replace(self, sharers=mesh.size)
+
+
+@dataclass(frozen=True)
 class Forecast:
     """What a run will take at most.
 
     Attributes:
-        seconds: of all steps, if none is saved by stopping early.
-        memory: in bytes, that of the compiled program.
+        seconds: of all steps, if none is saved by stopping early, and of all draws.
+        needs: what else it takes.
     """
 
     seconds: float
-    memory: float
+    needs: Needs
 
     def __str__(self) -> str:
         minutes = self.seconds / 60
         span = f"{minutes / 60:.1f} h" if minutes > 90 else f"{minutes:.0f} min"
-        return f"at most {span}, about {self.memory / _GIB:.1f} GiB"
+        return f"at most {span}, about {self.needs.memory / _GIB:.1f} GiB"
 
 
 def forecast(
@@ -43,18 +70,19 @@ def forecast(
     shape: tuple[int, ...],
     noise_std: float,
     max_steps: int,
-    memory: Callable[[], int],
+    needs: Callable[[], Needs],
 ) -> Forecast | None:
     """What a large image takes; None of small ones and of methods without steps.
 
-    The seconds are those of a step on a piece of 256x256, for as many pixels.
+    The seconds are those of a step on a piece of 256x256, for as many pixels;
+    a draw is half a step.
 
     Args:
         method: the solver.
         shape: (H, W, C) of its image.
         noise_std: that it is told.
         max_steps: of the run.
-        memory: in bytes; asked of large images alone.
+        needs: what else it takes; asked of large images alone.
     """
     pixels = shape[0] * shape[1]
     if not isinstance(method, Method) or pixels < LARGE:
@@ -74,8 +102,10 @@ def forecast(
 
     program = jax.jit(step).lower(inner, *problem).compile()
     seconds = min(_seconds(program, inner, *problem) for _ in range(2)) / 2
-    seconds *= times * (max_steps + 1) * getattr(method, "runs", 1)
-    return Forecast(seconds, memory())
+    steps = (max_steps + 1) * getattr(method, "runs", 1) + getattr(method, "trials", 0)
+    found = needs()
+    steps += found.draws / 2
+    return Forecast(seconds * times * steps / found.sharers, found)
 
 
 def check_limits(found: Forecast | None, max_minutes: float, size: str) -> None:
@@ -91,12 +121,13 @@ def check_limits(found: Forecast | None, max_minutes: float, size: str) -> None:
     """
     if found is None:
         return
-    free = free_memory()
-    if found.memory > free:
+    free, needs = free_memory(), found.needs
+    if needs.memory > free:
+        tiles = f"take --tile={needs.tile}, or " if needs.tile else ""
         raise InputError(
-            f"--input: {size} needs about {found.memory / _GIB:.1f} GiB,"
-            f" {free / _GIB:.1f} GiB are free; take --tile=512, or cut it into parts,"
-            " reduce it, or take a smaller --factor"
+            f"--input: {size} needs about {needs.memory / _GIB:.1f} GiB,"
+            f" {free / _GIB:.1f} GiB are free; {tiles}cut it into parts, reduce it,"
+            " or take a smaller --factor"
         )
     if max_minutes and found.seconds > 60 * max_minutes:
         raise InputError(

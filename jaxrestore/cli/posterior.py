@@ -61,6 +61,11 @@ def draw(method: Any, result: Any, problem: Problem, count: int) -> Drawn:
     return Drawn(found.mean, found.std, error, few.samples, count)
 
 
+def passes(count: int) -> int:
+    """How often `draw` of so many draws goes through the decoder."""
+    return 2 * count + min(count, SHOWN)
+
+
 def of_chains(draws: Draws) -> Drawn:
     """What chains drew, all of it kept; draws that are not finite are left out."""
     images = np.asarray(draws.samples)

@@ -36,19 +36,36 @@ class Tiling:
         if wanted == "auto" or not wanted:
             return
         if not self._takes:
+            named = prior is not None
+            model = f"and a {type(prior).__name__}" if named else "without a prior"
             raise InputError(
-                f"--tile={wanted}: has no use with the method {kind.name} and a"
-                f" {type(prior).__name__}, expected pnp_hvae with a PatchVDVAE; leave"
-                " it out"
+                f"--tile={wanted}: has no use with the method {kind.name} {model},"
+                " expected pnp_hvae with a PatchVDVAE; leave it out"
             )
         Tiled(prior, wanted).validate()
 
     def prior(self, shape: tuple[int, ...]) -> Any:
-        """The prior for images (H, W, C); of one size always the same."""
+        """The prior for images (H, W, C); of one size always the same.
+
+        An image that fits a tile is seen whole.
+        """
         if shape not in self._chosen:
             self._chosen[shape] = self._side(shape) if self._takes else 0
         side = self._chosen[shape]
-        return Tiled(self._prior, side) if side else self._prior
+        return Tiled(self._prior, side) if 0 < side < max(shape[:2]) else self._prior
+
+    def remedy(self, shape: tuple[int, ...]) -> int:
+        """A smaller tile than images (H, W, C) are seen in; 0: there is none."""
+        if not self._takes:
+            return 0
+        stride = self._prior.config.stride
+        side = max(_LEAST // stride * stride, self._least)
+        return side if side < getattr(self.prior(shape), "tile", max(shape[:2])) else 0
+
+    @property
+    def _least(self) -> int:
+        """The smallest tile that fits the network."""
+        return 2 * Tiled(self._prior, 0).margin + self._prior.config.stride
 
     def _side(self, shape: tuple[int, ...]) -> int:
         pixels = shape[0] * shape[1]
@@ -59,9 +76,10 @@ class Tiling:
         each, free = temporaries(type(self._prior), self._prior.config), free_memory()
         if each * pixels <= _WHOLE_SHARE * free:
             return 0
-        side = min(max((_TILE_SHARE * free / each) ** 0.5, _LEAST), _LARGEST)
         margin, stride = Tiled(self._prior, 0).margin, self._prior.config.stride
-        return max(int(side) // stride * stride, 4 * margin)
+        side = max((_TILE_SHARE * free / each) ** 0.5, _LEAST, 4 * margin)
+        side = min(side, _LARGEST, max(shape[:2]) - 1)
+        return max(int(side) // stride * stride, self._least)
 
 
 @cache

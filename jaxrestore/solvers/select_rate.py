@@ -69,6 +69,11 @@ class SelectRate(Wrapper):
         given = self.candidates
         return self.method.prior.config.rates if given is None else np.asarray(given)
 
+    @property
+    def trials(self) -> int:
+        """How many steps it takes before those of the run."""
+        return len(self._rates()) * (self.trial_steps + 1)
+
     def settings(self):
         """Those of the method, its rate "auto"."""
         return {**self.method.settings(), "rate": "auto"}

@@ -3,13 +3,14 @@
 import json
 import re
 
+import jax
 import numpy as np
 import pytest
 
 from jaxrestore import priors
 from jaxrestore.cli import forecast, tiling
 from jaxrestore.data.images import read_image
-from jaxrestore.solvers import PnPHVAE
+from jaxrestore.solvers import TV, PnPHVAE
 
 load_prior = priors.load_prior  # that of the command line's tests gives a toy
 
@@ -47,8 +48,21 @@ def test_tiles_from_the_command_line(denoise, monkeypatch):
     monkeypatch.setattr(tiling, "free_memory", lambda: 1e5)
     monkeypatch.setattr(tiling, "_LEAST", 64)
     _, messages, chosen, record = denoise("--max_minutes=0", output="chosen")
-    assert record["tile"] == 160 and "in tiles of 160" in messages
+    assert record["tile"] == 116 and "in tiles of 116" in messages
     np.testing.assert_allclose(chosen, whole, atol=1.01 / 255)
+
+
+@pytest.mark.slow
+def test_memory_is_refused_with_a_remedy_that_can_be_taken(denoise, monkeypatch):
+    monkeypatch.setattr(forecast, "LARGE", 100)
+    monkeypatch.setattr(forecast, "free_memory", lambda: 1)
+    monkeypatch.setattr(tiling, "_LEAST", 64)
+    given = [("--tile=0", "take --tile=84, or cut it"), ("--tile=84", "free; cut it")]
+    if jax.device_count() > 1:
+        given.append(("--mesh=rows", "free; cut it"))
+    for flag, remedy in given:
+        code, messages, *_ = denoise(flag, "--max_minutes=0")
+        assert code == 2 and remedy in messages, messages
 
 
 def test_tiles_where_memory_is_short(weights, monkeypatch):
@@ -64,6 +78,30 @@ def test_tiles_where_memory_is_short(weights, monkeypatch):
     assert tiling.Tiling(PnPHVAE, prior, 0).prior((6000, 4000, 3)) is prior
 
 
+def test_an_image_that_fits_a_tile_is_seen_whole(weights):
+    prior = load_prior(str(weights))
+    found = tiling.Tiling(PnPHVAE, prior, 1024)
+    assert found.prior((300, 200, 3)) is found.prior((200, 1024, 3)) is prior
+    assert found.prior((200, 1028, 3)).tile == 1024
+
+
+def test_smaller_tiles_are_a_remedy_where_they_can_be_used(weights):
+    prior, large = load_prior(str(weights)), (6000, 4000, 3)
+    for wanted, side in ((0, 512), (1024, 512), (512, 0), (88, 0)):
+        assert tiling.Tiling(PnPHVAE, prior, wanted).remedy(large) == side
+    assert tiling.Tiling(PnPHVAE, prior, 0).remedy((500, 400, 3)) == 0
+    assert tiling.Tiling(TV, None, 0).remedy(large) == 0
+
+
+def test_automatic_tiles_are_never_above_the_largest(weights, monkeypatch):
+    prior = load_prior(str(weights))
+    monkeypatch.setattr(tiling, "temporaries", lambda *_: 700)
+    monkeypatch.setattr(tiling, "free_memory", lambda: 1e8)
+    monkeypatch.setattr(tiling, "_LARGEST", 120)  # less than four margins of 40
+    found = tiling.Tiling(PnPHVAE, prior, "auto")
+    assert found.prior((6000, 4000, 3)).tile == 120
+
+
 @pytest.mark.parametrize(
     ("flags", "named"),
     [
@@ -71,7 +109,10 @@ def test_tiles_where_memory_is_short(weights, monkeypatch):
         (("--tile=80",), "from 84 on"),
         (("--tile=-8",), "config.tile=-8"),
         (("--tile=large",), "config.tile=large: .*auto"),
-        (("--tile=88", "--solver.name=tv"), "--tile=88: has no use with the method tv"),
+        (
+            ("--tile=88", "--solver.name=tv"),
+            "--tile=88: has no use with the method tv without a prior, expected",
+        ),
     ],
 )
 def test_tiles_that_cannot_be_used(denoise, flags, named, tmp_path):
