@@ -31,9 +31,9 @@ MASK = jnp.asarray(np.random.default_rng(0).uniform(size=(12, 16, 1)) < 0.5)
     [
         Identity(),
         Mask(MASK),
-        Blur(KERNEL),
-        Downsample(KERNEL, 4),
-        block_average(2),
+        pytest.param(Blur(KERNEL), marks=pytest.mark.slow),
+        pytest.param(Downsample(KERNEL, 4), marks=pytest.mark.slow),
+        pytest.param(block_average(2), marks=pytest.mark.slow),
         Matrix(jax.random.normal(jax.random.key(0), (50, 12 * 16 * 3)) / 20, SHAPE),
         Crop((1, 2, 0, 3)),
         Mask(MASK) @ Blur(KERNEL),

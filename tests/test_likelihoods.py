@@ -24,6 +24,7 @@ from jaxrestore.operators import (
 )
 from jaxrestore.priors import SmoothedTV
 from jaxrestore.solvers import TV, Variational, restore
+from tests.contracts.cases import rows
 
 DATA = Path(__file__).parent / "data"
 SHAPE = (8, 6, 1)
@@ -158,7 +159,7 @@ def test_samples_have_the_exact_posterior(name, kind):
     assert np.abs(products).max() < 4.5
 
 
-@each_operator
+@pytest.mark.parametrize("name", rows(OPERATORS, ["crop @ blur", "mask @ blur"]))
 def test_batches_equal_loops(name):
     observations = [observe(name, noise_std, 5) for noise_std in (0.02, 0.1, 0.3)]
     batch = jax.tree.map(lambda *leaves: jnp.stack(leaves), *observations)
@@ -289,7 +290,7 @@ def levels_for(name):
 
 
 @each_operator
-@each_step
+@pytest.mark.parametrize("kind", rows(STEPS, ["scalar"]))
 def test_one_noise_level_for_each_value(name, kind):
     plain, std, step = observe(name), levels_for(name), step_of(kind)
     observation = Observation.create(plain.y, plain.operator, std)

@@ -29,7 +29,11 @@ def waves(height, width):
     [
         (Downsample(kernels.gaussian(9, 1.2), 2), Blur(kernels.gaussian(9, 1.2))),
         (Downsample(kernels.gaussian(8, 0.8), 3), Blur(kernels.gaussian(9, 0.8))),
-        (Downsample(kernels.gaussian(9, 1.6), 4), Blur(kernels.gaussian(9, 1.6))),
+        pytest.param(
+            Downsample(kernels.gaussian(9, 1.6), 4),
+            Blur(kernels.gaussian(9, 1.6)),
+            marks=pytest.mark.slow,
+        ),
         (Downsample(jnp.zeros((7, 7)).at[1, 5].set(1.0), 4), Identity()),
         # An odd box is centred where the block's own centre is, between pixels.
         (block_average(4), Blur(np.full((5, 5), 1 / 25))),

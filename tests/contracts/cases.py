@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -29,6 +30,12 @@ laws = settings(
 )
 
 SEEDS = st.integers(0, 10**6)
+
+
+def rows(names, rare):
+    """One test for each name; the rare ones run with the slow tests alone."""
+    slow = pytest.mark.slow
+    return [pytest.param(n, marks=[slow] if n in rare else []) for n in names]
 
 
 def relative(value, expected):

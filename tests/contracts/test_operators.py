@@ -27,6 +27,7 @@ from tests.contracts.cases import (
     problem,
     random_kernel,
     relative,
+    rows,
 )
 
 # One FFT pair keeps about 1e-7 of the norm in float32; the adjoint bound leaves a
@@ -42,7 +43,7 @@ SOLVED = ("identity", *CLOSED, *COMPOSED)
 ALL = ("jpeg", *SOLVED)  # its solves are conjugate gradients alone
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", rows(ALL, COMPOSED[:3]))
 @laws
 @example(seed=1)
 @given(seed=SEEDS)
@@ -99,7 +100,7 @@ def test_solves_against_dense_algebra(name, seed):
     assert relative(step.ravel(), np.linalg.solve(system, full)) < SOLVE_ERROR
 
 
-@pytest.mark.parametrize("name", CLOSED)
+@pytest.mark.parametrize("name", rows(CLOSED, ("downsample", "resize")))
 @laws
 @given(seed=SEEDS)
 def test_closed_form_equals_conjugate_gradients(name, seed):
@@ -118,7 +119,7 @@ def test_closed_form_equals_conjugate_gradients(name, seed):
     assert relative(gram_closed, gram_iterative) < SOLVE_ERROR
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", rows(ALL, COMPOSED[:3]))
 @settings(max_examples=2, deadline=None, derandomize=True)
 @given(seed=SEEDS)
 def test_projection_explains_and_is_nearest(name, seed):
@@ -149,7 +150,7 @@ def test_projection_explains_and_is_nearest(name, seed):
 
 
 @pytest.mark.parametrize("factor", [2, 4, 8])
-@pytest.mark.parametrize("kernel", ["bicubic", "gaussian"])
+@pytest.mark.parametrize("kernel", rows(("bicubic", "gaussian"), ["gaussian"]))
 @settings(max_examples=2, deadline=None, derandomize=True)
 @given(sides=st.tuples(st.integers(5, 9), st.integers(5, 9)), seed=SEEDS)
 def test_projection_of_reductions(kernel, factor, sides, seed):

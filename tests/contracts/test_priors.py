@@ -29,6 +29,7 @@ from jaxrestore.priors import (
 )
 from jaxrestore.priors.registry import ARCHITECTURES
 from jaxrestore.solvers.vble import encoded
+from tests.contracts.cases import rows
 from tests.priors.random_weights import random_glow, random_prior
 from tests.priors.test_lowres import make_encoder
 from tests.priors.test_tools import GREY, PATCH
@@ -179,7 +180,9 @@ def test_files_keep_weights_and_config(name, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", [*HIERARCHIES, *DECODERS, "alr", "glow"])
+@pytest.mark.parametrize(
+    "name", rows([*HIERARCHIES, *DECODERS, "alr", "glow"], ("patch_vdvae", *DECODERS))
+)
 def test_parameters_are_single_precision_whatever_the_default(name):
     others = {"alr": (Critic, CriticConfig((4, 3))), "glow": (Glow, FLOW)}
     kind, config = (HIERARCHIES | DECODERS | others)[name]

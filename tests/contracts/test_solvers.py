@@ -24,6 +24,7 @@ from jaxrestore.solvers import (
     restore,
     sample,
 )
+from tests.contracts.cases import rows
 from tests.priors.random_weights import random_glow, random_prior
 from tests.priors.test_lowres import SMALL, make_encoder
 from tests.solvers.problems import KERNEL, SHAPE, gaussian, observations, prior
@@ -52,17 +53,13 @@ FLOW = GlowConfig(image_size=4, image_channels=1, steps=(1,), widths=(3,))
 ITERATE = [name for name in SETTINGS if name not in ("diverse_sr", "gibbs")]
 BAD = ["nonsense", -1e12, float("nan"), [], {}]
 
-# Next of kin of others: the default run takes one of them.
+# Left to the slow tests: next of kin of others, and what takes long to compile.
 KIN = ("vble_xz", "analysis", "csgm")
+COSTLY = ("jpmap", "synthesis", "diverse_sr")
 
-
-def rows(names):
-    slow = pytest.mark.slow
-    return [pytest.param(n, marks=[slow] if n in KIN else []) for n in names]
-
-
-each = pytest.mark.parametrize("name", rows(SETTINGS))
-each_method = pytest.mark.parametrize("name", rows(ITERATE))
+each = pytest.mark.parametrize("name", rows(SETTINGS, KIN))
+each_quick = pytest.mark.parametrize("name", rows(SETTINGS, (*KIN, *COSTLY)))
+each_method = pytest.mark.parametrize("name", rows(ITERATE, (*KIN, *COSTLY)))
 
 
 @functools.cache
@@ -114,7 +111,7 @@ def test_the_registry_is_covered():
     assert {*SOLVERS, "select"} == set(SETTINGS)
 
 
-@each
+@each_quick
 def test_other_numbers_compile_nothing_and_move_nothing(name):
     compiled = []
 
@@ -138,7 +135,7 @@ def test_other_numbers_compile_nothing_and_move_nothing(name):
         jax.monitoring.clear_event_listeners()
 
 
-@each
+@each_quick
 def test_a_batch_equals_one_by_one(name):
     method, seen = build(name, SETTINGS[name][0]), measurements(name, 3)
     stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *seen)
@@ -200,7 +197,7 @@ def test_settings_of_others_are_refused_with_the_own_ones(name):
         create(name, {"sharpness": 1}, *models(name))
 
 
-@pytest.mark.parametrize("name", rows(n for n in SOLVERS if SOLVERS[n].models))
+@pytest.mark.parametrize("name", rows([n for n in SOLVERS if SOLVERS[n].models], KIN))
 def test_a_prior_that_cannot_do_it_is_refused_in_one_line(name):
     (observation,) = measurements(name, 1)
     field = SOLVERS[name].models[0]

@@ -67,6 +67,7 @@ def test_fit_recovers_an_asymmetric_generalised_gaussian(shape):
     assert float(mean[0]) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_gradient_is_the_finite_difference(golden):
     """Between the jumps, where a value changes its sign: hence the tiny step."""
 

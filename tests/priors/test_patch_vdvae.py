@@ -122,6 +122,7 @@ def test_blend_survives_vanishing_deviations():
         assert np.isfinite(z).all()
 
 
+@pytest.mark.slow
 def test_decode_inverts_what_reconstruct_returns(prior, image):
     result = prior.reconstruct(image, 0.8, 0.05)
     mean, std = prior.decode(result.latents, image.shape[:2])
@@ -194,6 +195,7 @@ def test_the_encoder_hears_the_noise_level(prior, image):
     np.testing.assert_array_equal(quiet, prior.reconstruct(image, 1.0, None).mean)
 
 
+@pytest.mark.slow
 def test_batch_loop_and_unrolling_agree(prior, image):
     images = jnp.stack([image, image[::-1]])
     run = jax.jit(lambda p, x: p.reconstruct(x, 0.8))

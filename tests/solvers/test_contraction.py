@@ -48,6 +48,7 @@ def test_norms_are_those_of_the_matrices(name):
     assert name != "mask" or found.data == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_gap_is_that_of_a_fixed_point():
     prior, observation, method, found = measured(Blur(jnp.asarray(KERNEL)))
     assert found.gap > 1e-2
