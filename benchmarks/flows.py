@@ -214,13 +214,19 @@ def beside(flags, config: GlowConfig) -> list[dict[str, Any]]:
     rows = [chain(flags, config) | {"largest difference, nats": largest}]
     print(rows[0], flush=True)
     flop = rows[0]["forward GFLOP"]
-    weights = [theirs.w[name] for name in theirs.trained()]
-    inner = {TASKS[1]: None, TASKS[2]: weights, TASKS[3]: None}
-    for name in (task for task in flags.tasks if task in inner):
+    z = [
+        theirs.torch.tensor(np.array(one.transpose(0, 3, 1, 2)))
+        for one in sorted(latents, key=lambda one: -one.shape[1])
+    ]
+    decoded = jax.jit(lambda p, z: jax.vmap(p.decode)(z))(prior, latents)
+    with theirs.torch.no_grad():
+        pixels = theirs.decode(z).permute(0, 2, 3, 1).numpy()
+    rows[0]["largest difference, pixels"] = float(abs(pixels - decoded).max())
+    others = dict(zip(TASKS, _theirs(theirs, x, z), strict=True))
+    for name in flags.tasks:
         function, given, passes = ours[name]
         mine = partial(compiled(function, given), *given)
-        other = partial(_gradient, theirs, x, inner[name], name == TASKS[3])
-        both = [partial(timed, run, flags.clock) for run in (mine, other)]
+        both = [partial(timed, run, flags.clock) for run in (mine, others[name])]
         pairs = [[run() for run in both] for _ in range(flags.repeats + 1)][1:]
         ratios = [b / a for a, b in pairs]
         row = {"jax": min(a for a, _ in pairs), "torch": min(b for _, b in pairs)}
@@ -230,13 +236,30 @@ def beside(flags, config: GlowConfig) -> list[dict[str, Any]]:
     return rows
 
 
-def _gradient(theirs: TorchGlow, x, weights, descent: bool) -> None:
-    """Of log p in the weights or, where there are none, in x; of a descent, of F."""
-    y, x = x, x.detach().requires_grad_(weights is None)
-    value = theirs.log_prob(x).sum()
-    if descent:
-        value = ((x - y) ** 2).sum() / (2 * 0.1**2) - value
-    theirs.torch.autograd.grad(value, weights or [x])
+def _theirs(theirs: TorchGlow, x, z: list) -> list:
+    """What `tasks` lists, run by PyTorch."""
+    weights = [theirs.w[name] for name in theirs.trained()]
+
+    def gradient(objective, points):
+        points = [point.detach().requires_grad_() for point in points]
+        theirs.torch.autograd.grad(objective(*points), points)
+
+    def misfit(image):
+        return ((image - x) ** 2).sum() / (2 * 0.1**2)
+
+    def log_prob(image):
+        return theirs.log_prob(image).sum()
+
+    def synthesis(*z):
+        return misfit(theirs.decode(list(z))) + sum((one**2).sum() / 2 for one in z)
+
+    return [
+        theirs.torch.no_grad()(partial(log_prob, x)),
+        partial(gradient, log_prob, [x]),
+        lambda: theirs.torch.autograd.grad(log_prob(x), weights),
+        partial(gradient, lambda image: misfit(image) - log_prob(image), [x]),
+        partial(gradient, synthesis, z),
+    ]
 
 
 if __name__ == "__main__":
