@@ -44,6 +44,7 @@ STARTS = {
 class Config(kinds.Config):
     task: str = setting("average x2", choice(*flows.TASKS), "which")
     noise: float = setting(kinds.Level(0), kinds.level(zero=True), "of 255")
+    formulations: tuple = setting(tuple(STARTS), some(*STARTS), "which")
     steps: int = setting(400, count(), "of each descent")
     descents: tuple = setting(DESCENTS, some(*DESCENTS), "which")
     penalty: str = setting("whitened", choice(*PENALTIES), "of analysis")
@@ -96,9 +97,9 @@ def _variants(config: Config) -> list[dict[str, Any]]:
             "start": start,
         }
         for weight in config.weights
-        for formulation, starts in STARTS.items()
+        for formulation in config.formulations
         for descent in config.descents
-        for start in starts
+        for start in STARTS[formulation]
     ]
 
 
@@ -139,7 +140,7 @@ def _draw(path, steps, config: Config) -> None:
     """F against the step of the first image, one panel for each formulation."""
     axis = {"xscale": "log", "yscale": "log"}
     panels = []
-    for formulation in STARTS:
+    for formulation in config.formulations:
         own = [step for step in steps if step["formulation"] == formulation]
         labels = formulation, "F", "step"
         panels.append(Panel(own, "step", "F", "line", *labels, axis=axis))
