@@ -108,7 +108,11 @@ class PatchVDVAE(HierarchicalVAE):
                     from_raw,
                     config.compute_dtype,
                 )
-                result.append(_fixed_prior(run) if name == "first" else run)
+                run = _fixed_prior(run) if name == "first" else run
+                cell = _layers(config).get(f"top_down/level_{level}/{name}_cells")
+                if cell is not None:
+                    run = _followed(run, cell.module, here[f"{name}_cells"], config)
+                result.append(run)
         return result
 
     def _decode(self, stream) -> Gaussian:
@@ -162,6 +166,20 @@ def _fixed_prior(run: Run) -> Run:
     return replace(run, prior=prior)
 
 
+def _followed(run: Run, cell, params: dict, config: PatchVDVAEConfig) -> Run:
+    """A run with cells without a latent after each of its groups."""
+    each = jax.tree.map(lambda p: p.reshape(run.count, -1, *p.shape[1:]), params)
+    return replace(
+        run,
+        params=(run.params, each),
+        prior=lambda p, h: run.prior(p[0], h),
+        posterior=lambda p, h: run.posterior(p[0], h),
+        merge=lambda p, h, z: apply_stacked(
+            cell, p[1], run.merge(p[0], h, z), config.unroll
+        ),
+    )
+
+
 def _identity(stream):
     return stream
 
@@ -190,6 +208,7 @@ def _layers(config: PatchVDVAEConfig) -> dict[str, Layer]:
         if level == 0:
             first = _block(config, 0, first=True)
             layers[f"{down}/first"] = Layer(first, [None, skip, latent], 1)
+            layers |= _cells(config, level, f"{down}/first", 1)
             count -= 1
         else:
             pool = Pool(config.bottom_up_filters[level - 1], stride)
@@ -199,6 +218,7 @@ def _layers(config: PatchVDVAEConfig) -> dict[str, Layer]:
         if count:
             block = _block(config, level)
             layers[f"{down}/blocks"] = Layer(block, [filters, skip, latent], count)
+            layers |= _cells(config, level, f"{down}/blocks", count)
     head = Pointwise(pixels if config.decoder_std is not None else 2 * pixels)
     return layers | {"top_down/head": Layer(head, [config.top_down_filters[-1]])}
 
@@ -212,7 +232,30 @@ def _block(config: PatchVDVAEConfig, level: int, first: bool = False) -> TopDown
         max(int(filters * config.bottleneck_ratio), 1),
         max(int(seen * config.posterior_ratio), 1),
         config.kernel_sizes[level],
-        config.num_groups**-0.5,
+        config.depth**-0.5,
         has_prior=not first,
         shortcut=config.posterior_shortcut,
     )
+
+
+def _cells(config: PatchVDVAEConfig, level: int, path: str, count: int) -> dict:
+    """The cells after each of `count` groups, each of the size of a block."""
+    number = count * config.followers[level]
+    if not number:
+        return {}
+    filters, size = config.top_down_filters[level], config.kernel_sizes[level]
+    inputs = [filters, config.skip_filters, config.latent_channels]
+    aim = _size(Layer(_block(config, level), inputs))
+    # A cell has 2 k^2 b^2 + (2 F + 3) b + F parameters.
+    square, linear = 2 * size**2, 2 * filters + 3
+    root = (linear**2 + 4 * square * (aim - filters)) ** 0.5
+    inner = max(round((root - linear) / (2 * square)), 1)
+    cell = ResidualCell(filters, inner, size, True, config.depth**-0.5)
+    return {f"{path}_cells": Layer(cell, [filters], number)}
+
+
+def _size(layer: Layer) -> int:
+    """How many parameters a layer has."""
+    key = jax.ShapeDtypeStruct((), jax.random.key(0).dtype)
+    shapes = jax.eval_shape(lambda k: init({"": layer}, k[None]), key)
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
