@@ -42,7 +42,7 @@ from jaxrestore.solvers.descent import DESCENTS
 from jaxrestore.training.config import train_config
 
 QUICK = {k: v for k, v in denoising.QUICK.items() if k != "tv_steps"}
-QUICK |= {"levels": (0.1,), "steps": 2, "shown_patches": 3}
+QUICK |= {"levels": (0.1,), "steps": 2, "shares": (1.0,), "shown_patches": 3}
 INTERVAL = "0.05 to 0.3"
 # Training config, and its recipe.
 OTHERS = {

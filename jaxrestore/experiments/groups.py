@@ -5,8 +5,8 @@
 
 Trains one PatchVDVAE for each number in --groups (latent groups of every level) through
 the training loop of train.py, then deblurs --images with each, with the thesis'
-settings, and reports the bound on the validation images. Networks with fewer groups have
-deterministic blocks in place of stochastic ones, as in the thesis, so that depth and
+settings, and reports the bound on the validation images. Where groups are fewer,
+deterministic blocks stand in for stochastic ones, as in the thesis, so that depth and
 parameters stay those of --config: six groups a level, the thesis' 36, but narrow. Each
 run lies in OUT/groups_N; the same command goes on with a stopped one, and a larger
 --steps trains the finished ones further.
