@@ -9,8 +9,9 @@ u and v are random crops of two different images, each with noise of its own;
 of an image instead (noise 0 is left out then). Each ratio bounds the Lipschitz constant
 from below; all temperatures see the same pairs.
 
-A prior trained for denoising is told the noise level of its input; --tell=LEVEL, of
-255, tells one level always, as PnP-HVAE does, and --tell=none tells 0.
+A prior trained for denoising is told the noise level of its input; --tell=solver tells
+what PnP-HVAE ends with where it deblurs an observation of noise --observed, whatever
+the input; --tell=LEVEL, of 255, one level always, and --tell=none tells 0.
 """
 
 from functools import partial
@@ -28,6 +29,7 @@ from jaxrestore.evaluation.tables import grouped, of, table
 from jaxrestore.experiments import settings as kinds
 from jaxrestore.report import charts
 from jaxrestore.settings import choice, count, sequence, setting
+from jaxrestore.solvers.presets import preset
 
 QUICK = {"max_images": 3, "patch": 16, "count": 4, "batch": 1}
 _TABLE = {
@@ -39,7 +41,7 @@ _TABLE |= {"ratios >= 1": of("ratio", ".1%", lambda ratio: np.mean(ratio >= 1))}
 
 
 def _told(value: Any, name: str) -> Any:
-    return value if value == "input" else kinds.told(value, name)
+    return value if value in ("input", "solver") else kinds.told(value, name)
 
 
 @kinds.configured()
@@ -50,7 +52,10 @@ class Config(kinds.Config):
     temperatures: tuple = setting((0.6, 0.8, 0.99), kinds.taus, "tau, in (0, 1]")
     patch: int = setting(64, count(), "side of the crops")
     pairs: str = setting("different", choice("different", "same"), "of images or noise")
-    tell: Any = setting("input", _told, "input, none, or a level of 255")
+    tell: Any = setting("input", _told, "input, solver, none, or a level of 255")
+    observed: float = setting(
+        kinds.Level(7.65 / 255), kinds.level(), "of 255, for --tell=solver"
+    )
     batch: int = setting(4, count(), "pairs at a time")
     count: int = setting(200, count(), "pairs a histogram")
 
@@ -66,7 +71,7 @@ def run(config: Config, report) -> None:
     # All levels share one draw, as all temperatures share the pairs.
     draw = jax.random.normal(noise_key, clean.shape)
     for noise in tqdm(levels, desc="noise", disable=None):
-        heard = noise if config.tell == "input" else config.tell
+        heard = _heard(config, noise)
         for tau in tqdm(config.temperatures, desc="tau", leave=False, disable=None):
             noisy, name = clean + noise * draw, kinds.label(noise)
             values = ratios(prior, noisy, tau, heard, batch=config.batch)
@@ -134,12 +139,20 @@ def ratios(prior: Any, images: jax.Array, tau, heard=None, *, batch: int = 1):
     return jax.lax.map(ratio, images, batch_size=batch if batch > 1 else None)
 
 
+def _heard(config: Config, noise: float) -> float | None:
+    """What the encoder is told of an input with that noise."""
+    if config.tell == "solver":
+        tuned = preset("pnp_hvae", config.prior, "blur", config.observed)
+        return tuned.settings.get("encoder_noise")
+    return noise if config.tell == "input" else config.tell
+
+
 def _how(prior, config: Config) -> str:
     encoder = "the noise level of its input"
     if not getattr(prior.config, "noise_input", False):
         encoder = "nothing"
     elif config.tell != "input":
-        encoder = f"noise {kinds.label(config.tell or 0)}"
+        encoder = f"noise {kinds.label(_heard(config, 0) or 0)}"
     between = {
         "different": "two different images, each with its own noise",
         "same": "one crop, two draws of the noise",

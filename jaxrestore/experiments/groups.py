@@ -5,11 +5,11 @@
 
 Trains one PatchVDVAE for each number in --groups (latent groups of every level) through
 the training loop of train.py, then deblurs --images with each, with the thesis'
-settings, and reports the bound on the validation images. The thesis keeps the number of
-parameters by deterministic blocks in place of stochastic ones; here all widths of a
-network with fewer groups are scaled up until its size is that of --config. Each run
-lies in OUT/groups_N; the same command goes on with a stopped one, and a larger --steps
-trains the finished ones further.
+settings, and reports the bound on the validation images. Where groups are fewer,
+deterministic blocks stand in for stochastic ones, as in the thesis, so that depth and
+parameters stay those of --config: six groups a level, the thesis' 36, but narrow. Each
+run lies in OUT/groups_N; the same command goes on with a stopped one, and a larger
+--steps trains the finished ones further.
 """
 
 import csv
@@ -45,8 +45,6 @@ QUICK = {
     "solver_steps": 2,
     "noise": kinds.of_255(7.65),
 }
-_WIDTHS = ("top_down_filters", "bottom_up_filters", "skip_filters")
-_SCALES = np.geomspace(0.25, 4.0, 65)  # steps of 4.4 %
 
 
 @kinds.configured(prior="none")
@@ -55,7 +53,7 @@ class Config(kinds.KernelConfig):
     train: str = setting("", text, "folder of training images")
     val: str = setting("", text, "folder of validation images")
     config: str = setting(
-        "patch_vdvae_natural", text, "training config, a file or its name"
+        "patch_vdvae_groups", text, "training config, a file or its name"
     )
     groups: tuple = setting((1, 2, 3, 6), sequence(count()), "of every level")
     steps: int = setting(20_000, count(), "of training")
@@ -156,32 +154,26 @@ def load_config(name: str, expected: str = "patch_vdvae") -> dict[str, Any]:
 
 
 def variant(config: dict[str, Any], count: int) -> dict[str, Any]:
-    """A copy with `count` latent groups a level, and the widths that keep the size.
-
-    All widths are scaled by one factor, rounded to multiples of 4.
+    """A copy with `count` latent groups a level, and the depth and size of all.
 
     Args:
         config: what the training config of a PatchVDVAE sets.
-        count: latent groups of every level, >= 1.
+        count: latent groups of every level, a divisor of what each has in `config`.
+
+    Raises:
+        InputError: it is none.
     """
     whole = PatchVDVAEConfig.from_dict(config["model"])
-    aim = parameters(whole)
-
-    def scaled(scale: float) -> PatchVDVAEConfig:
-        widths = {name: _rounded(getattr(whole, name), scale) for name in _WIDTHS}
-        return replace(whole, groups=(count,) * len(whole.strides), **widths)
-
-    # The size grows with the scale: halve the interval, then take the nearer end.
-    low, high = 0, len(_SCALES) - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if parameters(scaled(_SCALES[middle])) < aim:
-            low = middle
-        else:
-            high = middle
-    ends = [scaled(_SCALES[i]) for i in (low, high)]
-    model = min(ends, key=lambda model: abs(parameters(model) - aim))
-    return config | {"model": model.to_dict()}
+    if whole.depth != whole.num_groups or any(n % count for n in whole.groups):
+        raise InputError(
+            f"--groups={count}: expected divisors of the groups of each level of"
+            f" --config, {whole.groups}, without deterministic ones"
+        )
+    each = tuple(groups // count - 1 for groups in whole.groups)
+    groups = (count,) * len(whole.groups)
+    return config | {
+        "model": replace(whole, groups=groups, deterministic=each).to_dict()
+    }
 
 
 def parameters(config: PatchVDVAEConfig) -> int:
@@ -189,9 +181,3 @@ def parameters(config: PatchVDVAEConfig) -> int:
     key = jax.ShapeDtypeStruct((), jax.random.key(0).dtype)
     shapes = jax.eval_shape(lambda k: PatchVDVAE.init_params(config, k), key)
     return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(shapes))
-
-
-def _rounded(width: Any, scale: float) -> Any:
-    if isinstance(width, tuple):
-        return tuple(_rounded(one, scale) for one in width)
-    return max(4, 4 * round(width * scale / 4))

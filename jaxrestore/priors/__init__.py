@@ -13,6 +13,7 @@ from jaxrestore.priors.cae.config import CAEConfig
 from jaxrestore.priors.critic import Critic, CriticConfig
 from jaxrestore.priors.flow.config import GlowConfig
 from jaxrestore.priors.flow.glow import Glow
+from jaxrestore.priors.gradient_step import GradientStep, GradientStepConfig
 from jaxrestore.priors.hvae.conv_vae import ConvVAE, ConvVAEConfig
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
@@ -42,6 +43,8 @@ __all__ = [
     "Density",
     "Glow",
     "GlowConfig",
+    "GradientStep",
+    "GradientStepConfig",
     "LowResConfig",
     "LowResEncoder",
     "PatchVDVAE",

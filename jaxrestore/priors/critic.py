@@ -25,16 +25,24 @@ class CriticConfig(NetworkConfig):
             in the thesis; a pixel at the border then lies in fewer patches (a corner
             in 1 instead of 225) and is regularised less. "symmetric": the image is
             mirrored at its borders first, so that each pixel counts equally.
+        growth: "linear" with the distance to clean patches, as in the thesis, or
+            "quadratic": the network also sees a time, see `transport_criterion`.
     """
 
     widths: tuple[int, ...] = static((16, 32, 32, 64, 64, 64), sizes)
     image_channels: int = static(3, channels)
     boundary: str = static("symmetric", choice("symmetric", "valid"))
+    growth: str = static("linear", choice("linear", "quadratic"))
 
     @property
     def receptive_field(self) -> int:
         """Side of the patches, in pixels."""
         return 2 * (len(self.widths) + 1) + 1
+
+    @property
+    def seen_channels(self) -> int:
+        """What the network sees of a pixel."""
+        return self.image_channels + (self.growth == "quadratic")
 
 
 @jax.tree_util.register_dataclass
@@ -58,16 +66,20 @@ class Critic:
     def create(cls, config: CriticConfig, key: jax.Array) -> Self:
         """A critic with fresh random weights (He normal)."""
         side = config.receptive_field
-        blank = jnp.zeros((1, side, side, config.image_channels), jnp.float32)
+        blank = jnp.zeros((1, side, side, config.seen_channels), jnp.float32)
         variables: Any = LocalCritic(config.widths).init(key, blank)
         return cls(variables["params"], config)
 
-    def score_patches(self, patches: jax.Array) -> jax.Array:
+    def score_patches(self, patches: jax.Array, time: Any = 1.0) -> jax.Array:
         """r of each patch: (N, P, P, C) with P = `receptive_field`, to (N,).
 
         Larger "patches" get the mean over those inside.
+
+        Args:
+            time: in [0, 1], () or (N,), of critics of quadratic growth alone; at 1 the
+                potential is the regulariser.
         """
-        return self._apply(patches, padding=0).mean((1, 2, 3))
+        return self._apply(patches, padding=0, time=time).mean((1, 2, 3))
 
     def score_map(self, image: jax.Array) -> jax.Array:
         """r at every position inside an image: (H, W, C) -> (H - P + 1, W - P + 1).
@@ -98,7 +110,7 @@ class Critic:
         """Gradient of g, (H, W, C) -> (H, W, C); g is piecewise linear."""
         return jax.grad(self)(image)
 
-    def _apply(self, images: jax.Array, padding: int) -> jax.Array:
+    def _apply(self, images: jax.Array, padding: int, time: Any = 1.0) -> jax.Array:
         side, channels = self.config.receptive_field, self.config.image_channels
         if min(images.shape[1:3]) < side or images.shape[3] != channels:
             raise InputError(
@@ -108,4 +120,8 @@ class Critic:
             )
         network = LocalCritic(self.config.widths, padding)
         inputs = jnp.asarray(images, jnp.float32)  # as the parameters, in x64, too
+        if self.config.growth == "quadratic":
+            time = jnp.asarray(time, jnp.float32).reshape(-1, 1, 1, 1)
+            when = jnp.broadcast_to(time, (*inputs.shape[:3], 1))
+            inputs = jnp.concatenate([inputs, when], -1)
         return network.apply({"params": self.params}, inputs)  # type: ignore[return-value]

@@ -7,6 +7,7 @@ from jaxrestore.priors.cae.config import CAEConfig
 from jaxrestore.priors.critic import Critic, CriticConfig
 from jaxrestore.priors.flow.config import GlowConfig
 from jaxrestore.priors.flow.glow import Glow
+from jaxrestore.priors.gradient_step import GradientStep, GradientStepConfig
 from jaxrestore.priors.hvae.conv_vae import ConvVAE, ConvVAEConfig
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
@@ -22,6 +23,7 @@ ARCHITECTURES: dict[str, tuple[Any, Any]] = {
     "cae": (CAE, CAEConfig),
     "conv_vae": (ConvVAE, ConvVAEConfig),
     "glow": (Glow, GlowConfig),
+    "gradient_step": (GradientStep, GradientStepConfig),
     "lowres_encoder": (LowResEncoder, LowResConfig),
     "patch_vdvae": (PatchVDVAE, PatchVDVAEConfig),
     "vae": (VAE, VAEConfig),

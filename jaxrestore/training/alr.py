@@ -10,7 +10,7 @@ from jaxrestore.errors import InputError
 from jaxrestore.priors.critic import Critic, CriticConfig
 from jaxrestore.report.charts import histograms
 from jaxrestore.settings import choice, flag, number, sequence, setting
-from jaxrestore.training.adversarial import criterion
+from jaxrestore.training.adversarial import criterion, transport_criterion
 from jaxrestore.training.recipe import Recipe
 
 
@@ -18,7 +18,9 @@ from jaxrestore.training.recipe import Recipe
 class ALRLoss:
     """The `loss` section; standard deviations in [0, 1] units."""
 
-    penalty_weight: float = setting(5.0, number(0, above=True), "of slopes off one")
+    penalty_weight: float = setting(
+        5.0, number(0, above=True), "of slopes off one; off the transport equation"
+    )
     interpolation: str = setting(
         "batch", choice("batch", "patch"), "one number a batch, or one a patch"
     )
@@ -43,7 +45,8 @@ class ALROptimizer:
 class ALRRecipe(Recipe):
     """Adversarial training of a `Critic` on unpaired patches (thesis, Algorithm 1).
 
-    Minimises `adversarial.criterion`. The degraded patches are, unpaired with the
+    Minimises `adversarial.criterion`, or with ``config.model.growth="quadratic"``
+    `adversarial.transport_criterion`. The degraded patches are, unpaired with the
     clean ones, either patches of ``config.data.degraded``, a folder of images whose
     degradation need not be known, or (``config.data.degraded="same"``) other patches
     of the clean images with white noise, one level a patch, uniform in
@@ -86,21 +89,16 @@ class ALRRecipe(Recipe):
     def init(self, key):
         return Critic.create(self.model, key).params
 
-    def optimizer(self, config) -> optax.GradientTransformation:
-        """Adam (0.9, 0.999); lr_k = lr (final_lr / lr)^(k / (K - 1)) over K steps."""
-        settings = config.optimizer
-        schedule = optax.exponential_decay(
-            settings.learning_rate,
-            max(config.total_steps - 1, 1),
-            settings.final_learning_rate / settings.learning_rate,
-        )
-        return optax.adam(schedule, b1=0.9, b2=0.999)
+    def optimizer(self, config):
+        """`falling_adam`."""
+        return falling_adam(config)
 
     def loss(self, params, batch, key, step, frozen=None):
         noise_key, alpha_key = jax.random.split(key)
         clean, settings = batch["image"], self.config.loss
         shape = clean.shape[:1] if settings.interpolation == "patch" else ()
-        terms = criterion(
+        quadratic = self.model.growth == "quadratic"
+        terms = (transport_criterion if quadratic else criterion)(
             Critic(params, self.model).score_patches,
             clean,
             self._degraded(batch, noise_key),
@@ -147,3 +145,14 @@ class ALRRecipe(Recipe):
         for level in self.config.loss.eval_noise_stds:
             scores[f"noise_{level:g}"] = score(clean + level * noise)
         return scores
+
+
+def falling_adam(config) -> optax.GradientTransformation:
+    """Adam (0.9, 0.999); lr_k = lr (final_lr / lr)^(k / (K - 1)) over K steps."""
+    settings = config.optimizer
+    schedule = optax.exponential_decay(
+        settings.learning_rate,
+        max(config.total_steps - 1, 1),
+        settings.final_learning_rate / settings.learning_rate,
+    )
+    return optax.adam(schedule, b1=0.9, b2=0.999)

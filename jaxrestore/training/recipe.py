@@ -23,6 +23,7 @@ RECIPES: dict[str, str] = {
     "cvdvae": "jaxrestore.training.cvdvae:CVDVAERecipe",
     "deviation": "jaxrestore.training.deviation:DeviationRecipe",
     "glow": "jaxrestore.training.glow:GlowRecipe",
+    "gradient_step": "jaxrestore.training.gradient_step:GradientStepRecipe",
     "patch_vdvae": "jaxrestore.training.patch_vdvae:PatchVDVAERecipe",
     "vae": "jaxrestore.training.vae:VAERecipe",
     "vdvae": "jaxrestore.training.vdvae:VDVAERecipe",

@@ -20,6 +20,8 @@ from jaxrestore.priors import (
     Density,
     Glow,
     GlowConfig,
+    GradientStep,
+    GradientStepConfig,
     PatchVDVAE,
     Reconstructs,
     SmoothedTV,
@@ -42,7 +44,7 @@ DECODERS = {
     "conv_vae": (ConvVAE, ConvVAEConfig("conv", 4, 3)),
 }
 FLOW = GlowConfig(image_size=8, image_channels=1, steps=(2, 2), widths=(4, 6))
-DENSITIES = ("alr", "smoothed_tv", "glow")
+DENSITIES = ("alr", "alr_quadratic", "gradient_step", "smoothed_tv", "glow")
 SHAPE, TAU = (8, 8), 0.7
 
 each_hierarchy = pytest.mark.parametrize("name", HIERARCHIES)
@@ -53,6 +55,11 @@ each_density = pytest.mark.parametrize("name", DENSITIES)
 def build(name, seed=0):
     if name == "alr":
         return Critic.create(CriticConfig((4, 3)), jax.random.key(seed))
+    if name == "alr_quadratic":
+        config = CriticConfig((4, 3), growth="quadratic")
+        return Critic.create(config, jax.random.key(seed))
+    if name == "gradient_step":
+        return GradientStep.create(GradientStepConfig((4, 3)), jax.random.key(seed))
     if name == "smoothed_tv":
         return SmoothedTV(0.02 + 0.01 * seed)
     if name == "glow":
@@ -73,7 +80,7 @@ def image_for(prior, seed=2):
 
 
 def test_the_registry_is_covered():
-    others = {"alr", "glow", "lowres_encoder"}
+    others = {"alr", "glow", "gradient_step", "lowres_encoder"}
     assert set(ARCHITECTURES) == {*HIERARCHIES, *DECODERS, *others}
 
 

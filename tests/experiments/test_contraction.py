@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxrestore.experiments import contraction
 from jaxrestore.experiments.contraction import ratios
 from tests.oracles.affine_hierarchy import as_arrays, random_hierarchy
 
@@ -33,3 +34,11 @@ def test_command(experiment):
 def test_pairs_of_one_image_leave_noise_0_out(experiment):
     rows = experiment("contraction", "--pairs=same", "--temperatures=0.8")
     assert {row["noise"] for row in rows} == {"25", "50"}
+
+
+def test_the_encoder_is_told_what_the_solver_tells_it():
+    config = contraction.Config(tell="solver", observed=12.75 / 255)
+    assert contraction._heard(config, 0.3) == pytest.approx(14 / 255)
+    faces = contraction.Config(tell="solver", prior="vdvae-faces64")
+    assert contraction._heard(faces, 0.3) is None
+    assert contraction._heard(contraction.Config(tell="input"), 0.3) == 0.3

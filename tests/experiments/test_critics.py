@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from jaxrestore.experiments import critics, groups
-from jaxrestore.priors import Critic, save_prior
+from jaxrestore.priors import Critic, GradientStep, save_prior
 from tests.training import tiny
 
 
@@ -16,15 +16,17 @@ def test_command_trains_a_critic_for_each_level(experiment, monkeypatch, tmp_pat
 
     def train(config, workdir):  # the loop has its own tests, and compiles for long
         loss = config.loss
-        trained[workdir.name] = loss.min_noise_std, loss.max_noise_std, loss.add_noise
+        added = getattr(loss, "add_noise", None)
+        trained[workdir.name] = loss.min_noise_std, loss.max_noise_std, added
         workdir.mkdir(parents=True, exist_ok=True)
-        (workdir / "metrics.csv").write_text("step,val_gap\n1,0.5\n")
+        (workdir / "metrics.csv").write_text("step,val_loss\n1,0.5\n")
         return SimpleNamespace(step=config.total_steps)
 
     def export(config, workdir, path):
-        save_prior(Critic.create(config.model, jax.random.key(0)), path, {})
+        kind = Critic if config.recipe == "alr" else GradientStep
+        save_prior(kind.create(config.model, jax.random.key(0)), path, {})
 
-    monkeypatch.setattr(critics, "load_config", lambda *_: tiny.values("alr"))
+    monkeypatch.setattr(critics, "load_config", lambda _, name: tiny.values(name))
     monkeypatch.setattr(groups, "train", train)
     monkeypatch.setattr(groups, "export", export)
     folders = "--train={}/images", "--val={}/images", "--degraded={}/images"
@@ -32,9 +34,11 @@ def test_command_trains_a_critic_for_each_level(experiment, monkeypatch, tmp_pat
     assert trained == {
         "critic_0.1": (0.1, 0.1, True),
         "critic_0.05_to_0.3": (0.05, 0.3, True),
+        "critic_quadratic": (0.05, 0.3, True),
+        "critic_gradient_step": (0.05, 0.3, None),
     }
     interval = critics.INTERVAL
-    critics_of = ["0.1", interval, f"{interval}, gradient_descent"]
+    critics_of = ["0.1", interval, f"{interval}, gradient_descent", *critics.OTHERS]
     assert [row["method"] for row in rows] == ["start", *critics_of]
     assert (tmp_path / "out" / "critics_patches.png").exists()
     assert "| 0.1 | 0.1: " in (tmp_path / "out" / "critics.md").read_text()

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from jaxrestore.errors import InputError
 from jaxrestore.experiments import groups
 from jaxrestore.experiments.groups import load_config, parameters, variant
 from jaxrestore.priors import PatchVDVAE, PatchVDVAEConfig, save_prior
@@ -14,15 +15,17 @@ from tests.training import tiny
 pytestmark = pytest.mark.slow
 
 
-def test_variants_have_nearly_the_size_of_the_config():
-    config = tiny.values("patch_vdvae")
-    config["model"] |= {"groups": (3, 3), "top_down_filters": (96, 64)}
-    before, own = (
-        PatchVDVAEConfig.from_dict(values["model"])
-        for values in (config, variant(config, 1))
-    )
-    assert own.groups == (1, 1)
-    assert abs(parameters(own) / parameters(before) - 1) < 0.05
+@pytest.mark.parametrize("name", ["patch_vdvae_groups", "patch_vdvae_published"])
+def test_variants_have_the_size_and_depth_of_the_config(name):
+    config = load_config(name)
+    whole = PatchVDVAEConfig.from_dict(config["model"])
+    assert whole.num_groups == 36
+    for count, total in zip((1, 2, 3, 6), (6, 12, 18, 36), strict=True):
+        own = PatchVDVAEConfig.from_dict(variant(config, count)["model"])
+        assert own.num_groups == total and own.depth == 36
+        assert abs(parameters(own) / parameters(whole) - 1) < 0.01
+    with pytest.raises(InputError, match="--groups=4: expected divisors"):
+        variant(config, 4)
 
 
 def test_configs_are_found_by_name():

@@ -54,7 +54,7 @@ def _count(config):
 def test_published_counts():
     assert _count(published()) == 14_770_942
     assert published().num_groups == 36
-    assert thesis().num_groups == 30
+    assert thesis().num_groups == thesis().depth == 30
     latents = sum(
         n * 16 * (64 // f) ** 2
         for n, f in zip(published().groups, published().factors, strict=True)
@@ -240,3 +240,33 @@ def test_bad_config(change, named):
 def test_image_of_wrong_rank(prior, image):
     with pytest.raises(InputError, match="image"):
         prior.reconstruct(image[..., :1], 1.0)
+
+
+DETERMINISTIC = replace(CONFIG, groups=(1, 1, 2), deterministic=(1, 2, 0))
+
+
+def test_deterministic_blocks_stand_in_for_groups_of_their_size():
+    """Table 5.4: depth and parameters stay, latents go."""
+    assert CONFIG.depth == DETERMINISTIC.depth == 7 == CONFIG.num_groups
+    assert DETERMINISTIC.num_groups == 4
+    few = tuple(n - 1 for n in published().groups)
+    own = replace(published(), groups=(1,) * 6, deterministic=few)
+    assert abs(_count(own) / 14_770_942 - 1) < 0.01
+    with pytest.raises(InputError, match="model.deterministic=.*expected 3 values"):
+        replace(CONFIG, deterministic=(1,))
+
+
+@pytest.mark.slow
+def test_deterministic_blocks_take_part(image):
+    prior = random_prior(PatchVDVAE, DETERMINISTIC)
+    run = jax.jit(lambda prior: prior.reconstruct(image, 0.7))
+    found = run(prior)
+    assert [z.shape[:2] for z in found.latents] == [(2, 3), (4, 6), (8, 12), (8, 12)]
+    again = jax.jit(prior.at, static_argnums=1)(found.latents, image.shape[:2])
+    np.testing.assert_allclose(found.mean, again.mean, atol=1e-5)
+    for level, name in ((0, "first_cells"), (1, "blocks_cells")):
+        params = jax.tree.map(lambda leaf: leaf, prior.params)
+        cells = params["top_down"][f"level_{level}"]
+        cells[name] = jax.tree.map(jnp.zeros_like, cells[name])
+        other = run(replace(prior, params=params))
+        assert jnp.abs(other.mean - found.mean).max() > 1e-3

@@ -46,6 +46,15 @@ RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
         {"model.enc_blocks": "", "model.bottleneck": 0.25, **_QUICK},
     ),
     "deviation": ("vae_xz_faces64:2", {"data.channels": 3, **_QUICK}),
+    "gradient_step": (
+        "gradient_step_natural",
+        {
+            "model.widths": (4, 4),
+            "optimizer.learning_rate": 1e-2,
+            "ema_decay": 0.5,
+            "data.patch_size": 8,
+        },
+    ),
     "glow": (
         "glow_faces64",
         {

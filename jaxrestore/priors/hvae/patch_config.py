@@ -22,6 +22,10 @@ class PatchVDVAEConfig(NetworkConfig):
     Attributes:
         strides: how many times finer a level is than the one before (the first is 1).
         groups: latent groups of each level.
+        deterministic: residual cells without a latent after each group of a level, as
+            large as a group's block (thesis, table 5.4): a level of 2 groups with 2
+            each has the depth and, within a percent, the parameters of one of 6.
+            Empty: none.
         cells: residual cells of each level of the bottom-up path.
         top_down_filters, bottom_up_filters: channels of the two streams.
         kernel_sizes: sides of the kernels of each level, odd.
@@ -51,6 +55,7 @@ class PatchVDVAEConfig(NetworkConfig):
     top_down_filters: tuple[int, ...] = static((256,) * 6, sizes)
     bottom_up_filters: tuple[int, ...] = static((256,) * 5 + (128,), sizes)
     kernel_sizes: tuple[int, ...] = static((1, 3, 3, 3, 3, 3), sequence(_odd))
+    deterministic: tuple[int, ...] = static((), sequence(count(0), 0))
     latent_channels: int = static(16, count())
     skip_filters: int = static(64, count())
     bottleneck_ratio: float = static(0.25, number())
@@ -67,7 +72,7 @@ class PatchVDVAEConfig(NetworkConfig):
         super().__post_init__()
         levels = len(self.strides)
         for name, value in vars(self).items():
-            if isinstance(value, tuple) and len(value) != levels:
+            if isinstance(value, tuple) and value and len(value) != levels:
                 raise InputError(
                     f"model.{name}={value}: expected {levels} values, one per level as"
                     " in model.strides"
@@ -81,6 +86,17 @@ class PatchVDVAEConfig(NetworkConfig):
     def num_groups(self) -> int:
         """L, the number of latent groups."""
         return sum(self.groups)
+
+    @property
+    def followers(self) -> tuple[int, ...]:
+        """`deterministic` of each level."""
+        return self.deterministic or (0,) * len(self.strides)
+
+    @property
+    def depth(self) -> int:
+        """Top-down blocks, those without a latent among them."""
+        both = zip(self.groups, self.followers, strict=True)
+        return sum(groups * (1 + cells) for groups, cells in both)
 
     @property
     def factors(self) -> tuple[int, ...]:

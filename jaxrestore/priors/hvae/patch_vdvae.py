@@ -2,26 +2,19 @@
 
 import math
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxrestore.nets.layers import (
-    Pointwise,
-    Pool,
-    ResidualCell,
-    Unpool,
-    depth_to_space,
-    space_to_depth,
-)
-from jaxrestore.nets.patch_blocks import TopDownBlock
+from jaxrestore.nets.layers import depth_to_space, space_to_depth
 from jaxrestore.parameters import unflatten
 from jaxrestore.priors.hvae.base import HierarchicalVAE
 from jaxrestore.priors.hvae.gaussian import Gaussian, from_raw
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
-from jaxrestore.priors.hvae.stages import Layer, apply, apply_stacked, block_run, init
+from jaxrestore.priors.hvae.patch_layers import layers
+from jaxrestore.priors.hvae.stages import apply, apply_stacked, block_run, init
 from jaxrestore.priors.hvae.walk import Run
 
 NOISE_UNIT = 0.1  # the encoder's noise map is noise_std / NOISE_UNIT
@@ -48,7 +41,7 @@ class PatchVDVAE(HierarchicalVAE):
         ``prior_std`` are the fixed N(0, I) of the first group.
         """
         keys = jax.random.split(key, 8 * len(config.strides) + 4)
-        params = init(_layers(config), keys)
+        params = init(layers(config), keys)
         zero = jnp.zeros((1, config.latent_channels), jnp.float32)
         params["top_down/level_0/first"] |= {"prior_mean": zero, "prior_std": zero + 1}
         return unflatten(params)
@@ -72,17 +65,17 @@ class PatchVDVAE(HierarchicalVAE):
     def _bottom_up(self, inputs) -> list[jax.Array]:
         """Skips of every level, coarsest first."""
         config, params = self.config, self.params["bottom_up"]
-        layers = _layers(config)
+        parts = layers(config)
         x = _gather(config, inputs).astype(config.compute_dtype)
-        x = apply(layers["bottom_up/stem"].module, params["stem"], x)
+        x = apply(parts["bottom_up/stem"].module, params["stem"], x)
         skips = []
         for level in reversed(range(len(config.strides))):
             path, here = f"bottom_up/level_{level}", params[f"level_{level}"]
-            cell = layers[f"{path}/cells"].module
+            cell = parts[f"{path}/cells"].module
             x = apply_stacked(cell, here["cells"], x, config.unroll)
-            skips.append(apply(layers[f"{path}/skip"].module, here["skip"], x))
+            skips.append(apply(parts[f"{path}/skip"].module, here["skip"], x))
             if level > 0:
-                x = apply(layers[f"{path}/pool"].module, here["pool"], x)
+                x = apply(parts[f"{path}/pool"].module, here["pool"], x)
         return skips[::-1]
 
     def _runs(self, skips, canvas) -> list[Run]:
@@ -92,7 +85,7 @@ class PatchVDVAE(HierarchicalVAE):
             height, width = (side // factor for side in canvas)
             enter = _identity
             for name in ("first", "unpool", "blocks"):
-                layer = _layers(config).get(f"top_down/level_{level}/{name}")
+                layer = layers(config).get(f"top_down/level_{level}/{name}")
                 if layer is None:
                     continue
                 if layer.count is None:
@@ -108,13 +101,17 @@ class PatchVDVAE(HierarchicalVAE):
                     from_raw,
                     config.compute_dtype,
                 )
-                result.append(_fixed_prior(run) if name == "first" else run)
+                run = _fixed_prior(run) if name == "first" else run
+                cell = layers(config).get(f"top_down/level_{level}/{name}_cells")
+                if cell is not None:
+                    run = _followed(run, cell.module, here[f"{name}_cells"], config)
+                result.append(run)
         return result
 
     def _decode(self, stream) -> Gaussian:
         """Gaussian on [-1, 1]."""
         config, params = self.config, self.params["top_down"]["head"]
-        head = _layers(config)["top_down/head"].module
+        head = layers(config)["top_down/head"].module
         raw = apply(head, params, stream).astype(jnp.float32)
         spread = partial(depth_to_space, factor=config.patch)
         if config.decoder_std is not None:
@@ -162,57 +159,19 @@ def _fixed_prior(run: Run) -> Run:
     return replace(run, prior=prior)
 
 
+def _followed(run: Run, cell, params: dict, config: PatchVDVAEConfig) -> Run:
+    """A run with cells without a latent after each of its groups."""
+    each = jax.tree.map(lambda p: p.reshape(run.count, -1, *p.shape[1:]), params)
+    return replace(
+        run,
+        params=(run.params, each),
+        prior=lambda p, h: run.prior(p[0], h),
+        posterior=lambda p, h: run.posterior(p[0], h),
+        merge=lambda p, h, z: apply_stacked(
+            cell, p[1], run.merge(p[0], h, z), config.unroll
+        ),
+    )
+
+
 def _identity(stream):
     return stream
-
-
-@cache
-def _layers(config: PatchVDVAEConfig) -> dict[str, Layer]:
-    """The network: what is under each path of its parameters."""
-    skip, latent = config.skip_filters, config.latent_channels
-    pixels = config.patch**2 * config.image_channels
-    seen = pixels + config.noise_input
-    stem = Pointwise(config.bottom_up_filters[-1])
-    layers = {"bottom_up/stem": Layer(stem, [seen])}
-    for level, stride in enumerate(config.strides):
-        up, down = f"bottom_up/level_{level}", f"top_down/level_{level}"
-        width, filters = config.bottom_up_filters[level], config.top_down_filters[level]
-        cell = ResidualCell(
-            width,
-            int(width * config.bottleneck_ratio),
-            config.kernel_sizes[level],
-            residual=True,
-            output_scale=config.num_groups**-0.5,
-        )
-        layers[f"{up}/cells"] = Layer(cell, [width], config.cells[level])
-        layers[f"{up}/skip"] = Layer(Pointwise(skip), [width])
-        count = config.groups[level]
-        if level == 0:
-            first = _block(config, 0, first=True)
-            layers[f"{down}/first"] = Layer(first, [None, skip, latent], 1)
-            count -= 1
-        else:
-            pool = Pool(config.bottom_up_filters[level - 1], stride)
-            layers[f"{up}/pool"] = Layer(pool, [(stride, stride, width)])
-            coarser = config.top_down_filters[level - 1]
-            layers[f"{down}/unpool"] = Layer(Unpool(filters, stride), [coarser])
-        if count:
-            block = _block(config, level)
-            layers[f"{down}/blocks"] = Layer(block, [filters, skip, latent], count)
-    head = Pointwise(pixels if config.decoder_std is not None else 2 * pixels)
-    return layers | {"top_down/head": Layer(head, [config.top_down_filters[-1]])}
-
-
-def _block(config: PatchVDVAEConfig, level: int, first: bool = False) -> TopDownBlock:
-    filters, skip = config.top_down_filters[level], config.skip_filters
-    seen = 2 * skip if first else filters + skip
-    return TopDownBlock(
-        filters,
-        config.latent_channels,
-        max(int(filters * config.bottleneck_ratio), 1),
-        max(int(seen * config.posterior_ratio), 1),
-        config.kernel_sizes[level],
-        config.num_groups**-0.5,
-        has_prior=not first,
-        shortcut=config.posterior_shortcut,
-    )
