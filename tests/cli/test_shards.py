@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from jaxrestore.cli import outputs
-from jaxrestore.cli.batch import Batch
 from jaxrestore.cli.entry import run_command
 from jaxrestore.cli.items import Item, items, part, shard_of
 from jaxrestore.cli.main import main as jaxrestore
+from jaxrestore.cli.worker import Worker
 from jaxrestore.data.files import exclusive
 from jaxrestore.errors import InputError
 
@@ -89,7 +89,7 @@ def unsolved(monkeypatch):
             (folder / name).touch()
 
     monkeypatch.setattr(
-        Batch, "_solved", lambda _, problem: (problem, SimpleNamespace(record={}), [])
+        Worker, "_solved", lambda _, problem: (problem, SimpleNamespace(record={}), [])
     )
     monkeypatch.setattr(outputs, "scores", lambda problem, outcome: {})
     monkeypatch.setattr(outputs, "write", write)
