@@ -102,7 +102,7 @@ def test_a_killed_process_loses_nothing_and_nothing_is_done_twice(
         killed = lines(journal)[-1]["process"]
         os.kill(killed, signal.SIGKILL)
         before = len(lines(journal))
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=400)
     finally:
         process.kill()
     assert process.returncode == 0, errors
