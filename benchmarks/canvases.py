@@ -2,11 +2,11 @@
 
     python benchmarks/canvases.py --images=DIR [--config=denoise] [--programs=6]
 
-Central crops, each of another size, with white noise. Prints for both ways seconds
-(compilation included; on a busy machine compare those of the processors), how many
-programs of the solver and how many of any kind were compiled, mean PSNR in dB and that
-of the noisy images; and how far the results are apart, in all and 16 pixels off the
-border.
+Central crops, each of another size, with white noise; `--own` of them on their own, too.
+Prints for both ways seconds (compilation included; on a busy machine compare those of
+the processors), how many programs of the solver and how many of any kind were compiled,
+mean PSNR in dB and that of the noisy images; and how far the results are apart, in all
+and 16 pixels off the border.
 """
 
 import json
@@ -56,18 +56,14 @@ def run(argv) -> int:
 
 
 def _crops(rng: np.random.Generator) -> list[np.ndarray]:
-    """The middle of each image, no two of a size."""
-    files, sides = (
-        list_images(_IMAGES.value)[: _COUNT.value],
-        range(_LEAST.value, _MOST.value + 1),
-    )
+    """The middle of the images, in turn, no two of a size."""
+    files, sides = list_images(_IMAGES.value), range(_LEAST.value, _MOST.value + 1)
     every = np.stack(np.meshgrid(sides, sides), -1).reshape(-1, 2)
-    chosen = rng.choice(every, len(files), replace=False)
     crops = []
-    for file, (height, width) in zip(files, chosen, strict=True):
-        pixels = read_image(file).pixels
-        top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-        crops.append(pixels[top : top + height, left : left + width])
+    for i, size in enumerate(rng.choice(every, _COUNT.value, replace=False)):
+        pixels = read_image(files[i % len(files)]).pixels
+        top, left = ((n - m) // 2 for n, m in zip(pixels.shape, size, strict=False))
+        crops.append(pixels[top : top + size[0], left : left + size[1]])
     return crops
 
 
