@@ -2,7 +2,7 @@
 
     python benchmarks/canvases.py --images=DIR [--config=denoise] [--programs=6]
 
-Central crops, each of another size, with white noise; `--own` of them on their own, too.
+Central crops, each of another size, with white noise; `--own` of them alone, too.
 Prints for both ways seconds (compilation included; on a busy machine compare those of
 the processors), how many programs of the solver and how many of any kind were compiled,
 mean PSNR in dB and that of the noisy images; and how far the results are apart, in all
