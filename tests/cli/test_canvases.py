@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrestore import Restorer
 from jaxrestore.data.images import read_image
 from jaxrestore.likelihoods import GaussianNoise, Observation
 from jaxrestore.likelihoods.framed import framed, measured_canvas
@@ -75,21 +74,6 @@ def test_the_data_step_is_the_same_inside_the_frame(name):
 
 def test_periodic_operators_stay_as_they_are():
     assert measured_canvas(Blur(jnp.ones((3, 3)) / 9), SHAPE) is None
-
-
-@pytest.mark.slow
-def test_a_hundred_sizes_compile_six_programs(toy):
-    sides = np.arange(12, 32)
-    sizes = np.stack(np.meshgrid(sides, sides), -1).reshape(-1, 2)
-    sizes = [tuple(map(int, size)) for size in RNG.choice(sizes, 100, replace=False)]
-    images = [RNG.random((*size, 3), np.float32) for size in sizes]
-    settings = {"noise_std": 0.1, "stopping.max_steps": 2, "check": False}
-    restorer = Restorer("denoise", settings | {"prior": str(toy)}, sizes=sizes)
-    solver = sys.modules["jaxrestore.solvers.restore"]._restore
-    solver.clear_cache()
-    found = restorer(images)
-    assert [image.shape for image in found] == [image.shape for image in images]
-    assert solver._cache_size() <= 6
 
 
 @pytest.mark.slow
