@@ -72,9 +72,9 @@ def _measured(restorer: Restorer, seen: Sequence[np.ndarray]):
     jax.clear_caches()
     compiled = []
 
-    def note(event: str, duration: float, **_) -> None:
+    def note(event: str, duration_secs: float, **kwargs: str | int) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
-            compiled.append(duration)
+            compiled.append(duration_secs)
 
     jax.monitoring.register_event_duration_secs_listener(note)
     begin = time.perf_counter(), time.process_time()

@@ -107,8 +107,7 @@ def data_step(case: str, size: int) -> tuple[Ours, dict[str, Step]]:
     seen = Observation(y, operator, GaussianNoise(jnp.float32(_NOISE)))
     prox = jax.jit(lambda seen, v: seen.prox(v, _STEP**2))
     ours = Ours(prox.lower(seen, v).compile(), (seen, v))
-    arguments = (np.asarray(a) for a in (y, v, kernel, mask))
-    known = case, *arguments, (_STEP / _NOISE) ** 2
+    known: Any = [case, *map(np.asarray, (y, v, kernel, mask)), (_STEP / _NOISE) ** 2]
     installed = (name for name in _OTHERS if importlib.util.find_spec(name))
     return ours, {name: _OTHERS[name](*known)[1] for name in installed}
 

@@ -131,7 +131,8 @@ class Chosen:
 
     def _in_precision(self, prior: Any) -> Any:
         """The prior with the network's precision that is asked for."""
-        wanted, own = self._config.compute_dtype, getattr(prior, "config", None)
+        wanted: str = self._config.compute_dtype
+        own: Any = getattr(prior, "config", None)
         if wanted == AUTO:
             return prior
         if not hasattr(own, "compute_dtype"):
