@@ -14,17 +14,17 @@ product. Runs on whatever device JAX finds.
 import json
 import platform
 import resource
-import statistics
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from absl import app, flags
+from roofline import Op, flops, inventory, product_rate
+from roofline import median as seconds
 
 from jaxrestore import Observation, PnPHVAE, Stopping, operators, restore
 from jaxrestore.configfiles import load_config
@@ -47,81 +47,6 @@ _SIZE = flags.DEFINE_integer("size", 256, "Side of the image.")
 _CONFIG = flags.DEFINE_string("config", "patch_vdvae_published", "Of the training.")
 _BATCH = flags.DEFINE_integer("batch", 2, "Patches of a training step.")
 _KEEP = flags.DEFINE_bool("keep_memory", True, "As train.py: keep what a step frees.")
-
-Op = tuple[Any, ...]
-
-
-def seconds(function: Callable[[], Any], repeats: int) -> float:
-    """Median wall time of a call, its result waited for; the first run is extra."""
-    jax.block_until_ready(function())
-    times = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        jax.block_until_ready(function())
-        times.append(time.perf_counter() - begin)
-    return statistics.median(times)
-
-
-def product_rate(repeats: int, size: int = 2048) -> float:
-    """GFLOP/s of a (size x size) float32 matrix product."""
-    a = jax.random.normal(jax.random.key(0), (size, size))
-    multiply = jax.jit(jnp.dot)
-    return 2 * size**3 / seconds(lambda: multiply(a, a), repeats) / 1e9
-
-
-def inventory(function: Callable[..., Any], *args: Any) -> Counter[Op]:
-    """Products and convolutions of a traced function, with how often each runs."""
-    counts: Counter[Op] = Counter()
-    _collect(jax.make_jaxpr(function)(*args).jaxpr, 1, counts)
-    return counts
-
-
-def _collect(jaxpr: Any, times: int, counts: Counter[Op]) -> None:
-    for eqn in jaxpr.eqns:
-        name = eqn.primitive.name
-        if name in ("dot_general", "conv_general_dilated"):
-            shapes = tuple((v.aval.shape, v.aval.dtype.name) for v in eqn.invars)
-            params = tuple(sorted((k, v) for k, v in eqn.params.items()))
-            output = eqn.outvars[0].aval.shape
-            counts[(eqn.primitive, shapes, _Frozen(params), output)] += times
-        inner = times * (eqn.params["length"] if name == "scan" else 1)
-        for value in eqn.params.values():
-            for sub in value if isinstance(value, (tuple, list)) else (value,):
-                if hasattr(sub, "eqns"):
-                    _collect(sub, inner, counts)
-                elif hasattr(sub, "jaxpr"):
-                    _collect(sub.jaxpr, inner, counts)
-
-
-class _Frozen:
-    """Parameters of a primitive, compared by what they print."""
-
-    def __init__(self, params: tuple):
-        self.params = params
-
-    def __hash__(self) -> int:
-        return hash(repr(self.params))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Frozen) and repr(self.params) == repr(other.params)
-
-
-def flops(op: Op) -> float:
-    """Multiplications and additions of one product or convolution."""
-    primitive, shapes, frozen, output = op
-    params = dict(frozen.params)
-    total = 2.0
-    for side in output:
-        total *= side
-    left, right = shapes[0][0], shapes[1][0]
-    if primitive.name == "dot_general":
-        for axis in params["dimension_numbers"][0][0]:
-            total *= left[axis]
-        return total
-    spec = params["dimension_numbers"].rhs_spec
-    for axis in spec[1:]:
-        total *= right[axis]
-    return total
 
 
 def chain_seconds(counts: Counter[Op], repeats: int) -> float:
@@ -262,7 +187,7 @@ def main(_: list[str]) -> None:
         "jax": jax.__version__,
         "size": size,
         "freed_memory_is_kept": kept,
-        "product_gflops_per_second": product_rate(repeats),
+        "product_gflops_per_second": product_rate(repeats, 2048) / 1e9,
     }
     parts = {
         "iteration": lambda: time_iteration(size, repeats),

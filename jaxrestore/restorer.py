@@ -9,12 +9,11 @@ from jaxrestore.cli.chosen import Chosen
 from jaxrestore.cli.solve import blur_is_known
 from jaxrestore.cli.solve_config import schema
 from jaxrestore.cli.task import Task
-from jaxrestore.cli.trust import restore_trusted
+from jaxrestore.cli.trust import restore_told, restore_trusted
 from jaxrestore.configfiles import load_config, merged
 from jaxrestore.data.images import LoadedImage
 from jaxrestore.errors import InputError
 from jaxrestore.settings import bind, count
-from jaxrestore.solvers import Status
 
 _NAME = "image"  # of all: what is drawn does not depend on the order
 _FARTHEST = 8  # noise of the largest level, 1, stays below; floats of 0..255 do not
@@ -87,11 +86,7 @@ class Restorer:
         if self._config.check:
             problem, outcome, _ = restore_trusted(self._chosen, problem)
         else:
-            outcome = self._chosen.run(self._chosen.method(problem)[0], problem)
-            if int(outcome.result.status) == Status.DIVERGED:
-                raise InputError(
-                    f"images: {self._chosen.kind.name} diverged; {self._chosen.remedy}"
-                )
+            problem, outcome, _ = restore_told(self._chosen, problem, "images")
         return problem.crop(outcome.image)
 
 

@@ -1,27 +1,21 @@
-"""Restoring images one after the other: skip, restore, write, record, report."""
+"""Restoring the images of a run: skip, restore, record, report."""
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
-from jaxrestore.cli import outputs, watch
-from jaxrestore.cli.chosen import Chosen
-from jaxrestore.cli.forecast import check_limits, forecast
+from jaxrestore.cli import on_ray, outputs
 from jaxrestore.cli.items import Item
 from jaxrestore.cli.solve_config import SolveConfig
-from jaxrestore.cli.task import Problem, Task
-from jaxrestore.cli.trust import restore_trusted
-from jaxrestore.data.files import exclusive, make_folder
+from jaxrestore.cli.worker import Said, Worker, say
+from jaxrestore.data.files import exclusive
 from jaxrestore.errors import InputError
-from jaxrestore.priors import Tiled
 from jaxrestore.report import summary as records
 from jaxrestore.report.table import score_table
 from jaxrestore.settings import as_dict
-from jaxrestore.solvers import Status
 
 
 class Batch:
@@ -36,6 +30,7 @@ class Batch:
         shard: "0-of-4", which part of the images this is; "" all.
         programs: most sizes that solvers are compiled for; 0: any.
         everything: the images of all shards, whose sizes are to share programs.
+        workers: of a Ray cluster, 0: as it has; None: this process restores.
 
     Raises:
         InputError: a setting does not fit the prior, or the output folder holds other
@@ -52,39 +47,42 @@ class Batch:
         shard: str = "",
         programs: int = 0,
         everything: Sequence[Item] = (),
+        workers: int | None = None,
     ):
         self._config, self._output, self._overwrite = config, output, overwrite
-        self._figures, self._shard = figures, shard
+        self._simulate, self._figures, self._shard = simulate, figures, shard
+        self._workers = workers
         self._held = ExitStack()
         self._writing, self._count = False, 0
         self._failures: dict[str, str] = {}
-        self._chosen = Chosen(config)
-        self._task = Task(config, simulate, self._chosen.prior)
-        shares = programs and self._chosen.shares_canvases
-        self._canvases = self._planned(programs, everything) if shares else []
+        self._worker = Worker(config, output, simulate, figures)
+        task, chosen = self._worker.task, self._worker.chosen
+        shares = programs and chosen.shares_canvases
+        if shares:
+            self._worker.canvases = self._planned(programs, everything)
         header = {
             "config": as_dict(config),
             "simulated": simulate,
-            **self._chosen.weights,
+            **chosen.weights,
             "versions": records.versions(),
-            "device": records.device(),
-            "notes": self._task.notes,
+            "device": records.device() if workers is None else "each image's own",
+            "notes": task.notes,
         }
         # Neither of these moves a result by more than rounding.
         free = "max_minutes", "tile", "mesh"
         config_ = {k: v for k, v in header["config"].items() if k not in free}
         decisive = [config_, header["simulated"], header["versions"]]
-        decisive += [self._chosen.weights, records.array_hash(*self._task.contents())]
+        decisive += [chosen.weights, records.array_hash(*task.contents())]
         # Not the canvases: what is done stays done when the folder's sizes change.
         decisive += [{"programs": programs}] if shares else []
         self._resumed = output / "summary.json", header, decisive, shard
         self._summary = records.Summary.resume(*self._resumed)
-        self._said: set[str] = set()
 
     def _planned(self, programs: int, images: Sequence[Item]) -> list[tuple[int, int]]:
         """The canvases, where that many sizes need fewer programs."""
         shapes = [shape for item in images if (shape := item.shape())]
-        return self._task.canvases(shapes, programs, self._chosen.stride)
+        worker = self._worker
+        return worker.task.canvases(shapes, programs, worker.chosen.stride)
 
     def run(self, images: Sequence[Item]) -> dict[str, str]:
         """Restores the images that are not done yet.
@@ -93,8 +91,8 @@ class Batch:
             name -> reason, for those that could not be restored.
         """
         self._count = len(images)
-        for note in self._task.notes:
-            _say(note)
+        for note in self._worker.task.notes:
+            say(note)
         try:
             skipped = self._all(images)
             # A shard says that it ran, others sum up what shards did.
@@ -109,20 +107,47 @@ class Batch:
         """Restores; names of those that were done before."""
         skipped = []
         single = len(images) == 1 and not self._shard  # its error ends the command
-        bar = tqdm(images, unit="image", disable=True if single else None)
-        for item in bar:
-            bar.set_description(item.name)
-            try:
-                if not self._restore(item):
-                    skipped.append(item.name)
-            except InputError as error:
-                self._failures[item.name] = str(error)
-                if self._output.is_dir():
-                    self._hold()
-                    self._summary.fail(item.name, str(error))
-                if not single:
-                    _say(f"error: {error}")
+        hidden = True if single else None
+        with tqdm(total=len(images), unit="image", disable=hidden) as bar:
+
+            def left() -> Iterator[Item]:
+                for item in images:
+                    bar.set_description(item.name)
+                    if self._is_done(item):
+                        skipped.append(item.name)
+                        bar.update()
+                    else:
+                        yield item
+
+            for entry in self._entries(left()):
+                self._take(entry, single)
+                bar.update()
         return skipped
+
+    def _entries(self, items: Iterable[Item]) -> Iterator[dict[str, Any]]:
+        """What becomes of images: records, and errors."""
+        if self._workers is None:
+            for item in items:
+                yield self._worker(item, self._hold)
+        elif found := list(items):
+            notes, canvases = Said(), self._worker.canvases
+            how = self._config, self._output, self._simulate, self._figures, canvases
+            for entry in on_ray.restored(found, self._workers, self._hold, *how):
+                notes(entry["name"], entry.get("notes", ()))
+                yield entry
+
+    def _take(self, entry: dict[str, Any], single: bool) -> None:
+        """Records an image, or why it was not restored."""
+        name, reason = entry["name"], entry.get("error")
+        if reason is None:
+            self._summary.add(entry)
+            return
+        self._failures[name] = reason
+        if self._output.is_dir():
+            self._hold()
+            self._summary.fail(name, reason)
+        if not single:
+            say(f"error: {reason}")
 
     def _hold(self) -> None:
         """Makes the folder this run's own, and sees what others did there meanwhile.
@@ -145,105 +170,20 @@ class Batch:
             if self._writing:
                 self._summary.finish()
 
-    def _restore(self, item: Item) -> bool:
-        """Restores an image; False if it was done already."""
-        folder, input_hash = self._output / item.name, item.sha256()
-        files = [folder / name for name in outputs.names(self._config, self._figures)]
-        done = self._summary.is_done(item.name, input_hash, files)
-        if done and not self._overwrite:
+    def _is_done(self, item: Item) -> bool:
+        """Whether it is restored already, and is not to be again."""
+        if self._overwrite or item.name not in self._summary.records:
             return False
-        source = item.load()
-        problem = self._task.problem(item.name, source)
-        problem = self._chosen.placed(problem, self._canvases)
-        self._check_size(problem)
-        self._hold()
-        for note in (*problem.notes, self._headline(problem)):
-            _say(f"{item.name}: {note}")
-        problem, outcome, notes = self._solved(problem)
-        for note in self._unsaid(notes):
-            _say(f"{item.name}: {note}")
-        scores = outputs.scores(problem, outcome)
-        make_folder(folder, "--output")
-        files = problem, outcome, scores, self._config, source, self._figures
-        outputs.write(folder, *files)
-        self._summary.add(
-            {
-                "name": item.name,
-                "input": str(item.path or "sample"),
-                "input_sha256": input_hash,
-                "shape": list(problem.observed.shape),
-                "noise_std": problem.noise_std,
-                **outcome.record,
-                "notes": [*problem.notes, *notes],
-                **scores,
-            }
-        )
-        return True
-
-    def _solved(self, problem: Problem):
-        """The problem as told at last, its outcome, and notes.
-
-        Raises:
-            InputError: the solver diverged.
-        """
-        steps = getattr(self._config.stopping, "max_steps", 1)
-        with watch.steps(steps) as progress:
-            if self._config.check:
-                return restore_trusted(self._chosen, problem, progress)
-            method, notes = self._chosen.method(problem)
-            outcome = self._chosen.run(method, problem, progress)
-        if int(outcome.result.status) == Status.DIVERGED:
-            taken = outcome.record.get("steps")
-            how = "" if taken is None else f" after {taken} steps"
-            also = "" if taken is None else "raise --noise_std or "
-            raise InputError(
-                f"--input: {self._chosen.kind.name} diverged{how};"
-                f" {also}{self._chosen.remedy}"
-            )
-        return problem, outcome, notes
-
-    def _check_size(self, problem: Problem) -> None:
-        """Say what a large image takes, and refuse what is too much.
-
-        Raises:
-            InputError: it takes too long, or too much memory.
-        """
-        steps = getattr(self._config.stopping, "max_steps", 1)
-        shape, chosen = problem.image_shape, self._chosen
-        method = chosen.method(problem)[0]
-        memory = partial(chosen.memory, method, problem)
-        found = forecast(method, shape, problem.noise_std, steps, memory)
-        if found:
-            prior = getattr(method, "prior", None)
-            how = f" in tiles of {prior.tile}" if isinstance(prior, Tiled) else ""
-            _say(f"{shape[1]}x{shape[0]} pixels to restore{how}: {found}")
-        check_limits(found, self._config.max_minutes, f"{shape[1]}x{shape[0]} pixels")
-
-    def _unsaid(self, notes: list[str]) -> list[str]:
-        """Those that no earlier image had."""
-        always = ("mismatch: ", "told instead")
-        new = [
-            note
-            for note in notes
-            if note not in self._said or any(word in note for word in always)
-        ]
-        self._said.update(notes)
-        return new
-
-    def _headline(self, problem: Problem) -> str:
-        config, shape = self._config, problem.observed.shape
-        size = f"{shape[1]}x{shape[0]} {'grey' if shape[2] == 1 else 'colour'}"
-        who = f"{size} with {config.solver.name}"
-        if config.sampling:
-            return f"drawing from {who}, {config.sampling.n_samples} samples"
-        noise = f"{255 * problem.noise_std:.2f}/255"
-        steps = config.stopping.max_steps
-        return f"restoring {who}, noise {noise}, up to {steps} steps"
+        try:
+            digest = item.sha256()
+        except InputError:  # for when its turn comes
+            return False
+        return self._summary.is_done(item.name, digest, self._worker.files(item))
 
     def _report(self, names: Sequence[str], skipped: Sequence[str]) -> None:
         kept = [self._summary.records[n] for n in names if n in self._summary.records]
         if skipped:
-            _say(
+            say(
                 f"{len(skipped)} of {len(names)} done before with these settings and"
                 " skipped; --overwrite restores them again"
             )
@@ -255,8 +195,3 @@ class Batch:
         print(f"Files: {self._output}/{place}/{{{files}}}")
         done = self._summary.journal if self._shard else self._summary.path
         print(f"Scores and settings: {done}")
-
-
-def _say(text: str) -> None:
-    """A line on standard error that leaves a progress bar whole."""
-    tqdm.write(text, file=sys.stderr)

@@ -84,6 +84,7 @@ class Chosen:
             name = getattr(config, role)
             self.weights[role] = {"name": name, "sha256": sha256(resolve(name)[0])}
         self.prior: Any = next(iter(self._models.values()), None)
+        self._in_precision(self.prior)
         self.kind(*self._models.values()).check_models()
         self._given = {
             name: value
@@ -118,7 +119,7 @@ class Chosen:
 
     def _load(self, role: str) -> Any:
         if role == "prior":
-            return priors.load_prior(self._config.prior)
+            return self._in_precision(priors.load_prior(self._config.prior))
         if not self._config.encoder:
             raise InputError(
                 "config.encoder: missing, diverse_sr needs the low-resolution encoder"
@@ -127,6 +128,21 @@ class Chosen:
         return priors.load_encoder(
             self._config.encoder, self._models["prior"], "config.encoder"
         )
+
+    def _in_precision(self, prior: Any) -> Any:
+        """The prior with the network's precision that is asked for."""
+        wanted: str = self._config.compute_dtype
+        own: Any = getattr(prior, "config", None)
+        if wanted == AUTO:
+            return prior
+        if not hasattr(own, "compute_dtype"):
+            who = f"a {type(prior).__name__}" if prior else f"{self.kind.name} alone"
+            raise InputError(
+                f"config.compute_dtype={wanted}: has no use with {who}, which knows"
+                " float32 alone; leave it out"
+            )
+        config = dataclasses.replace(own, compute_dtype=wanted)
+        return dataclasses.replace(prior, config=config)
 
     @property
     def shares_canvases(self) -> bool:

@@ -9,11 +9,12 @@ from jaxrestore.cli.entry import keep_compiled_programs
 from jaxrestore.cli.flags import CommandLine, Parsed, Values
 from jaxrestore.configfiles import config_names, is_bundled, load_config, merged
 from jaxrestore.errors import InputError
-from jaxrestore.settings import count, flag, level, setting
+from jaxrestore.settings import choice, count, flag, level, setting
 
 SOME_FAILED = 1
 DEFAULT_CONFIG = "motion_deblur"
 BLIND = "auto"
+RAY = "ray"
 
 _USAGE = """\
 Restore photographs that are blurred, too small, noisy or full of holes.
@@ -28,6 +29,7 @@ Restore photographs that are blurred, too small, noisy or full of holes.
   {0} --config=jpeg --input=blocky.jpg
   {0} --config=denoise --input=noisy.png --solver.name=tv
   {0} --config=sr_x4 --input=archive --recursive --shard=0/4 --no_figures
+  {0} --config=sr_x4 --input=archive --recursive --engine=ray
 
 Writes OUTPUT/NAME/{{observed,restored,comparison,convergence}}.png for each image and
 OUTPUT/summary.json. The same command again skips what is done. A setting
@@ -73,6 +75,12 @@ class SolveFlags:
     )
     overwrite: bool = setting(False, flag, "restore again what is done")
     figures: bool = setting(True, flag, "draw comparisons and curves, too")
+    engine: str = setting(
+        "local", choice("local", RAY), "ray: a cluster's processes restore the images"
+    )
+    workers: int = setting(
+        0, count(0), "processes of ray; 0: one for each GPU, or machine without any"
+    )
 
 
 def _load(flags: SolveFlags) -> Values:
@@ -133,6 +141,11 @@ def _check_use(line: Parsed) -> None:
             f"--output_image={line.given['output_image']}: has no use with {kind.name},"
             " whose result is the mean of its draws; leave it out"
         )
+    if line.flags.workers and line.flags.engine != RAY:
+        raise InputError(
+            f"--workers={line.flags.workers}: has no use without --engine=ray; leave it"
+            " out"
+        )
     if line.given.get("simulate") == "false" and line.flags.input is None:
         raise InputError("--nosimulate: needs an observation, give --input=FILE")
 
@@ -162,6 +175,20 @@ def _check_kernel(line: Parsed) -> None:
         " --kernel=FILE, or --kernel=auto to estimate it, or its form, such as"
         " --kernel.kind=gaussian --kernel.std=2; --simulate blurs a clean image"
     )
+
+
+def _leave_accelerators() -> None:
+    """To the processes of the cluster, of which this is none.
+
+    Raises:
+        InputError: Ray is not installed.
+    """
+    import jax
+
+    from jaxrestore.cli.on_ray import check_ray
+
+    check_ray()
+    jax.config.update("jax_platforms", "cpu")
 
 
 # Sections that another method has others of.
@@ -203,6 +230,8 @@ def main(argv: Sequence[str]) -> int:
     from jaxrestore.cli.items import items, part, shard_of
 
     flags = line.flags
+    if on_cluster := flags.engine == RAY:
+        _leave_accelerators()
     shard = shard_of(flags.shard)
     everything = items(flags.input, flags.recursive, flags.output)
     images = part(everything, shard)
@@ -217,6 +246,7 @@ def main(argv: Sequence[str]) -> int:
         shard=f"{shard[0]}-of-{shard[1]}" if shard else "",
         programs=flags.programs,
         everything=everything,
+        workers=flags.workers if on_cluster else None,
     )
     failures = batch.run(images)
     if failures and len(images) == 1 and not shard:

@@ -135,6 +135,11 @@ class SolveConfig:
         "auto: periodic with --simulate, unknown without",
     )
     prior: str = setting("patch-vdvae-natural", text, "bundled weights, or a file")
+    compute_dtype: str = setting(
+        AUTO,
+        choice(AUTO, "float32", "bfloat16"),
+        "of the prior's network, its weights are float32; auto: as it was trained",
+    )
     encoder: str = setting("", text, "for diverse_sr: of this prior and factor")
     seed: int = setting(0, count(0, 2**32 - 1), "of simulated noise and masks")
     output_image: str = setting(

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxrestore.cli.chosen import Chosen, Outcome
 from jaxrestore.cli.task import Problem
+from jaxrestore.errors import InputError
 from jaxrestore.evaluation.orientation import fits_better_turned
 from jaxrestore.likelihoods.explanation import (
     EXCESS,
@@ -78,6 +79,29 @@ def restore_trusted(
         reason = f"{doubt}; {chosen.remedy}, or raise --noise_std"
     reason = reason or _RESULT.format(doubt, 255 * problem.noise_std)
     return problem, _refused(problem, outcome), [*notes, f"{MISMATCH}: {reason}"]
+
+
+def restore_told(
+    chosen: Chosen, problem: Problem, argument: str, progress: Progress | None = None
+) -> tuple[Problem, Outcome, list[str]]:
+    """Restore an image as told, without doubt; returns what `restore_trusted` does.
+
+    Args:
+        argument: what the user calls the image, for the message.
+
+    Raises:
+        InputError: the solver diverged.
+    """
+    method, notes = chosen.method(problem)
+    outcome = chosen.run(method, problem, progress)
+    if int(outcome.result.status) == Status.DIVERGED:
+        taken = outcome.record.get("steps")
+        how = "" if taken is None else f" after {taken} steps"
+        also = "" if taken is None else "raise noise_std or "
+        raise InputError(
+            f"{argument}: {chosen.kind.name} diverged{how}; {also}{chosen.remedy}"
+        )
+    return problem, outcome, notes
 
 
 def _looked_at(problem: Problem) -> tuple[Problem, list[str], str]:

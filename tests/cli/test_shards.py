@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from jaxrestore.cli import outputs
-from jaxrestore.cli.batch import Batch
 from jaxrestore.cli.entry import run_command
 from jaxrestore.cli.items import Item, items, part, shard_of
 from jaxrestore.cli.main import main as jaxrestore
+from jaxrestore.cli.worker import Worker
 from jaxrestore.data.files import exclusive
 from jaxrestore.errors import InputError
 
@@ -89,7 +89,7 @@ def unsolved(monkeypatch):
             (folder / name).touch()
 
     monkeypatch.setattr(
-        Batch, "_solved", lambda _, problem: (problem, SimpleNamespace(record={}), [])
+        Worker, "_solved", lambda _, problem: (problem, SimpleNamespace(record={}), [])
     )
     monkeypatch.setattr(outputs, "scores", lambda problem, outcome: {})
     monkeypatch.setattr(outputs, "write", write)
@@ -207,8 +207,8 @@ def test_merged_shards_equal_one_run(run, photo, tmp_path, capsys):
     given = ("--config=denoise", "--simulate", f"--input={tmp_path / 'in'}")
     given += ("--recursive", "--no_figures")
     assert run(*given, output=tmp_path / "one")[0] == 0
-    for i in range(3):
-        assert run(*given, f"--shard={i}/3", output=tmp_path / "parts")[0] == 0
+    for i in range(4):
+        assert run(*given, f"--shard={i}/4", output=tmp_path / "parts")[0] == 0
     assert not (tmp_path / "parts" / "summary.json").exists()
     code = run_command(jaxrestore, ["", "merge", f"--output={tmp_path / 'parts'}"])
     assert code == 0 and "5 restored, 0 failed" in capsys.readouterr().out
@@ -225,7 +225,7 @@ def test_merged_shards_equal_one_run(run, photo, tmp_path, capsys):
     assert files == ["observed.png", "restored.png"]
     # What shards did is done; other numbers of shards, and the figures, are, too.
     assert "5 of 5" in run(*given, output=tmp_path / "parts")[2]
-    code, _, err = run(*given, "--seed=1", "--shard=0/3", output=tmp_path / "parts")
+    code, _, err = run(*given, "--seed=1", "--shard=0/4", output=tmp_path / "parts")
     assert "of other settings" in err and code == 2
 
 

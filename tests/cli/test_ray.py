@@ -1,0 +1,123 @@
+"""Ray Data as the engine: its worker alone, and two processes, one of them killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxrestore.cli.entry import run_command
+from jaxrestore.cli.items import items
+from jaxrestore.cli.on_ray import RayWorker
+from jaxrestore.cli.solve import command_line, main
+from jaxrestore.data.images import read_image
+from jaxrestore.settings import as_dict, checks
+
+ROOT = Path(__file__).parents[2]
+GIVEN = "--config=denoise", "--noise_std=0.1", "--nocheck", "--no_figures"
+
+
+@pytest.fixture
+def folder(photo, tmp_path):
+    for i in range(3):
+        photo(f"in/{i}.png", (16, 16 + 4 * i, 3), i)
+    return tmp_path / "in"
+
+
+def test_its_worker_does_what_the_command_does(run, toy, folder, tmp_path):
+    """From settings that went through JSON; what cannot be read is an entry, too."""
+    assert run(*GIVEN, f"--input={folder}")[0] == 0
+    given = *GIVEN, f"--prior={toy}", "--config.stopping.max_steps=2"
+    config = command_line("").parse(["", *given]).config
+    values = {k: v for k, v in as_dict(config).items() if k in checks(type(config))}
+    values, output = json.loads(json.dumps(values)), tmp_path / "worker"
+    worker = RayWorker(os.getcwd(), values, str(output), False, False, [])
+    (folder / "1.png").write_text("no picture")
+    found = items(str(folder))
+    columns = {"name": [i.name for i in found], "path": [str(i.path) for i in found]}
+    batch = {key: np.array(column) for key, column in columns.items()}
+    entries = [json.loads(text) for text in worker(batch)["entry"]]
+    assert [entry["name"] for entry in entries] == ["0", "1", "2"]
+    assert "1.png: cannot be read as an image" in entries[1]["error"]
+    for name in ("0", "2"):
+        seen = [tmp_path / out / name / "restored.png" for out in ("out", "worker")]
+        assert seen[0].read_bytes() == seen[1].read_bytes()
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    known = {record["name"]: record for record in summary["images"]}
+    assert known["0"].keys() - entries[0].keys() == {"finished"}
+    assert entries[0]["input_sha256"] == known["0"]["input_sha256"]
+    assert entries[0]["process"] == os.getpid()
+
+
+def test_without_ray_one_line_says_what_to_install(run, folder, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray.data", None)
+    code, _, err = run(*GIVEN, f"--input={folder}", "--engine=ray")
+    assert code == 2 and "pip install 'jaxrestore[ray]'" in err
+    code, _, err = run(*GIVEN, f"--input={folder}", "--workers=2")
+    assert code == 2 and "--workers=2: has no use without --engine=ray" in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """A local cluster of two CPUs, of the test alone."""
+    ray = pytest.importorskip("ray", reason="Ray is not installed: the extra [ray]")
+    pytest.importorskip("ray.data", reason="ray.data: the extra [ray]")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    context = ray.init(address="local", num_cpus=2, log_to_driver=False)
+    monkeypatch.setenv("RAY_ADDRESS", context.address_info["address"])
+    yield
+    ray.shutdown()
+
+
+def lines(journal):
+    """The records of a journal, an image as often as it was recorded."""
+    text = journal.read_text() if journal.exists() else ""
+    whole = text[: text.rfind("\n") + 1].splitlines()
+    return [entry for line in whole if "name" in (entry := json.loads(line))]
+
+
+@pytest.mark.slow
+def test_a_killed_process_loses_nothing_and_nothing_is_done_twice(
+    cluster, weights, photo, tmp_path, capsys
+):
+    for i in range(10):
+        photo(f"in/{i}.png", (64, 64, 3), i)
+    given = *GIVEN, f"--prior={weights}"
+    given += "--stopping.tolerance=0", "--stopping.max_steps=1000"
+    folder = f"--input={tmp_path / 'in'}", f"--output={tmp_path / 'ray'}"
+    on_ray = "--engine=ray", "--workers=2", "--shard=0/1"
+    command = [sys.executable, str(ROOT / "solve.py"), *given, *folder, *on_ray]
+    journal = tmp_path / "ray" / "records-0-of-1.jsonl"
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        while len(lines(journal)) < 3 and process.poll() is None:
+            time.sleep(0.05)
+        killed = lines(journal)[-1]["process"]
+        os.kill(killed, signal.SIGKILL)
+        before = len(lines(journal))
+        _, errors = process.communicate(timeout=400)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors
+    found = lines(journal)
+    assert before < len(found)  # it was killed in the middle
+    assert Counter(entry["name"] for entry in found) == {str(i): 1 for i in range(10)}
+    processes = {entry["process"] for entry in found}
+    assert killed in processes and len(processes) >= 2 and os.getpid() not in processes
+    # Another engine finds all of it done, and makes the same of an image.
+    assert run_command(main, ["", *given, *folder]) == 0
+    assert "10 of 10 done before" in capsys.readouterr().err
+    one = f"--input={tmp_path / 'in' / '3.png'}", f"--output={tmp_path / 'one'}"
+    assert run_command(main, ["", *given, *one]) == 0
+    here, there = (
+        read_image(tmp_path / out / "3" / "restored.png").pixels
+        for out in ("one", "ray")
+    )
+    np.testing.assert_allclose(here, there, atol=1.01 / 255)
