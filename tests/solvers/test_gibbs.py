@@ -194,6 +194,42 @@ def test_ranks_of_truths_of_the_prior_are_uniform():
     assert uniformity(np.rint(31 * shares).astype(int), 31) > 1e-3
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("operator", [mask, blur])
+def test_the_mean_of_expectations_is_unbiased_and_spreads_less(operator):
+    """600 short chains; of another seed 1e-3 is the false-alarm rate of the bias."""
+    seen, count = observed(operator()), 600
+    mean = posterior(seen)[0][:SIZE]
+
+    @jax.jit
+    @jax.vmap
+    def draw(key):
+        arguments = {"n_samples": 8, "chains": 1, "burn_in": 20}
+        found = sample(Gibbs(as_arrays(EXACT)), seen, key=key, **arguments)
+        return found.mean, found.samples.mean(0)
+
+    expected, plain = (m.reshape(count, -1) for m in draw(jax.random.split(KEY, count)))
+    scores = (expected.mean(0) - mean) / expected.std(0) * np.sqrt(count)
+    assert SIZE * 2 * stats.norm.sf(np.abs(scores).max()) > ALARM
+    ratio = expected.var(0) / plain.var(0)
+    print(f"variance of the mean, of that of the draws' average: {ratio.round(2)}")
+    # A ratio of equal variances of so many pairs has a deviation of at most 0.08.
+    assert ratio.max() < 0.9
+
+
+@pytest.mark.slow
+def test_chains_over_devices_are_those_of_one():
+    seen = observed(mask())
+    arguments = {"key": KEY, "n_samples": 16, "chains": 8, "keep": False}
+    one, eight = (
+        sample(BIASED, seen, devices=devices, **arguments)
+        for devices in (None, jax.devices()[:8])
+    )
+    np.testing.assert_allclose(one.mean, eight.mean, atol=1e-5)
+    np.testing.assert_allclose(one.std, eight.std, atol=1e-5)
+    assert len(eight.chains.states.image.sharding.device_set) == 8
+
+
 def test_what_cannot_be_used_is_refused():
     seen = observed(mask())
     with pytest.raises(InputError, match="blocks=3: expected at most 2"):
