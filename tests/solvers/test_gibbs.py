@@ -16,7 +16,9 @@ from scipy import stats
 from jaxrestore.errors import InputError
 from jaxrestore.metrics.calibration import sbc_ranks, tarp, uniformity
 from jaxrestore.operators import Blur, Mask
+from jaxrestore.priors import load_prior
 from jaxrestore.solvers import Gibbs, Status, sample, smc
+from jaxrestore.solvers.method import Problem
 from tests.oracles.affine_hierarchy import (
     as_arrays,
     exact_hierarchy,
@@ -215,6 +217,27 @@ def test_the_mean_of_expectations_is_unbiased_and_spreads_less(operator):
     print(f"variance of the mean, of that of the draws' average: {ratio.round(2)}")
     # A ratio of equal variances of so many pairs has a deviation of at most 0.08.
     assert ratio.max() < 0.9
+
+
+@pytest.mark.slow
+def test_a_step_costs_a_pass_and_a_data_step():
+    """In operations by the compiler's account, loops over equal blocks counted once."""
+    prior, image = load_prior("vdvae-faces64"), jnp.full((64, 64, 1), 0.5)
+    seen = gaussian(image, Mask(jnp.ones((64, 64, 1))), jnp.float32(0.01))
+    method = Gibbs(prior, decoder_std=0.02).validate(seen)
+    method, problem = method.cast(jnp.float32), Problem(seen, image, 1, KEY)
+    state = jax.eval_shape(method.init, problem)
+
+    def operations(function, *arguments):
+        return jax.jit(function).lower(*arguments).cost_analysis()["flops"]
+
+    one = operations(lambda p, x: p.reconstruct(x, 1.0), prior, image)
+    step = operations(lambda m, *rest: m.step(*rest), method, problem, state, KEY)
+    data = operations(lambda y, x: y.sample(KEY, x, 0.02), seen, image)
+    print(
+        f"a step takes {(step - data) / one:.3f} passes, its data step {data / one:.3f}"
+    )
+    assert 1 <= (step - data) / one < 1.1
 
 
 @pytest.mark.slow
