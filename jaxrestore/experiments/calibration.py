@@ -22,10 +22,13 @@ effective number of draws over followed pixels, of all chains. With --blocks als
 share of the corrected moves was accepted, and their stride: means over blocks, in the
 CSV of each block.
 
-Each image's draws are remembered in OUT/calibration: a run that was stopped goes on
+Of several values of --temperature and --decoder_std those are taken whose mean has the
+best PSNR on the first --tune_images of --val, for each task; the others of --val
+recalibrate. Each image's draws are remembered in OUT/calibration: a run that was stopped goes on
 where it was, and one of more images computes the new ones alone.
 """
 
+import itertools
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,6 +38,7 @@ import numpy as np
 from tqdm import tqdm
 
 from jaxrestore.data.files import make_folder
+from jaxrestore.evaluation.harness import scores
 from jaxrestore.evaluation.inputs import prior_and_images, validation_images
 from jaxrestore.evaluation.pictures import Panel, curves
 from jaxrestore.evaluation.tables import of, table
@@ -46,18 +50,19 @@ from jaxrestore.experiments.settings import (
     Level,
     Validated,
     configured,
+    label,
     level,
-    open_tau,
     pnp_settings,
     some,
+    taus,
     told,
 )
 from jaxrestore.metrics import calibration
 from jaxrestore.operators import Blur, kernels
 from jaxrestore.priors.weights import resolve, sha256
 from jaxrestore.report.sheets import sheet
-from jaxrestore.settings import count, number, setting
-from jaxrestore.solvers import Gibbs, PnPHVAE, Stopping
+from jaxrestore.settings import count, number, sequence, setting
+from jaxrestore.solvers import Gibbs, PnPHVAE, Stopping, restore
 
 QUICK = {
     "max_images": 2,
@@ -91,10 +96,11 @@ TASKS = {
 class Config(Validated):
     tasks: tuple = setting(tuple(TASKS), some(*TASKS), "which")
     noise: float = setting(Level(3 / 255), level(), "of 255")
-    temperature: float | None = setting(1.0, open_tau, "of Gibbs; none: the preset's")
-    decoder_std: Any = setting(
-        None, level(none=True), "of Gibbs, of 255; none: predicted"
+    temperature: tuple = setting((1.0,), taus, "of Gibbs; several: chosen on --val")
+    decoder_std: tuple = setting(
+        (None,), sequence(level(none=True)), "likewise, of 255; none: predicted"
     )
+    tune_images: int = setting(4, count(), "first ones of --val, that choose")
     encoder_noise: Any = setting(None, told, "told, of 255")
     blocks: int | None = setting(None, count(none=True), "of Gibbs: corrected; none")
     stride: float = setting(1.0, number(0, 1, above=True), "of corrected moves")
@@ -115,11 +121,15 @@ def run(config: Config, report) -> None:
         kind, make = TASKS[task]
         problem = random_problem(task, kind, config.noise, task, make)
         draw = _drawing(config, report, prior, kind)
-        keys = [jax.random.fold_in(jax.random.fold_in(key, i), n) for n in (0, 1)]
-        known = list(_each(draw, problem, val, keys[0]))
-        factors = [factor(known, k) for k in range(len(LEVELS))]
-        shares, found = [], _each(draw, problem, images, keys[1])
-        for name, x, one in zip(images, images.values(), found, strict=True):
+        others, cases = (
+            _cases(problem, clean, jax.random.fold_in(jax.random.fold_in(key, i), n))
+            for n, clean in enumerate((val, images))
+        )
+        point, others = _chosen(config, report, draw, task, others)
+        known = [draw(point, *case) for case in tqdm(others, "val", disable=None)]
+        factors, shares = [factor(known, k) for k in range(len(LEVELS))], []
+        for name, case in zip(images, tqdm(cases, task, disable=None), strict=True):
+            one, x = draw(point, *case), case[1]
             rows.append({"task": task, "image": name} | row_of(one, x, factors))
             report.rows(rows)
             if len(shares) < config.shown:
@@ -135,6 +145,7 @@ def run(config: Config, report) -> None:
         "average": of("psnr_average", ".2f"),
         "of a draw": of("psnr_draw", ".2f"),
         "PnP-HVAE": of("psnr_pnp", ".2f"),
+        "its image": of("psnr_pnp_image", ".2f"),
         "SSIM": of("ssim", ".3f"),
         **{f"below {q:.0%}": of(f"covered_{q:g}", ".1%") for q in TABLED},
         **{f"recalibrated {q:.0%}": of(f"recalibrated_{q:g}", ".1%") for q in TABLED},
@@ -147,47 +158,81 @@ def run(config: Config, report) -> None:
     }
     if config.blocks:
         columns |= {"accepted": of("accepted", ".1%"), "stride": of("stride", ".3f")}
-    caption = (
-        f"{len(images)} images, {len(val)} to recalibrate on, {config.draws} draws"
-    )
+    count = len(val) - config.tune_images * (len(_grid(config)) > 1)
+    caption = f"{len(images)} images, {count} to recalibrate on, {config.draws} draws"
     report.table(caption, table(rows, ["task"], columns))
 
 
-def _each(draw, problem, images, key):
-    """One image after the other."""
+def _grid(config: Config) -> list[tuple]:
+    """Temperatures and decoder deviations to choose from."""
+    return list(itertools.product(config.temperature, config.decoder_std))
+
+
+def _cases(problem, images, key) -> list[tuple]:
+    """(observation, clean, key) of each image, by its place."""
     seen = problem.degrade(images, key)[problem.label]
-    for j, x in enumerate(tqdm(images.values(), problem.label, disable=None)):
-        yield draw(seen[j], x, jax.random.fold_in(key, j))
+    keys = [jax.random.fold_in(key, i) for i in range(len(seen))]
+    return list(zip(seen, images.values(), keys, strict=True))
+
+
+def _chosen(config: Config, report, draw, task: str, cases: list) -> tuple:
+    """The point of the grid whose mean has the best PSNR, and the cases left over."""
+    grid, values = _grid(config), []
+    if len(grid) == 1:
+        return grid[0], cases
+    tuned, cases = cases[: config.tune_images], cases[config.tune_images :]
+    for point in tqdm(grid, f"tune {task}", disable=None):
+        found = [(draw(point, *case), case[1]) for case in tuned]
+        values.append(np.mean([scores(one["mean"], x)["psnr"] for one, x in found]))
+        gamma = "predicted" if point[1] is None else label(point[1])
+        r_hat = np.mean([one["r_hat"] for one, _ in found])
+        text = (
+            f"tau {point[0]:g}, gamma {gamma}: {values[-1]:.2f} dB, R-hat {r_hat:.2f}"
+        )
+        report.note(f"{task}, {len(tuned)} images of --val, {text}")
+        tqdm.write(f"{task}, {text}")
+    return grid[int(np.argmax(values))], cases
 
 
 def _drawing(config: Config, report, prior, kind: str):
-    """(observation, clean, key) -> what `measured` finds, from disk where it is."""
+    """(point, observation, clean, key) -> what `measured` finds, known from before."""
     tuned = SimpleNamespace(prior=config.prior, schedule="preset")
     settings = pnp_settings(tuned, report, kind, config.noise)
     tolerance = settings.pop("tolerance", 1e-3)
-    point = PnPHVAE(prior, **settings), Stopping(tolerance=tolerance), config.steps
-    method = Gibbs(
-        prior,
-        temperature=config.temperature,
-        decoder_std=config.decoder_std,
-        encoder_noise=config.encoder_noise,
-        blocks=config.blocks,
-        stride=config.stride,
-        adapt=config.burn_in,
-    )
     names = "chains", "burn_in", "thinning"
     sampling = {name: getattr(config, name) for name in names}
     sampling["n_samples"] = config.draws
     folder = make_folder(report.folder / "calibration", "--out")
     weights = sha256(resolve(config.prior)[0])
-    known = weights, settings, tolerance, config.steps, method.settings(), sampling
 
-    def draw(seen, clean, key):
-        def compute():
-            return measured(method, point, seen, clean, key, **sampling)
+    def first(seen):
+        """PnP-HVAE's result."""
+        method, stopping = PnPHVAE(prior, **settings), Stopping(tolerance=tolerance)
+        found = restore(method, seen, stopping=stopping, max_steps=config.steps)
+        return {"image": np.asarray(found.image), "mean": np.asarray(found.mean)}
 
+    def draw(point, seen, clean, key):
+        before = weights, settings, tolerance, config.steps
+        pnp = remembered(folder, before, seen, lambda: first(seen))
+        tau, gamma = point
+        method = Gibbs(
+            prior,
+            temperature=tau,
+            decoder_std=gamma,
+            encoder_noise=config.encoder_noise,
+            blocks=config.blocks,
+            stride=config.stride,
+            adapt=config.burn_in,
+        )
         arrays = seen, clean, jax.random.key_data(key)
-        return remembered(folder, known, arrays, compute)
+        known = before, method.settings(), sampling
+        found = remembered(
+            folder,
+            known,
+            arrays,
+            lambda: measured(method, pnp["image"], seen, clean, key, **sampling),
+        )
+        return found | {f"pnp_{name}": image for name, image in pnp.items()}
 
     return draw
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.data.files import atomic_path
@@ -14,7 +15,7 @@ from jaxrestore.evaluation.harness import scores
 from jaxrestore.likelihoods import Observation
 from jaxrestore.metrics import calibration, mixing
 from jaxrestore.report.summary import array_hash, fingerprint
-from jaxrestore.solvers import Gibbs, PnPHVAE, Status, Stopping, restore, sample
+from jaxrestore.solvers import Gibbs, Status, sample
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.95)
 SHOWN = 6
@@ -45,7 +46,7 @@ def remembered(
 
 def measured(
     method: Gibbs,
-    point: tuple[PnPHVAE, Stopping, int],
+    start: Any,
     seen: Observation,
     clean: Any,
     key: jax.Array,
@@ -55,16 +56,16 @@ def measured(
 
     Args:
         method: that draws.
-        point: the method whose image the chains start from, its rules and most steps.
+        start: (H, W, C), where the chains start.
         seen: the observation.
         clean: (H, W, C).
         key: random key.
         **sampling: what `sample` takes.
     """
-    first, stopping, steps = point
-    best = restore(first, seen, stopping=stopping, max_steps=steps)
     begin = time.perf_counter()
-    drawn = sample(method, seen, key=key, start=best.image, traces=True, **sampling)
+    drawn = sample(
+        method, seen, key=key, start=jnp.asarray(start), traces=True, **sampling
+    )
     samples, mean = np.asarray(drawn.samples), np.asarray(drawn.mean)
     seconds = time.perf_counter() - begin
     if int(drawn.status) != Status.DRAWN:
@@ -81,7 +82,6 @@ def measured(
         "std": np.asarray(drawn.std),
         "errors": np.abs(clean - mean),
         "bounds": np.quantile(np.abs(samples - mean), LEVELS, axis=0),
-        "psnr_pnp": scores(best.mean, clean)["psnr"],
         "psnr_draw": scores(samples[-1], clean)["psnr"],
         "psnr_average": scores(samples.mean(0), clean)["psnr"],
         "tarp": calibration.tarp(samples[None], clean[None], reference[None])[0],
@@ -107,9 +107,11 @@ def factor(found: list[Found], number: int) -> float | None:
 
 def row(one: Found, clean: Any, factors: list[float | None]) -> dict[str, Any]:
     """Scores and coverage of one image, a line of the CSV."""
-    names = "psnr_pnp", "psnr_draw", "psnr_average", "r_hat", "ess", "seconds"
+    names = "psnr_draw", "psnr_average", "r_hat", "ess", "seconds"
     row = scores(one["mean"], clean) | {name: float(one[name]) for name in names}
     row |= {
+        "psnr_pnp": scores(one["pnp_mean"], clean)["psnr"],
+        "psnr_pnp_image": scores(one["pnp_image"], clean)["psnr"],
         "deviation": 255 * float(one["std"].mean()),
         "ess_per_second": row["ess"] / row["seconds"],
     }

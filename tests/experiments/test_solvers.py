@@ -27,7 +27,7 @@ def test_convergence(experiment):
 
 def test_convergence_at_equal_passes(experiment):
     flags = "--safe_steps=3", "--descent_steps=2"
-    rows = experiment("convergence", *flags, prior="vdvae")
+    rows = experiment("convergence", *flags)
     passes = {name: [] for name in ("JPMAP", "PnP-HVAE", "Adam, 0.01")}
     for row in rows:
         used = int(row["evaluations"]) + int(row["gradients"])
