@@ -24,12 +24,11 @@ CSV of each block.
 
 Of several values of --temperature and --decoder_std those are taken whose mean has the
 best PSNR on the first --tune_images of --val, for each task; the others of --val
-recalibrate. Each image's draws are remembered in OUT/calibration: a run that was stopped goes on
-where it was, and one of more images computes the new ones alone.
+recalibrate. Each image's draws are remembered in OUT/calibration: a run that was
+stopped goes on where it was, and one of more images computes the new ones alone.
 """
 
 import itertools
-from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -37,12 +36,11 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from jaxrestore.data.files import make_folder
 from jaxrestore.evaluation.harness import scores
 from jaxrestore.evaluation.inputs import prior_and_images, validation_images
 from jaxrestore.evaluation.pictures import Panel, curves
 from jaxrestore.evaluation.tables import of, table
-from jaxrestore.experiments.chains import LEVELS, SHOWN, factor, measured, remembered
+from jaxrestore.experiments.chains import LEVELS, SHOWN, drawing, factor
 from jaxrestore.experiments.chains import row as row_of
 from jaxrestore.experiments.comparison import masks, missing, random_problem
 from jaxrestore.experiments.faces import blurred, smaller, square
@@ -52,17 +50,14 @@ from jaxrestore.experiments.settings import (
     configured,
     label,
     level,
-    pnp_settings,
     some,
     taus,
     told,
 )
 from jaxrestore.metrics import calibration
 from jaxrestore.operators import Blur, kernels
-from jaxrestore.priors.weights import resolve, sha256
 from jaxrestore.report.sheets import sheet
 from jaxrestore.settings import count, number, sequence, setting
-from jaxrestore.solvers import Gibbs, PnPHVAE, Stopping, restore
 
 QUICK = {
     "max_images": 2,
@@ -120,7 +115,7 @@ def run(config: Config, report) -> None:
     for i, task in enumerate(tqdm(config.tasks, "tasks", disable=None)):
         kind, make = TASKS[task]
         problem = random_problem(task, kind, config.noise, task, make)
-        draw = _drawing(config, report, prior, kind)
+        draw = drawing(config, report, prior, kind)
         others, cases = (
             _cases(problem, clean, jax.random.fold_in(jax.random.fold_in(key, i), n))
             for n, clean in enumerate((val, images))
@@ -186,55 +181,11 @@ def _chosen(config: Config, report, draw, task: str, cases: list) -> tuple:
         values.append(np.mean([scores(one["mean"], x)["psnr"] for one, x in found]))
         gamma = "predicted" if point[1] is None else label(point[1])
         r_hat = np.mean([one["r_hat"] for one, _ in found])
-        text = (
-            f"tau {point[0]:g}, gamma {gamma}: {values[-1]:.2f} dB, R-hat {r_hat:.2f}"
-        )
+        text = f"tau {point[0]:g}, gamma {gamma}: {values[-1]:.2f} dB"
+        text += f", R-hat {r_hat:.2f}"
         report.note(f"{task}, {len(tuned)} images of --val, {text}")
         tqdm.write(f"{task}, {text}")
     return grid[int(np.argmax(values))], cases
-
-
-def _drawing(config: Config, report, prior, kind: str):
-    """(point, observation, clean, key) -> what `measured` finds, known from before."""
-    tuned = SimpleNamespace(prior=config.prior, schedule="preset")
-    settings = pnp_settings(tuned, report, kind, config.noise)
-    tolerance = settings.pop("tolerance", 1e-3)
-    names = "chains", "burn_in", "thinning"
-    sampling = {name: getattr(config, name) for name in names}
-    sampling["n_samples"] = config.draws
-    folder = make_folder(report.folder / "calibration", "--out")
-    weights = sha256(resolve(config.prior)[0])
-
-    def first(seen):
-        """PnP-HVAE's result."""
-        method, stopping = PnPHVAE(prior, **settings), Stopping(tolerance=tolerance)
-        found = restore(method, seen, stopping=stopping, max_steps=config.steps)
-        return {"image": np.asarray(found.image), "mean": np.asarray(found.mean)}
-
-    def draw(point, seen, clean, key):
-        before = weights, settings, tolerance, config.steps
-        pnp = remembered(folder, before, seen, lambda: first(seen))
-        tau, gamma = point
-        method = Gibbs(
-            prior,
-            temperature=tau,
-            decoder_std=gamma,
-            encoder_noise=config.encoder_noise,
-            blocks=config.blocks,
-            stride=config.stride,
-            adapt=config.burn_in,
-        )
-        arrays = seen, clean, jax.random.key_data(key)
-        known = before, method.settings(), sampling
-        found = remembered(
-            folder,
-            known,
-            arrays,
-            lambda: measured(method, pnp["image"], seen, clean, key, **sampling),
-        )
-        return found | {f"pnp_{name}": image for name, image in pnp.items()}
-
-    return draw
 
 
 def _curves(task: str, rows: list[dict]) -> list[dict]:

@@ -3,24 +3,70 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrestore.data.files import atomic_path
+from jaxrestore.data.files import atomic_path, make_folder
 from jaxrestore.errors import InputError
 from jaxrestore.evaluation.harness import scores
+from jaxrestore.experiments.settings import pnp_settings
 from jaxrestore.likelihoods import Observation
 from jaxrestore.metrics import calibration, mixing
+from jaxrestore.priors.weights import resolve, sha256
 from jaxrestore.report.summary import array_hash, fingerprint
-from jaxrestore.solvers import Gibbs, Status, sample
+from jaxrestore.solvers import Gibbs, PnPHVAE, Status, Stopping, restore, sample
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.95)
 SHOWN = 6
 
 Found = dict[str, np.ndarray]
+
+
+def drawing(config: Any, report, prior, kind: str):
+    """(point, observation, clean, key) -> what `measured` finds, known from before."""
+    tuned = SimpleNamespace(prior=config.prior, schedule="preset")
+    settings = pnp_settings(tuned, report, kind, config.noise)
+    tolerance = settings.pop("tolerance", 1e-3)
+    names = "chains", "burn_in", "thinning"
+    sampling = {name: getattr(config, name) for name in names}
+    sampling["n_samples"] = config.draws
+    folder = make_folder(report.folder / "calibration", "--out")
+    weights = sha256(resolve(config.prior)[0])
+
+    def first(seen):
+        """PnP-HVAE's result."""
+        method, stopping = PnPHVAE(prior, **settings), Stopping(tolerance=tolerance)
+        found = restore(method, seen, stopping=stopping, max_steps=config.steps)
+        return {"image": np.asarray(found.image), "mean": np.asarray(found.mean)}
+
+    def draw(point, seen, clean, key):
+        before = weights, settings, tolerance, config.steps
+        pnp = remembered(folder, before, seen, lambda: first(seen))
+        tau, gamma = point
+        method = Gibbs(
+            prior,
+            temperature=tau,
+            decoder_std=gamma,
+            encoder_noise=config.encoder_noise,
+            blocks=config.blocks,
+            stride=config.stride,
+            adapt=config.burn_in,
+        )
+        arrays = seen, clean, jax.random.key_data(key)
+        known = before, method.settings(), sampling
+        found = remembered(
+            folder,
+            known,
+            arrays,
+            lambda: measured(method, pnp["image"], seen, clean, key, **sampling),
+        )
+        return found | {f"pnp_{name}": image for name, image in pnp.items()}
+
+    return draw
 
 
 def remembered(
@@ -63,9 +109,8 @@ def measured(
         **sampling: what `sample` takes.
     """
     begin = time.perf_counter()
-    drawn = sample(
-        method, seen, key=key, start=jnp.asarray(start), traces=True, **sampling
-    )
+    arguments: Any = {"start": jnp.asarray(start), "traces": True, **sampling}
+    drawn = sample(method, seen, key=key, **arguments)
     samples, mean = np.asarray(drawn.samples), np.asarray(drawn.mean)
     seconds = time.perf_counter() - begin
     if int(drawn.status) != Status.DRAWN:

@@ -70,7 +70,8 @@ def run(config: Config, report) -> None:
     if config.safe_steps:
         runs = solve(_safe(config, prior))
         passes = max(int(run.evaluations + run.gradients) for run in runs)
-        limits = replace(config, steps=passes, adam_steps=passes // 2)
+        adam_steps = max(passes // 2 - 1, 1)  # each two passes, and three at the start
+        limits = replace(config, steps=passes - 1, adam_steps=adam_steps)
     entries = [pnp_hvae(limits, report, prior, history=True)]
     entries += [adam(limits, prior, rate, history=True) for rate in config.rates]
     for entry in tqdm(entries, desc="methods", disable=None):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxrestore.experiments import calibration, chains
+from jaxrestore.experiments import chains
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,7 @@ def test_a_stopped_run_goes_on(experiment, monkeypatch):
     computed = []
     kept = chains.measured
     monkeypatch.setattr(
-        calibration, "measured", lambda *a, **k: computed.append(1) or kept(*a, **k)
+        chains, "measured", lambda *a, **k: computed.append(1) or kept(*a, **k)
     )
     again = experiment(*arguments, "--max_images=1")
     assert again == few and not computed
