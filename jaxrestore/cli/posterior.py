@@ -70,10 +70,9 @@ def of_chains(draws: Draws) -> Drawn:
     """What chains drew, all of it kept; draws that are not finite are left out."""
     images = np.asarray(draws.samples)
     images = images[np.isfinite(images).all((1, 2, 3))]
+    mean = np.asarray(draws.mean)
     if not len(images):
-        nothing = np.asarray(draws.mean)
-        return Drawn(draws.mean, draws.std, np.zeros_like(nothing), nothing[None], 0)
-    mean = images.mean(0)
+        return Drawn(mean, draws.std, np.zeros_like(mean), mean[None], 0)
     error = np.quantile(np.abs(images - mean), LEVEL, axis=0)
     places = np.linspace(0, len(images) - 1, min(SHOWN, len(images)))
     few = images[places.astype(int)]  # of all chains, which lie beside each other

@@ -6,11 +6,17 @@ Deblurs every image by PnP-HVAE and by Adam on all of x and z at each learning r
 --rates: same observation, prior, starting image, temperature and decoder deviation, so
 the same J1(x, z), eq. (5.18). The picture shows J1 and the contraction ratio of the
 iterates of the first image. The table's seconds leave compilation out; J1 is the mean
-of the last values, in nats per pixel value; evaluations and gradients count forward and
-backward passes through the network. No method stops early unless --tolerance (of
-PnP-HVAE) or --adam_tolerance says so.
+of the last values, in nats per pixel value, "J1 rose" by how much at most in one step;
+evaluations and gradients count forward and backward passes through the network. No
+method stops early unless --tolerance (of PnP-HVAE) or --adam_tolerance says so.
+
+--safe_steps=K adds JPMAP at the temperature of PnP-HVAE, whose J1 never rises: K steps,
+which descend by --descent_steps of Adam in z where Algorithm 3 would raise J1. The
+others then get as many passes through the network, forward and backward, as it took of
+the image that took it most.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -22,12 +28,14 @@ from jaxrestore.evaluation.inputs import blurs, prior_and_images
 from jaxrestore.evaluation.pictures import Panel, curves
 from jaxrestore.evaluation.tables import SCORES, grouped, of, table
 from jaxrestore.experiments import settings as kinds
-from jaxrestore.experiments.comparison import adam, pnp_hvae
-from jaxrestore.settings import setting, text
+from jaxrestore.experiments.comparison import Entry, adam, pnp_hvae
+from jaxrestore.settings import count, number, setting, text
+from jaxrestore.solvers import Stopping
 
 QUICK = {"max_images": 2, "crop": 32, "steps": 3, "adam_steps": 4, "rates": (0.01,)}
 _COUNTS = ("evaluations", "gradients", "seconds", "steps")
 _COLUMNS = SCORES | {"J1": of("objective", ".4f")}
+_COLUMNS |= {"J1 rose": of("largest_increase", ".1e", max)}
 _COLUMNS |= {name: of(name, ".4g") for name in _COUNTS}
 
 
@@ -36,6 +44,9 @@ class Config(kinds.KernelConfig, kinds.Adam):
     temperature: Any = setting(None, kinds.open_tau, "in (0, 1]; without: as tuned")
     noise: float = setting(kinds.Level(7.65 / 255), kinds.level(), "of 255")
     lpips: str = setting("", text, "LPIPS weights, as jaxrestore.convert writes them")
+    safe_steps: int = setting(0, count(0), "of JPMAP; 0: without it")
+    descent_steps: int = setting(20, count(), "of Adam within a step of JPMAP")
+    descent_rate: float = setting(0.003, number(0, 1, above=True), "of that")
 
 
 def run(config: Config, report) -> None:
@@ -44,21 +55,40 @@ def run(config: Config, report) -> None:
     operators, key = blurs(images, config.kernel), jax.random.key(config.seed)
     seen = observe(key, images.values(), operators, config.noise)
     chosen = kinds.pnp_settings(config, report, "blur", config.noise)
-    entries = [pnp_hvae(config, report, prior, history=True)]
-    entries += [adam(config, prior, rate, history=True) for rate in config.rates]
     rows, steps = [], []
-    for entry in tqdm(entries, desc="methods", disable=None):
+
+    def solve(entry: Entry) -> list:
         # What each method's publication scores, and the other image.
         results = entry.lines(seen, chosen, config.batch)
-        rows += score_all(results, images, score, _facts)
+        rows.extend(score_all(results, images, score, _facts))
         *_, runs = next(iter(results.values()))
-        steps += [{"method": entry.name} | row for row in _steps(runs[0])]
+        steps.extend({"method": entry.name} | row for row in _steps(runs[0]))
         report.rows(rows)
+        return runs
+
+    limits = config
+    if config.safe_steps:
+        runs = solve(_safe(config, prior))
+        passes = max(int(run.evaluations + run.gradients) for run in runs)
+        adam_steps = max(passes // 2 - 1, 1)  # each two passes, and three at the start
+        limits = replace(config, steps=passes - 1, adam_steps=adam_steps)
+    entries = [pnp_hvae(limits, report, prior, history=True)]
+    entries += [adam(limits, prior, rate, history=True) for rate in config.rates]
+    for entry in tqdm(entries, desc="methods", disable=None):
+        solve(entry)
     _draw(report.picture, steps, f"deblurring {next(iter(images))}, {config.prior}")
     noise = f"noise {kinds.label(config.noise)}/255"
     caption = f"{len(images)} images, blur, {noise}; means, PSNR in dB"
     settings = {**chosen, "groups": prior.num_groups}
     report.table(caption, table(rows, ["method"], _COLUMNS), settings)
+
+
+def _safe(config: Config, prior) -> Entry:
+    """JPMAP on the objective of the others."""
+    fixed = {name: getattr(config, name) for name in ("descent_steps", "descent_rate")}
+    limits = {"stopping": Stopping(0.0), "max_steps": config.safe_steps}
+    first = "JPMAP", "jpmap", "jpmap", (prior,), lambda problem: [{}]
+    return Entry(*first, limits | {"history": True}, fixed, ("mean", "image"))
 
 
 def _steps(run) -> list[dict[str, float]]:
@@ -72,9 +102,11 @@ def _steps(run) -> list[dict[str, float]]:
 
 
 def _facts(run) -> dict[str, Any]:
-    last = _steps(run)[-1:] or [{"objective": np.nan}]
+    values = [row["objective"] for row in _steps(run)] or [np.nan]
+    rose = np.max(np.diff(values), initial=0.0)
     passes = {"evaluations": int(run.evaluations), "gradients": int(run.gradients)}
-    return {"objective": last[0]["objective"], **passes, **outcome(run)}
+    found = {"objective": values[-1], "largest_increase": float(rose)}
+    return {**found, **passes, **outcome(run)}
 
 
 def _draw(path, steps, title: str) -> None:

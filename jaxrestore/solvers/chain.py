@@ -44,7 +44,9 @@ def sample(
     """Draw images of p(x | y), as one compiled program: a `lax.scan` over steps.
 
     Mean, deviation and quantiles are followed while drawing, so that with
-    ``keep=False`` memory does not grow with the number of draws. Quantiles are exact
+    ``keep=False`` memory does not grow with the number of draws. The mean is that of
+    E[x | rest of the state, y] where the method knows it (`Sampler.expected`): the law
+    is the same, the error less. Quantiles are exact
     for few draws and then estimates by the extended P-square algorithm (Jain and
     Chlamtac 1985; Raatikainen 1987). Compiles once per structure and shape, works
     inside `jax.jit` and `jax.vmap`.
@@ -95,12 +97,10 @@ def sample(
         bool(traces),
     )
     before = None if resume is None else _resumed(resume, plan)
-    keys = _keys(key, plan, before.steps if before else None)
     arguments = jax.device_put((method, observation, start, key))
     if devices is not None:
-        everything = arguments, before
-        plan, (arguments, before), keys = _spread(devices, plan, everything, keys)
-    return _sample(*arguments, keys, before, plan=plan)
+        plan, (arguments, before) = _spread(devices, plan, (arguments, before))
+    return _sample(*arguments, before, plan=plan)
 
 
 class _Plan(NamedTuple):
@@ -138,28 +138,16 @@ def _resumed(draws: Draws, plan: _Plan) -> Chains:
     return before
 
 
-@partial(jax.jit, static_argnames="plan")
-def _keys(key: jax.Array, plan: _Plan, first: Any) -> jax.Array:
-    """(steps, chains), by number: the same whatever was drawn before or is beside."""
-    steps = jnp.arange(plan.steps) + (0 if first is None else first)
-    numbers = steps[:, None] * plan.chains + jnp.arange(plan.chains)
-    return jax.vmap(jax.vmap(lambda number: jax.random.fold_in(key, number)))(numbers)
-
-
-def _spread(devices, plan: _Plan, everything: Any, keys: jax.Array) -> tuple:
-    """The plan for several devices; what all of them need, and keys shared out."""
+def _spread(devices, plan: _Plan, everything: Any) -> tuple[_Plan, Any]:
+    """The plan for several devices, and what all of them need."""
     if plan.chains % len(devices):
         raise InputError(
             f"devices: {len(devices)} for {plan.chains} chains; expected a number that"
             " divides theirs"
         )
     mesh = Mesh(np.asarray(devices), ("chains",))
-    whole, rows, columns = (
-        NamedSharding(mesh, PartitionSpec(*axes))
-        for axes in ((), ("chains",), (None, "chains"))
-    )
-    everything = jax.device_put(everything, whole)
-    return plan._replace(rows=rows), everything, jax.device_put(keys, columns)
+    whole, rows = (NamedSharding(mesh, PartitionSpec(*a)) for a in ((), ("chains",)))
+    return plan._replace(rows=rows), jax.device_put(everything, whole)
 
 
 @partial(jax.jit, static_argnames="plan")
@@ -168,7 +156,6 @@ def _sample(
     observation: Observation,
     start: Any,
     key: jax.Array,
-    keys: jax.Array,
     before: Chains | None,
     plan: _Plan,
 ) -> Draws:
@@ -178,38 +165,43 @@ def _sample(
     if before is None:
         before = _begun(method, problem, key, plan)
 
-    def several(states, keys):
-        """All chains as many steps on as there are rows of keys."""
-        step = jax.vmap(lambda s, k: method.step(problem, s, k))
-        if len(keys) == 1:
-            return step(states, keys[0])
-        return jax.lax.scan(lambda s, k: (step(s, k), None), states, keys)[0]
+    def several(states, first, count):
+        """All chains some steps on, with keys by the number of the step."""
 
-    def kept(carry, inputs):
-        states, statistics, healthy = carry
-        number, keys = inputs
-        states = several(states, keys)
+        def step(i, states):
+            numbers = (first + i) * plan.chains + jnp.arange(plan.chains)
+            keys = jax.vmap(lambda number: jax.random.fold_in(key, number))(numbers)
+            return jax.vmap(lambda s, k: method.step(problem, s, k))(states, keys)
+
+        if count == 1:
+            return step(0, states)
+        return jax.lax.fori_loop(0, count, step, states)
+
+    def kept(carry, _):
+        states, statistics, healthy, number = carry
+        first = before.steps + plan.burn_in + number * plan.thinning
+        states = several(states, first, plan.thinning)
         images = jax.vmap(method.image)(states)
+        means = jax.vmap(lambda state: method.expected(problem, state))(states)
         places = number * plan.chains + jnp.arange(plan.chains)
         wanted = places < plan.n_samples
-        counted = jnp.isfinite(images).all((1, 2, 3)) & wanted
+        finite = jnp.isfinite(images) & jnp.isfinite(means)
+        counted = finite.all((1, 2, 3)) & wanted
 
         def add(statistics, drawn):
             return statistics.add(*drawn), None
 
-        statistics, _ = jax.lax.scan(add, statistics, (images, counted))
+        statistics, _ = jax.lax.scan(add, statistics, (images, means, counted))
         told = _trace(method, problem, states) if plan.traces else {}
-        carry = states, statistics, healthy + counted
+        carry = states, statistics, healthy + counted, number + 1
         return carry, (images if plan.keep else None, told)
 
     states = _shared(plan, before.states)
     if plan.burn_in:
-        states = several(states, keys[: plan.burn_in])
-    rounds = keys[plan.burn_in :]
-    rounds = rounds.reshape(plan.per_chain, plan.thinning, plan.chains)
-    inputs = jnp.arange(plan.per_chain), rounds
-    carry = states, before.statistics, before.healthy
-    (states, found, healthy), (images, told) = jax.lax.scan(kept, carry, inputs)
+        states = several(states, before.steps, plan.burn_in)
+    carry = states, before.statistics, before.healthy, jnp.int32(0)
+    carry, (images, told) = jax.lax.scan(kept, carry, length=plan.per_chain)
+    states, found, healthy, _ = carry
     after = replace(
         before,
         states=_shared(plan, states),

@@ -138,6 +138,12 @@ class Gibbs(Sampler):
         draw = self.prior.drawn(skips, self._noise(shape, z_key), tau, shape)
         return state._replace(draw=draw)
 
+    def expected(self, problem, state):
+        """E[x | z, y], z the latents of the state: one exact data step more."""
+        std = self._decoder_std(state.draw, state.step)
+        mean = state.draw.decoded.mean
+        return problem.observation.prox(mean, std**2).astype(state.image.dtype)
+
     def trace(self, problem, state):
         found = {
             "misfit": problem.observation.neg_log_likelihood(state.image),

@@ -205,6 +205,14 @@ class Sampler(Solver):
         """The draw (H, W, C) that a state stands for."""
         return state.image
 
+    def expected(self, problem: Problem, state: Any) -> jax.Array:
+        """What is averaged to the posterior's mean: the draw, or its expectation.
+
+        E[x | part of the state, y] has the mean of the draws and spreads less (Rao and
+        Blackwell).
+        """
+        return self.image(state)
+
     def trace(self, problem: Problem, state: Any) -> dict[str, jax.Array]:
         """Named small arrays of a state that `sample(..., traces=True)` follows."""
         return {}

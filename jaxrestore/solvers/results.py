@@ -55,8 +55,9 @@ class Draws:
 
     Attributes:
         samples: (N, H, W, C), or None if they were not to be kept.
-        mean: (H, W, C), over the draws.
-        std: (H, W, C), over the draws (divided by N).
+        mean: (H, W, C), the posterior's: over the draws, or over their expectations
+            where the method knows them (`Sampler.expected`).
+        std: (H, W, C), of the draws about their own mean (divided by N).
         quantiles: (Q, H, W, C) of each value; None if none were asked for.
         levels: (Q,), of the quantiles.
         count: () int32, how many draws were finite.

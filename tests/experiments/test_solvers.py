@@ -25,6 +25,19 @@ def test_convergence(experiment):
         ).all()
 
 
+def test_convergence_at_equal_passes(experiment):
+    flags = "--safe_steps=3", "--descent_steps=2"
+    rows = experiment("convergence", *flags)
+    passes = {name: [] for name in ("JPMAP", "PnP-HVAE", "Adam, 0.01")}
+    for row in rows:
+        used = int(row["evaluations"]) + int(row["gradients"])
+        passes[row["method"].partition(" (")[0]].append(used)
+    assert max(map(max, passes.values())) <= max(passes["JPMAP"]) + 1
+    assert min(passes["PnP-HVAE"]) >= max(passes["JPMAP"])
+    safe = [float(r["largest_increase"]) for r in rows if r["method"] == "JPMAP (mean)"]
+    assert len(safe) == 2 and max(safe) == 0
+
+
 def test_temperature(experiment):
     rows = experiment("temperature", "--noise=7.65", "--batch=2")
     assert [row["temperature"] for row in rows] == ["0.5", "0.5", "0.9", "0.9"]

@@ -57,6 +57,17 @@ def test_statistics_are_those_of_the_samples():
     np.testing.assert_allclose(kept.mean, drawn.mean, atol=1e-6)
 
 
+def test_statistics_take_the_memory_of_one_image():
+    """By the compiler's account, of 10 draws and of 1000."""
+
+    def temporaries(count):
+        arguments = {"key": KEY, "n_samples": count, "keep": False}
+        draw = jax.jit(lambda: sample(Walk(), SEEN, **arguments))
+        return draw.lower().compile().memory_analysis().temp_size_in_bytes
+
+    assert 0 < temporaries(1000) <= temporaries(10)
+
+
 def test_burn_in_and_thinning():
     drawn = sample(
         Walk(0.9), SEEN, key=KEY, n_samples=400, chains=2, burn_in=100, thinning=30

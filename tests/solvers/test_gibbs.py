@@ -16,7 +16,9 @@ from scipy import stats
 from jaxrestore.errors import InputError
 from jaxrestore.metrics.calibration import sbc_ranks, tarp, uniformity
 from jaxrestore.operators import Blur, Mask
+from jaxrestore.priors import load_prior
 from jaxrestore.solvers import Gibbs, Status, sample, smc
+from jaxrestore.solvers.method import Problem
 from tests.oracles.affine_hierarchy import (
     as_arrays,
     exact_hierarchy,
@@ -192,6 +194,63 @@ def test_ranks_of_truths_of_the_prior_are_uniform():
     assert p_values.shape == (SIZE,) and (p_values > 1e-3 / SIZE).all()
     shares = tarp(draws, truths, rng.uniform(-1, 2, truths.shape))
     assert uniformity(np.rint(31 * shares).astype(int), 31) > 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operator", [mask, blur])
+def test_the_mean_of_expectations_is_unbiased_and_spreads_less(operator):
+    """600 short chains; of another seed 1e-3 is the false-alarm rate of the bias."""
+    seen, count = observed(operator()), 600
+    mean = posterior(seen)[0][:SIZE]
+
+    @jax.jit
+    @jax.vmap
+    def draw(key):
+        arguments = {"n_samples": 8, "chains": 1, "burn_in": 20}
+        found = sample(Gibbs(as_arrays(EXACT)), seen, key=key, **arguments)
+        return found.mean, found.samples.mean(0)
+
+    expected, plain = (m.reshape(count, -1) for m in draw(jax.random.split(KEY, count)))
+    scores = (expected.mean(0) - mean) / expected.std(0) * np.sqrt(count)
+    assert SIZE * 2 * stats.norm.sf(np.abs(scores).max()) > ALARM
+    ratio = expected.var(0) / plain.var(0)
+    print(f"variance of the mean, of that of the draws' average: {ratio.round(2)}")
+    # A ratio of equal variances of so many pairs has a deviation of at most 0.08.
+    assert ratio.max() < 0.9
+
+
+@pytest.mark.slow
+def test_a_step_costs_a_pass_and_a_data_step():
+    """In operations by the compiler's account, loops over equal blocks counted once."""
+    prior, image = load_prior("vdvae-faces64"), jnp.full((64, 64, 1), 0.5)
+    seen = gaussian(image, Mask(jnp.ones((64, 64, 1))), jnp.float32(0.01))
+    method = Gibbs(prior, decoder_std=0.02).validate(seen)
+    method, problem = method.cast(jnp.float32), Problem(seen, image, 1, KEY)
+    state = jax.eval_shape(method.init, problem)
+
+    def operations(function, *arguments):
+        return jax.jit(function).lower(*arguments).cost_analysis()["flops"]
+
+    one = operations(lambda p, x: p.reconstruct(x, 1.0), prior, image)
+    step = operations(lambda m, *rest: m.step(*rest), method, problem, state, KEY)
+    data = operations(lambda y, x: y.sample(KEY, x, 0.02), seen, image)
+    print(
+        f"a step takes {(step - data) / one:.3f} passes, its data step {data / one:.3f}"
+    )
+    assert 1 <= (step - data) / one < 1.1
+
+
+@pytest.mark.slow
+def test_chains_over_devices_are_those_of_one():
+    seen = observed(mask())
+    arguments = {"key": KEY, "n_samples": 16, "chains": 8, "keep": False}
+    one, eight = (
+        sample(BIASED, seen, devices=devices, **arguments)
+        for devices in (None, jax.devices()[:8])
+    )
+    np.testing.assert_allclose(one.mean, eight.mean, atol=1e-5)
+    np.testing.assert_allclose(one.std, eight.std, atol=1e-5)
+    assert len(eight.chains.states.image.sharding.device_set) == 8
 
 
 def test_what_cannot_be_used_is_refused():
