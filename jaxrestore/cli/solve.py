@@ -29,7 +29,6 @@ Restore photographs that are blurred, too small, noisy or full of holes.
   {0} --config=jpeg --input=blocky.jpg
   {0} --config=denoise --input=noisy.png --solver.name=tv
   {0} --config=sr_x4 --input=archive --recursive --shard=0/4 --no_figures
-  {0} --config=sr_x4 --input=archive --recursive --engine=ray
 
 Writes OUTPUT/NAME/{{observed,restored,comparison,convergence}}.png for each image and
 OUTPUT/summary.json. The same command again skips what is done. A setting

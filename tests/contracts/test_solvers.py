@@ -55,7 +55,7 @@ BAD = ["nonsense", -1e12, float("nan"), [], {}]
 
 # Left to the slow tests: next of kin of others, and what takes long to compile.
 KIN = ("vble_xz", "analysis", "csgm")
-COSTLY = ("jpmap", "synthesis", "diverse_sr")
+COSTLY = ("jpmap", "synthesis", "diverse_sr", "vble")
 
 each = pytest.mark.parametrize("name", rows(SETTINGS, KIN))
 each_quick = pytest.mark.parametrize("name", rows(SETTINGS, (*KIN, *COSTLY)))
@@ -146,7 +146,7 @@ def test_a_batch_equals_one_by_one(name):
         np.testing.assert_allclose(together.mean[i], alone.mean, atol=2e-4)
 
 
-@each
+@each_quick
 def test_nan_in_status_out(name):
     (observation,) = measurements(name, 1)
     broken = replace(observation, y=observation.y.at[0, 0, 0].set(jnp.nan))
