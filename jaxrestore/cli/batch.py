@@ -132,7 +132,9 @@ class Batch:
         elif found := list(items):
             notes, canvases = Said(), self._worker.canvases
             how = self._config, self._output, self._simulate, self._figures, canvases
-            for entry in on_ray.restored(found, self._workers, self._hold, *how):
+            for entry in on_ray.restored(
+                found, self._workers, self._hold, self._worker.program, *how
+            ):
                 notes(entry["name"], entry.get("notes", ()))
                 yield entry
 

@@ -18,6 +18,9 @@ from jaxrestore.errors import InputError
 from jaxrestore.report.summary import device
 from jaxrestore.settings import as_dict, bind, checks, plain
 
+# How often an image that its process did not survive is tried again; Ray: forever.
+_RETRIES = 3
+
 
 def check_ray() -> Any:
     """The module `ray` with `ray.data`.
@@ -38,6 +41,7 @@ def restored(
     items: Sequence[Item],
     workers: int,
     begin: Callable[[], None],
+    program: Mapping[str, Any],
     config: SolveConfig,
     output: Path,
     *more: Any,
@@ -52,6 +56,7 @@ def restored(
         workers: how many processes, each with a GPU of its own where the cluster has
             any; 0: one for each GPU, or for each machine where there is none.
         begin: called once the cluster is known to be of use.
+        program: `Worker.program` of this machine, which all must have.
         config, output, *more: arguments of `Worker`.
 
     Raises:
@@ -68,8 +73,9 @@ def restored(
         dataset = data.from_items(rows, override_num_blocks=len(rows)).map_batches(
             RayWorker,
             batch_size=1,
-            fn_constructor_args=(os.getcwd(), values, str(output), *more),
+            fn_constructor_args=(os.getcwd(), program, values, str(output), *more),
             compute=data.ActorPoolStrategy(size=min(size, len(rows))),
+            max_task_retries=_RETRIES,
             **each,
         )
         try:
@@ -95,13 +101,25 @@ def _cluster() -> Iterator[Any]:
     ray = check_ray()
     own = not ray.is_initialized()
     if own:
-        ray.init(log_to_driver=False, logging_level=logging.ERROR)
+        _connect(ray)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         yield ray
     finally:
         if own:
             ray.shutdown()
+
+
+def _connect(ray: Any) -> None:
+    address = os.environ.get("RAY_ADDRESS", "")
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR)
+    except (ValueError, ConnectionError, RuntimeError, SystemExit) as error:
+        raise InputError(
+            f"--engine=ray: no cluster (RAY_ADDRESS={address or 'not set'}:"
+            f" {str(error).strip().splitlines()[0]}); set RAY_ADDRESS to one that runs,"
+            " or unset it"
+        ) from error
 
 
 def _share(ray: Any, workers: int) -> tuple[int, dict[str, int]]:
@@ -123,14 +141,27 @@ class RayWorker:
 
     Args:
         folder: the working directory, which paths are relative to.
+        program: weights and versions that this process must have, too.
         values: of the settings.
         output, *more: further arguments of `Worker`.
     """
 
-    def __init__(self, folder: str, values: Mapping[str, Any], output: str, *more: Any):
+    def __init__(
+        self,
+        folder: str,
+        program: Mapping[str, Any],
+        values: Mapping[str, Any],
+        output: str,
+        *more: Any,
+    ):
         os.chdir(folder)
         keep_compiled_programs()
         self._worker = Worker(bind(schema(values), values), Path(output), *more)
+        if self._worker.program != program:
+            raise InputError(
+                f"--engine=ray: {platform.node()} has other weights or versions,"
+                f" {self._worker.program}; expected {dict(program)}"
+            )
         place = {"host": platform.node(), "process": os.getpid()}
         self._place = {**place, "device": device()}
 

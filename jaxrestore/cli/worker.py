@@ -19,6 +19,7 @@ from jaxrestore.data.files import make_folder
 from jaxrestore.data.images import LoadedImage
 from jaxrestore.errors import InputError
 from jaxrestore.priors import Tiled
+from jaxrestore.report.summary import versions
 
 
 class Worker:
@@ -52,6 +53,11 @@ class Worker:
         self.chosen = Chosen(config)
         self.task = Task(config, simulate, self.chosen.prior)
         self._said = Said()
+
+    @property
+    def program(self) -> dict[str, Any]:
+        """Hashes of the weights and versions of what computes with them."""
+        return {**self.chosen.weights, "versions": versions()}
 
     def __call__(
         self, item: Item, begin: Callable[[], None] = lambda: None

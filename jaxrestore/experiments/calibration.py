@@ -36,11 +36,12 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
+from jaxrestore.errors import InputError
 from jaxrestore.evaluation.harness import scores
 from jaxrestore.evaluation.inputs import prior_and_images, validation_images
 from jaxrestore.evaluation.pictures import Panel, curves
 from jaxrestore.evaluation.tables import of, table
-from jaxrestore.experiments.chains import LEVELS, SHOWN, drawing, factor
+from jaxrestore.experiments.chains import LEVELS, SHOWN, Diverged, drawing, factor
 from jaxrestore.experiments.chains import row as row_of
 from jaxrestore.experiments.comparison import masks, missing, random_problem
 from jaxrestore.experiments.faces import blurred, smaller, square
@@ -111,9 +112,15 @@ def run(config: Config, report) -> None:
     """Draw on both sets, recalibrate on one, score the other."""
     prior, images = prior_and_images(config)
     val, key = validation_images(config, prior), jax.random.key(config.seed)
+    if len(_grid(config)) > 1 and len(val) <= config.tune_images:
+        raise InputError(
+            f"--val: {len(val)} images, expected more than --tune_images="
+            f"{config.tune_images}, which choose; the others recalibrate"
+        )
     rows, reliability, pictures = [], [], []
-    for i, task in enumerate(tqdm(config.tasks, "tasks", disable=None)):
-        kind, make = TASKS[task]
+    for task in tqdm(config.tasks, "tasks", disable=None):
+        # Its own place, so that other tasks beside it change nothing.
+        i, (kind, make) = list(TASKS).index(task), TASKS[task]
         problem = random_problem(task, kind, config.noise, task, make)
         draw = drawing(config, report, prior, kind)
         others, cases = (
@@ -177,7 +184,12 @@ def _chosen(config: Config, report, draw, task: str, cases: list) -> tuple:
         return grid[0], cases
     tuned, cases = cases[: config.tune_images], cases[config.tune_images :]
     for point in tqdm(grid, f"tune {task}", disable=None):
-        found = [(draw(point, *case), case[1]) for case in tuned]
+        try:
+            found = [(draw(point, *case), case[1]) for case in tuned]
+        except Diverged as error:
+            report.note(f"{task}, tau {point[0]:g}, left out: {error}")
+            values.append(-np.inf)
+            continue
         values.append(np.mean([scores(one["mean"], x)["psnr"] for one, x in found]))
         gamma = "predicted" if point[1] is None else label(point[1])
         r_hat = np.mean([one["r_hat"] for one, _ in found])
@@ -185,6 +197,11 @@ def _chosen(config: Config, report, draw, task: str, cases: list) -> tuple:
         text += f", R-hat {r_hat:.2f}"
         report.note(f"{task}, {len(tuned)} images of --val, {text}")
         tqdm.write(f"{task}, {text}")
+    if not np.isfinite(values).any():
+        raise InputError(
+            f"--temperature={config.temperature}: all chains of {task} diverged; add"
+            " lower ones, or another --decoder_std"
+        )
     return grid[int(np.argmax(values))], cases
 
 

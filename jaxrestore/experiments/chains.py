@@ -17,13 +17,17 @@ from jaxrestore.experiments.settings import pnp_settings
 from jaxrestore.likelihoods import Observation
 from jaxrestore.metrics import calibration, mixing
 from jaxrestore.priors.weights import resolve, sha256
-from jaxrestore.report.summary import array_hash, fingerprint
+from jaxrestore.report.summary import array_hash, fingerprint, versions
 from jaxrestore.solvers import Gibbs, PnPHVAE, Status, Stopping, restore, sample
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.95)
 SHOWN = 6
 
 Found = dict[str, np.ndarray]
+
+
+class Diverged(InputError):
+    """Draws that are not finite."""
 
 
 def drawing(config: Any, report, prior, kind: str):
@@ -44,7 +48,7 @@ def drawing(config: Any, report, prior, kind: str):
         return {"image": np.asarray(found.image), "mean": np.asarray(found.mean)}
 
     def draw(point, seen, clean, key):
-        before = weights, settings, tolerance, config.steps
+        before = versions(), weights, settings, tolerance, config.steps
         pnp = remembered(folder, before, seen, lambda: first(seen))
         tau, gamma = point
         method = Gibbs(
@@ -57,7 +61,7 @@ def drawing(config: Any, report, prior, kind: str):
             adapt=config.burn_in,
         )
         arrays = seen, clean, jax.random.key_data(key)
-        known = before, method.settings(), sampling
+        known = before, method.settings(), sampling, LEVELS, SHOWN
         found = remembered(
             folder,
             known,
@@ -114,7 +118,7 @@ def measured(
     samples, mean = np.asarray(drawn.samples), np.asarray(drawn.mean)
     seconds = time.perf_counter() - begin
     if int(drawn.status) != Status.DRAWN:
-        raise InputError(
+        raise Diverged(
             f"--temperature: chains diverged, finite draws {drawn.healthy.tolist()} of"
             f" {len(drawn.healthy)} chains; lower it, or give --decoder_std"
         )

@@ -23,6 +23,7 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
+from jaxrestore.errors import InputError
 from jaxrestore.evaluation.harness import observe, outcome, score_all, scorer
 from jaxrestore.evaluation.inputs import blurs, prior_and_images
 from jaxrestore.evaluation.pictures import Panel, curves
@@ -68,9 +69,10 @@ def run(config: Config, report) -> None:
 
     limits = config
     if config.safe_steps:
+        _check(config)
         runs = solve(_safe(config, prior))
         passes = max(int(run.evaluations + run.gradients) for run in runs)
-        adam_steps = max(passes // 2 - 1, 1)  # each two passes, and three at the start
+        adam_steps = max((passes - 3) // 2, 1)  # two passes each, three at the start
         limits = replace(config, steps=passes - 1, adam_steps=adam_steps)
     entries = [pnp_hvae(limits, report, prior, history=True)]
     entries += [adam(limits, prior, rate, history=True) for rate in config.rates]
@@ -81,6 +83,14 @@ def run(config: Config, report) -> None:
     caption = f"{len(images)} images, blur, {noise}; means, PSNR in dB"
     settings = {**chosen, "groups": prior.num_groups}
     report.table(caption, table(rows, ["method"], _COLUMNS), settings)
+
+
+def _check(config: Config) -> None:
+    if config.schedule != "none":
+        raise InputError(
+            f"--schedule={config.schedule}: none goes with --safe_steps, since all"
+            " methods descend on one objective; leave one of them out"
+        )
 
 
 def _safe(config: Config, prior) -> Entry:

@@ -69,8 +69,8 @@ def run(config: Config, report) -> None:
     images = test_images(config)
     operators = blurs(images, config.kernel)
     keys = jax.random.split(jax.random.key(config.seed), len(config.noise))
-    for level_groups in tqdm(config.groups, desc="networks", disable=None):
-        own = prepared(config, values, level_groups)
+    networks = {n: prepared(config, values, n) for n in config.groups}
+    for level_groups, own in tqdm(networks.items(), desc="networks", disable=None):
         folder = report.folder / f"groups_{level_groups}"
         weights, bits = trained(own, folder, config.steps)
         prior, size = load_prior(weights), parameters(own.model)

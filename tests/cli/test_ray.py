@@ -16,7 +16,9 @@ from jaxrestore.cli.entry import run_command
 from jaxrestore.cli.items import items
 from jaxrestore.cli.on_ray import RayWorker
 from jaxrestore.cli.solve import command_line, main
+from jaxrestore.cli.worker import Worker
 from jaxrestore.data.images import read_image
+from jaxrestore.errors import InputError
 from jaxrestore.settings import as_dict, checks
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +39,11 @@ def test_its_worker_does_what_the_command_does(run, toy, folder, tmp_path):
     config = command_line("").parse(["", *given]).config
     values = {k: v for k, v in as_dict(config).items() if k in checks(type(config))}
     values, output = json.loads(json.dumps(values)), tmp_path / "worker"
-    worker = RayWorker(os.getcwd(), values, str(output), False, False, [])
+    program = Worker(config, output, False).program
+    more = values, str(output), False, False, []
+    worker = RayWorker(os.getcwd(), program, *more)
+    with pytest.raises(InputError, match="other weights or versions"):
+        RayWorker(os.getcwd(), program | {"versions": {}}, *more)
     (folder / "1.png").write_text("no picture")
     found = items(str(folder))
     columns = {"name": [i.name for i in found], "path": [str(i.path) for i in found]}
