@@ -62,15 +62,9 @@ def restore(
         InputError: a setting out of its range, a prior that cannot do what the method
             needs, or a start of another shape.
     """
-    check_kind(method, Method, "iterates", "sample")
-    method = method.validate(observation)
-    stopping = (method.stopping if stopping is None else stopping).validate()
-    steps = method.max_steps if max_steps is None else max_steps
-    steps = count()(steps, "max_steps")
     start = checked_start(start, observation)
-    # Explicit transfers, so that callers may forbid implicit ones.
-    arguments = _placed(method, observation, stopping, start, key, mesh)
-    static: _Static = {"max_steps": steps, "history": bool(history)}
+    limits = stopping, max_steps, history
+    arguments, static = _prepared(method, observation, limits, start, key, mesh)
     with shared_rows(mesh):
         if progress is None:
             return _restore(*arguments, **static)
@@ -113,11 +107,8 @@ def program(
     mesh: Mesh | None = None,
 ) -> Any:
     """The compiled program of the loop of `restore`, whose arguments these are."""
-    method = method.validate(observation)
-    stopping = (method.stopping if stopping is None else stopping).validate()
-    steps = method.max_steps if max_steps is None else max_steps
-    static: _Static = {"max_steps": steps, "history": bool(history)}
-    arguments: Any = _placed(method, observation, stopping, None, key, mesh)
+    limits = stopping, max_steps, history
+    arguments, static = _prepared(method, observation, limits, None, key, mesh)
     with shared_rows(mesh):
         if type(method).solve is not Method.solve:
             return _restore.lower(*arguments, **static).compile()
@@ -127,11 +118,21 @@ def program(
         return _proceed.lower(*arguments, run, np.int32(0), **static).compile()
 
 
-def _placed(method, observation, stopping, start, key, mesh: Mesh | None) -> tuple:
-    """The arguments of a program where it runs."""
+def _prepared(
+    method: Any, observation, limits: tuple, start, key, mesh: Mesh | None
+) -> tuple[Any, "_Static"]:
+    """The arguments of a program, checked and where it runs: traced and static ones."""
+    check_kind(method, Method, "iterates", "sample")
+    stopping, max_steps, history = limits
+    method = method.validate(observation)
+    stopping = (method.stopping if stopping is None else stopping).validate()
+    steps = method.max_steps if max_steps is None else max_steps
+    steps = count()(steps, "max_steps")
+    # Explicit transfers, so that callers may forbid implicit ones.
     method, stopping, key = whole((method, stopping, key), mesh)
     observation, start = by_rows((observation, start), mesh)
-    return method, observation, stopping, start, key
+    arguments = method, observation, stopping, start, key
+    return arguments, {"max_steps": steps, "history": bool(history)}
 
 
 class _Static(TypedDict):
