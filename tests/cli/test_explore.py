@@ -35,7 +35,11 @@ def run(folder, what, *flags):
         ("sample", ["--temperature=0.5,1"]),
         ("reconstruct", ["--input={}"]),
         ("conditional", ["--input={}/a.png", "--groups=0,1,3"]),
-        ("interpolate", ["--input={}/a.png", "--second={}/b.png"]),
+        pytest.param(
+            "interpolate",
+            ["--input={}/a.png", "--second={}/b.png"],
+            marks=pytest.mark.slow,
+        ),
         ("kl", ["--input={}"]),
     ],
 )

@@ -284,7 +284,9 @@ def test_as_a_program(weights, photo, tmp_path):
     assert (tmp_path / "restored" / "photo" / "restored.png").is_file()
 
 
-@pytest.mark.parametrize("simulate", [True, False])
+@pytest.mark.parametrize(
+    "simulate", [pytest.param(True, marks=pytest.mark.slow), False]
+)
 def test_enlarging_by_any_factor(run, photo, tmp_path, simulate):
     arguments = [
         "--config=sr_x2",

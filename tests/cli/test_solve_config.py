@@ -11,6 +11,7 @@ from jaxrestore.configfiles import config_names, load_config
 from jaxrestore.data.images import LoadedImage
 from jaxrestore.settings import as_dict, bind
 from jaxrestore.solvers import SOLVERS
+from tests.contracts.cases import rows
 
 ARTICLE = {
     "face_sr_x4": ("0.8:0.5", 5 / 255, 50, 10),
@@ -28,7 +29,7 @@ def bound(**values):
     return bind(schema(values), values)
 
 
-@pytest.mark.parametrize("name", config_names("solve"))
+@pytest.mark.parametrize("name", rows(config_names("solve"), ["diverse_sr_x2"]))
 def test_bundled_configs_build_their_method(name):
     values = load_config(name, "solve")
     config = bound(**values)

@@ -187,7 +187,7 @@ class _Uncertified(LinearOperator):
         return self.operator(x)
 
 
-@pytest.mark.parametrize("name", ["mask", "blur", "crop @ blur"])
+@pytest.mark.parametrize("name", rows(["mask", "blur", "crop @ blur"], COMPOSED))
 def test_jit_and_vmap_change_nothing(name, seed=7):
     operator, shape = problem(name, seed)
     x = normal(seed, (2, *shape))

@@ -188,7 +188,7 @@ def test_files_keep_weights_and_config(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", rows([*HIERARCHIES, *DECODERS, "alr", "glow"], ("patch_vdvae", *DECODERS))
+    "name", rows([*HIERARCHIES, *DECODERS, "alr", "glow"], (*HIERARCHIES, *DECODERS))
 )
 def test_parameters_are_single_precision_whatever_the_default(name):
     others = {"alr": (Critic, CriticConfig((4, 3))), "glow": (Glow, FLOW)}

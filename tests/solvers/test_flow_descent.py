@@ -47,7 +47,7 @@ def documented(method, observation, result):
     "kind, settings",
     [
         (Synthesis, {"start": "zero"}),
-        (Analysis, {"start": "random"}),
+        pytest.param(Analysis, {"start": "random"}, marks=pytest.mark.slow),
         (Analysis, {"start": "prior_mean", "penalty": "raw", "misfit": "squares"}),
         pytest.param(
             Synthesis,

@@ -21,7 +21,13 @@ def test_there_are_eight_devices():
     assert jax.device_count() == 8
 
 
-@pytest.mark.parametrize("rules", [(), (("kernel$", "fsdp"), (".", "replicate"))])
+@pytest.mark.parametrize(
+    "rules",
+    [
+        pytest.param((), marks=pytest.mark.slow),
+        (("kernel$", "fsdp"), (".", "replicate")),
+    ],
+)
 def test_eight_devices_train_as_one(make_config, tmp_path, rules):
     config = make_config(log_every=1, sharding=rules, **{"model.width": 8})
     one = run(config, tmp_path / "one", devices=1)
