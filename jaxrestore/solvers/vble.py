@@ -89,6 +89,7 @@ class VBLE(Method):
     models: ClassVar = ("prior",)
     max_steps: ClassVar = 300
     stopping: ClassVar = Stopping(tolerance=0.0)
+    descends: ClassVar = True  # draws of images may well lie further and further apart
     shares: ClassVar[bool] = False  # q(x | z) has a width of its own
 
     def validate(self, observation):

@@ -185,3 +185,16 @@ def test_no_noise_is_refused_or_told():
     unchecked = Observation(y, Identity(), GaussianNoise(0.0))
     result = restore(VBLE(small_cae()), unchecked, key=KEY, max_steps=5)
     assert int(result.status) == Status.DIVERGED
+
+
+def test_draws_that_spread_are_no_divergence():
+    # So much noise leaves q the prior: its width grows from e^-3 to 1, and with it what
+    # lies between the images of two steps.
+    seen = gaussian(0.5 * SEEN, Mask(SEEN), jnp.float32(1.0))
+    rules = replace(VBLE.stopping, growth=2)
+    asked = {"key": KEY, "max_steps": 40, "stopping": rules, "history": True}
+    result = restore(VBLE(decoder()), seen, **asked)
+    changes = np.asarray(result.history["residual"])
+    grown = changes[1:] > np.maximum.accumulate(changes)[:-1]
+    assert (grown[1:-1] & grown[2:]).any()  # twice in a row, beyond all before
+    assert result.status == Status.MAX_STEPS
