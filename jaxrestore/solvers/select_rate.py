@@ -40,7 +40,7 @@ class SelectRate(Wrapper):
 
     method: Any
     candidates: Any = setting(None, sequence(number(0, 1e3, above=True)), "rates")
-    trial_steps: int = static(80, count(4), "of each candidate")
+    trial_steps: int = static(20, count(4), "of each candidate")
 
     name: ClassVar = "select_rate"
 
