@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 
 class RunningQuantiles(NamedTuple):
@@ -41,14 +42,8 @@ class RunningQuantiles(NamedTuple):
     def add(self, image: jax.Array) -> "RunningQuantiles":
         """With one image more."""
         full = self.count >= len(self.levels)
-        place = jnp.minimum(self.count, len(self.levels) - 1)
-        collected = jnp.sort(self.heights.at[place].set(image), 0)
-        heights, ranks = self._moved(image)
-        return self._replace(
-            heights=jnp.where(full, heights, collected),
-            ranks=jnp.where(full, ranks, self.ranks),
-            count=self.count + 1,
-        )
+        heights, ranks = lax.cond(full, _moved, _collected, self, image)
+        return self._replace(heights=heights, ranks=ranks, count=self.count + 1)
 
     def values(self) -> jax.Array:
         """(Q, ...) the quantiles of what came; NaN of nothing."""
@@ -62,23 +57,43 @@ class RunningQuantiles(NamedTuple):
         exact = jnp.where(self.count > 0, few, jnp.nan)
         return jnp.where(self.count <= len(self.levels), exact, self.heights[2:-2:2])
 
-    def _moved(self, image: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Heights and ranks after an image, where the markers were full before."""
-        last = len(self.levels) - 1
-        lifted = (image < self.heights).at[0].set(False).at[last].set(True)
-        ranks = list(self.ranks + lifted)
-        heights = list(self.heights)
-        heights[0] = jnp.minimum(heights[0], image)
-        heights[last] = jnp.maximum(heights[last], image)
-        wanted = 1 + self.count * self.levels
-        for i in range(1, last):
-            gap = wanted[i] - ranks[i]
-            up = (gap >= 1) & (ranks[i + 1] - ranks[i] > 1)
-            down = (gap <= -1) & (ranks[i - 1] - ranks[i] < -1)
-            step = up.astype(image.dtype) - down.astype(image.dtype)
-            heights[i] = _parabola(heights[i - 1 : i + 2], ranks[i - 1 : i + 2], step)
-            ranks[i] = ranks[i] + step
-        return jnp.stack(heights), jnp.stack(ranks)
+
+def _collected(markers: RunningQuantiles, image: jax.Array) -> tuple:
+    """Heights and ranks with an image in its place, where some are infinite still."""
+    heights = markers.heights
+    below = jnp.concatenate([jnp.full_like(heights[:1], -jnp.inf), heights[:-1]])
+    return jnp.minimum(heights, jnp.maximum(below, image)), markers.ranks
+
+
+def _moved(markers: RunningQuantiles, image: jax.Array) -> tuple:
+    """Heights and ranks after an image, where the markers were full before.
+
+    A scan from marker to marker, each of which needs the one below as it is now:
+    unrolled, the compiler computes all that lie below again for each, ten times as
+    much.
+    """
+    last = len(markers.levels) - 1
+    lifted = (image < markers.heights).at[0].set(False).at[last].set(True)
+    heights = markers.heights.at[0].min(image).at[last].max(image)
+    ranks = markers.ranks + lifted
+    wanted = 1 + markers.count * markers.levels
+
+    def adjusted(below, here):
+        (low, left), (middle, own, high, right, wish) = below, here
+        gap = wish - own
+        up = (gap >= 1) & (right - own > 1)
+        down = (gap <= -1) & (left - own < -1)
+        step = up.astype(image.dtype) - down.astype(image.dtype)
+        around = (low, middle, high), (left, own, right)
+        found = _parabola(*around, step), own + step
+        return found, found
+
+    inner = heights[1:-1], ranks[1:-1], heights[2:], ranks[2:], wanted[1:-1]
+    _, found = lax.scan(adjusted, (heights[0], ranks[0]), inner)
+    return tuple(
+        jnp.concatenate([whole[:1], part, whole[-1:]])
+        for whole, part in zip((heights, ranks), found, strict=True)
+    )
 
 
 def _parabola(heights, ranks, step: jax.Array) -> jax.Array:
