@@ -34,6 +34,7 @@ from jaxrestore.solvers import (
     sample,
     status_name,
 )
+from jaxrestore.solvers.many import Asked, restore_many
 from jaxrestore.solvers.presets import PRESET
 from jaxrestore.solvers.restore import Progress, memory
 from jaxrestore.solvers.temperature import for_groups
@@ -252,24 +253,62 @@ class Chosen:
         how = {"history": True, "mesh": self._mesh}
         return {"max_steps": steps, "stopping": Stopping(**rules), **how}
 
+    def asked(self, method: Any, problem: Problem) -> Asked:
+        """What a method that iterates is asked of an image."""
+        rules = self._rules(problem, method)
+        del rules["mesh"]
+        return Asked(method, problem.posed, key=problem.key, **rules)
+
     def run(
         self, method: Any, problem: Problem, progress: Progress | None = None
     ) -> Outcome:
         """Restore one image."""
-        config, observation, key = self._config, problem.posed, problem.key
+        observation, key = problem.posed, problem.key
         call: Any
-        stop, chains = {}, self.kind.markov
         if isinstance(method, Method):
             rules = self._rules(problem, method)
-            stop["tolerance"] = rules["stopping"].tolerance
             call = lambda: restore(  # noqa: E731
                 method, observation, key=key, progress=progress, **rules
             )
         else:
-            rules = {**dataclasses.asdict(config.sampling), "traces": chains}
+            chains = self.kind.markov
+            rules = {**dataclasses.asdict(self._config.sampling), "traces": chains}
             call = lambda: sample(method, observation, key=key, **rules)  # noqa: E731
-        result, seconds, compile_seconds = timed(call)
+        result, *seconds = timed(call)
         result = jax.device_get(result) if self._mesh else result
+        return self._outcome(method, problem, result, *seconds)
+
+    def run_many(
+        self, questions: Sequence[tuple[Any, Problem]], asked: Sequence[Asked], *how
+    ) -> list[Outcome]:
+        """Restore images side by side; of the seconds each has its share.
+
+        Args:
+            questions: methods and problems.
+            asked: of each, all of one kind.
+            *how: size and devices of `restore_many`.
+        """
+        results, *seconds = timed(lambda: restore_many(asked, *how))
+        shares = [span / len(asked) for span in seconds]
+        return [
+            self._outcome(*question, result, *shares, batch=len(asked))
+            for question, result in zip(questions, results, strict=True)
+        ]
+
+    def _outcome(
+        self,
+        method: Any,
+        problem: Problem,
+        result: Restoration | Draws,
+        seconds: float,
+        compile_seconds: float,
+        **more: Any,
+    ) -> Outcome:
+        """A result with the record of its run."""
+        config, stop, chains = self._config, {}, self.kind.markov
+        if isinstance(method, Method):
+            rules = self._rules(problem, method)
+            stop["tolerance"] = rules["stopping"].tolerance
         used = getattr(method, "method", method)
         if isinstance(method, Select):
             used = method.attempt(int(result.selected))  # type: ignore[union-attr]
@@ -280,6 +319,7 @@ class Chosen:
             **_described(result),
             "seconds": seconds,
             "compile_seconds": compile_seconds,
+            **more,
         }
         if isinstance(method, Anderson):
             record["acceleration"] = method.settings()

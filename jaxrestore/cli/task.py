@@ -1,5 +1,6 @@
 """From an image file to the observation that a solver gets."""
 
+import contextlib
 import dataclasses
 import math
 import zlib
@@ -210,18 +211,24 @@ class Task:
         if few or self.degradation.blind or task == "resize":
             return []
         for shape in shapes:
-            operator: Any = operators.Identity()
-            try:
-                if task in ("blur", "downsample"):
-                    operator = self.degradation.operator(shape)
-                if self.unknown_boundary:
-                    operator = operator.unknown_boundary(shape)
-            except InputError:  # for when its turn comes
-                continue
-            sizes.append(measured_canvas(operator, shape))
+            with contextlib.suppress(InputError):  # for when its turn comes
+                sizes.append(self.measured(shape))
         factor = round(self.degradation.factor) if task == "downsample" else 1
         granularity = multiple_of // math.gcd(multiple_of, factor)
         return [] if None in sizes else canvases(sizes, most, granularity)
+
+    def measured(self, shape: tuple[int, ...]) -> tuple[int, int] | None:
+        """`measured_canvas` of observations (h, w, C).
+
+        Raises:
+            InputError: the kernel does not fit them.
+        """
+        operator: Any = operators.Identity()
+        if self.config.task in ("blur", "downsample"):
+            operator = self.degradation.operator(shape)
+        if self.unknown_boundary:
+            operator = operator.unknown_boundary(shape)
+        return measured_canvas(operator, shape)  # type: ignore[return-value]
 
     def problem(self, name: str, loaded: LoadedImage) -> Problem:
         """Degrades the image where asked, and poses its restoration.
