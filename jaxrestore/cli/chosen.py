@@ -324,7 +324,7 @@ class Chosen:
         if isinstance(method, Anderson):
             record["acceleration"] = method.settings()
         if isinstance(method, SelectRate):
-            record["rate"] = float(method.rate(result))
+            record["rate"] = float(method.rate(result))  # type: ignore[arg-type]
         if isinstance(prior := getattr(used, "prior", None), Tiled):
             record["tile"] = prior.tile
         if problem.canvas:

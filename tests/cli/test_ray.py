@@ -57,6 +57,10 @@ def test_its_worker_does_what_the_command_does(run, toy, folder, tmp_path):
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     known = {record["name"]: record for record in summary["images"]}
     assert known["0"].keys() - entries[0].keys() == {"finished"}
+    for entry in entries:  # in the record's company, for the command to say
+        lines = [note for name, note, _ in entry["told"] if name == entry["name"]]
+        headline = any("restoring" in note for note in lines)
+        assert headline == ("error" not in entry) and len(lines) == len(entry["told"])
     assert entries[0]["input_sha256"] == known["0"]["input_sha256"]
     assert entries[0]["process"] == os.getpid()
 
