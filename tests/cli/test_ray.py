@@ -116,6 +116,8 @@ def test_a_killed_process_loses_nothing_and_nothing_is_done_twice(
     finally:
         process.kill()
     assert process.returncode == 0, errors
+    for i in range(10):  # what the processes say
+        assert f"{i}: restoring 64x64 colour with pnp_hvae" in errors
     found = lines(journal)
     assert before < len(found)  # it was killed in the middle
     assert Counter(entry["name"] for entry in found) == {str(i): 1 for i in range(10)}
