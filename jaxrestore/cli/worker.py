@@ -89,10 +89,11 @@ class Worker:
                     continue
                 begin()
                 opened.append(one)
-                if len(opened) == room:
+                if len(opened) >= room:
                     yield from self._restored(opened)
                     opened = []
-            yield from self._restored(opened)
+            if opened:
+                yield from self._restored(opened)
 
     def _alike(self, items: Iterable[Item]) -> Iterable[list[Item]]:
         """Images of a canvas or a size together, by their files' headers."""
@@ -133,7 +134,8 @@ class Worker:
             for note in (*one.problem.notes, self._headline(one.problem)):
                 self._tell(one.item.name, note, True)
         steps = getattr(self._config.stopping, "max_steps", 1)
-        with watch.steps(steps) as progress:
+        several = f"{len(opened)} images at once" if len(opened) > 1 else ""
+        with watch.steps(steps, several or "compiling") as progress:
             ends = self._restore([one.problem for one in opened], progress)
         for one, end in zip(opened, ends, strict=True):
             try:
