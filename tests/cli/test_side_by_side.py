@@ -45,6 +45,7 @@ def pixels(*sizes):
     return [rng.random((*size, 3), np.float32) for size in sizes]
 
 
+@pytest.mark.slow
 def test_arrays_together_and_alone(toy, counted):
     """Also where one is of another size, and one fails."""
     images = pixels((12, 16), (12, 16), (16, 12), (12, 16))
@@ -110,6 +111,7 @@ def test_who_is_doubted_is_tried_again_with_others_like_it(monkeypatch, toy, cou
     assert raised == [0, 1, 0, 1, 2]
 
 
+@pytest.mark.slow
 def test_as_many_as_memory_holds(monkeypatch, toy, counted):
     """What the compiled program takes decides; batches have sizes of powers of 2."""
     free = 1e12

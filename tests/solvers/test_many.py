@@ -134,6 +134,7 @@ def test_kinds():
         restore_many([first, second._replace(observation=longer)])
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_the_program_that_runs():
     (one,), compiled = asked(1, max_steps=7), []
 
