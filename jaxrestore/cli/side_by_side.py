@@ -45,7 +45,7 @@ class SideBySide:
                 f"--batch={self._batch}: has no use with {reason}; leave it out"
             )
         # Processors gain nothing by it (docs/restoring.md).
-        alone = reason or devices[0].platform == "cpu"
+        alone = reason or _is_processor(devices[0])
         auto = 1 if alone else _MOST * len(devices)
         most: int = auto if self._batch == AUTO else self._batch
         self._devices = devices[:most]
@@ -154,8 +154,7 @@ class SideBySide:
 
     def _fitted(self, question: Question, asked: Asked, each: int) -> int:
         """How many of a kind fit a device, not more than `each`."""
-        simulated = self._devices[0].platform == "cpu"
-        sharers = len(self._devices) if simulated else 1
+        sharers = len(self._devices) if _is_processor(self._devices[0]) else 1
         budget = _SHARE * free_memory() / sharers
         if self._batch == AUTO:  # saves compiling what is much too large
             one = self._chosen.memory(*question).memory - asked.held
@@ -179,6 +178,11 @@ def fitting(needs: Callable[[int], float], most: int, budget: float) -> int:
     while most > 1 and (taken := needs(most)) > budget:
         most = max(1, min(most - 1, int(most * budget / taken)))
     return most
+
+
+def _is_processor(device: Any) -> bool:
+    """Whether it has the machine's memory, and shares its cores."""
+    return device.platform == "cpu"
 
 
 def _alone(kind: type, config: SolveConfig) -> str:

@@ -131,6 +131,28 @@ def test_as_many_as_memory_holds(monkeypatch, toy, counted):
     assert room(4) == 1
 
 
+@pytest.mark.slow
+def test_on_accelerators_one_image_says_where_to_begin(monkeypatch, toy, counted):
+    free, looked = 1e12, []
+    measured = memory_of_many
+
+    def memory(asked, size, devices):
+        looked.append(size)
+        return measured(asked, size, devices)
+
+    monkeypatch.setattr(side_by_side, "_is_processor", lambda device: False)
+    monkeypatch.setattr(side_by_side, "memory_of_many", memory)
+    monkeypatch.setattr(side_by_side, "free_memory", lambda: free)
+    given = config(f"--prior={toy}", "--noise_std=0.02")
+    chosen = Chosen(given)
+    one = problem(Task(given, False, chosen.prior), 0.02)
+    assert SideBySide(chosen, given, "").room(one, 3) == 4
+    taken = chosen.memory(chosen.method(one)[0], one).memory
+    free = 4 * taken / 0.8
+    assert SideBySide(chosen, given, "").room(one, 500) <= 4
+    assert max(looked) == 4  # nothing much too large is compiled
+
+
 @pytest.mark.parametrize(("budget", "found"), [(1e9, 8), (45, 4), (10, 1), (0, 1)])
 def test_fitting(budget, found):
     assert fitting(lambda n: 5 + 10 * n, 8, budget) == found
