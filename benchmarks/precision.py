@@ -11,6 +11,7 @@ of an image, and bytes a pixel that the compiled program takes beside the weight
 import json
 from collections.abc import Sequence
 
+import jax
 import numpy as np
 from absl import app, flags
 
@@ -21,6 +22,7 @@ from jaxrestore.cli.solve import command_line
 from jaxrestore.cli.task import Task
 from jaxrestore.data.fitting import centre
 from jaxrestore.data.images import LoadedImage, list_images, read_image
+from jaxrestore.solvers.many import memory_of_many
 
 _IMAGES = flags.DEFINE_string("images", "", "Folder of clean images.")
 _PRIOR = flags.DEFINE_string("prior", "patch-vdvae-natural", "Bundled name or file.")
@@ -57,14 +59,15 @@ def _scored(crops: dict[str, np.ndarray], config: str, noise: str, dtype: str):
     given = "", config, noise, f"--prior={_PRIOR.value}", f"--compute_dtype={dtype}"
     line = command_line("").parse([*given, "--simulate"])
     assert line is not None
-    chosen = Chosen(line.config)
+    chosen, devices = Chosen(line.config), jax.devices()[:1]
     task, psnr, bytes_ = Task(line.config, True, chosen.prior), [], 0.0
     for name, pixels in crops.items():
         problem = task.problem(name, LoadedImage(pixels))
         method, _ = chosen.method(problem)
-        psnr.append(outputs.scores(problem, chosen.run(method, problem))["psnr"])
-        weights = chosen.asked(method, problem).held
-        taken = chosen.memory(method, problem).memory - weights
+        asked = chosen.asked(method, problem)
+        (found,) = chosen.run_many([(method, problem)], [asked], 1, devices)
+        psnr.append(outputs.scores(problem, found)["psnr"])
+        taken = memory_of_many(asked, 1, devices) - asked.held
         bytes_ = round(taken / np.prod(problem.image_shape[:2]))
     return psnr, bytes_
 

@@ -76,7 +76,8 @@ def test_without_ray_one_line_says_what_to_install(run, folder, monkeypatch, tmp
 
 @pytest.fixture
 def cluster(monkeypatch):
-    """A local cluster of two CPUs, of the test alone."""
+    """A local cluster of two CPUs, of the test alone; a busy machine starts it late."""
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "120")
     ray = pytest.importorskip("ray", reason="Ray is not installed: the extra [ray]")
     pytest.importorskip("ray.data", reason="ray.data: the extra [ray]")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
