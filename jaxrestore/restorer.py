@@ -87,13 +87,15 @@ class Restorer:
             loaded = LoadedImage(_checked(np.asarray(image)))
             problem = self._task.problem(_NAME, loaded)
             problems.append(self._chosen.placed(problem, self._canvases))
-        return [_image(end) for end in self._restore(problems)]
+        found = self._restore(problems, kept=_image)
+        for end in found:
+            if isinstance(end, InputError):
+                raise end
+        return found
 
 
-def _image(end: Told | InputError) -> np.ndarray:
-    if isinstance(end, InputError):
-        raise end
-    return end.problem.crop(end.outcome.image)
+def _image(told: Told) -> np.ndarray:
+    return told.problem.crop(told.outcome.image)
 
 
 def _checked(pixels: np.ndarray) -> np.ndarray:

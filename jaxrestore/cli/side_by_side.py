@@ -71,13 +71,20 @@ class SideBySide:
         )
 
     def __call__(
-        self, problems: Sequence[Problem], progress: Progress | None = None
-    ) -> list[Told | InputError]:
+        self,
+        problems: Sequence[Problem],
+        progress: Progress | None = None,
+        kept: Callable[[Told], Any] = lambda told: told,
+    ) -> list[Any]:
         """The end of each restoration: what came of it, or why nothing did.
 
         Args:
             problems: any; those of a kind are solved side by side.
             progress: of those that are solved alone.
+            kept: what is to be kept of an image's end, at once.
+
+        Returns:
+            `kept` of each, or an `InputError`.
         """
         runs = [self._restoring(problem) for problem in problems]
         ends: list[Any] = [None] * len(runs)
@@ -87,7 +94,7 @@ class SideBySide:
             try:
                 asked[place] = step(runs[place])
             except StopIteration as end:
-                ends[place] = end.value
+                ends[place] = kept(end.value)
             except InputError as error:
                 ends[place] = error
 
