@@ -50,6 +50,10 @@ def _tile(value: Any, name: str) -> Any:
     return value if value == AUTO else _or(count(0), (AUTO,))(value, name)
 
 
+def _stream(value: Any, name: str) -> Any:
+    return _or(flag, (AUTO,))(value, name)
+
+
 @dataclass(frozen=True)
 class KernelSettings:
     """The blur; sizes in pixels."""
@@ -155,6 +159,9 @@ class SolveConfig:
     )
     tile: Any = setting(
         AUTO, _tile, "side in pixels of what the prior sees at once: N | auto | 0: all"
+    )
+    stream: Any = setting(
+        AUTO, _stream, "from disk to disk, in bounded memory: true | false | auto"
     )
     mesh: str = setting(
         "none", choice("none", "rows"), "rows: all devices share those of each image"

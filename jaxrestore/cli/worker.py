@@ -1,7 +1,7 @@
 """One image from its file to its folder of results, and the record of that."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from jaxrestore.cli.chosen import Chosen
 from jaxrestore.cli.forecast import check_limits, forecast
 from jaxrestore.cli.items import Item
 from jaxrestore.cli.solve_config import SolveConfig
+from jaxrestore.cli.streaming import Streaming
 from jaxrestore.cli.task import Problem, Task
 from jaxrestore.cli.trust import restore_told, restore_trusted
 from jaxrestore.data.files import make_folder
@@ -52,6 +53,7 @@ class Worker:
         self.canvases = canvases
         self.chosen = Chosen(config)
         self.task = Task(config, simulate, self.chosen.prior)
+        self._streaming = Streaming(config, self.chosen, output, simulate, figures)
         self._said = Said()
 
     @property
@@ -72,7 +74,11 @@ class Worker:
             Its record, or its name and "error": one line that says why there is none.
         """
         try:
-            digest, source = item.sha256(), item.load()
+            digest = item.sha256()
+            if self._streaming.takes(item):
+                tell = lambda note: say(f"{item.name}: {note}")  # noqa: E731
+                return self._named(item, digest, self._streaming(item, tell, begin))
+            source = item.load()
             problem = self.task.problem(item.name, source)
             problem = self.chosen.placed(problem, self.canvases)
             self._check_size(problem)
@@ -80,12 +86,15 @@ class Worker:
             record = self._restored(item.name, source, problem)
         except InputError as error:
             return {"name": item.name, "error": str(error)}
+        return self._named(item, digest, record)
+
+    def _named(self, item: Item, digest: str, record: dict[str, Any]) -> dict[str, Any]:
         source = {"input": str(item.path or "sample"), "input_sha256": digest}
         return {"name": item.name, **source, **record}
 
-    def files(self, item: Item) -> list[Path]:
-        """What is written for an image."""
-        names = outputs.names(self._config, self._figures)
+    def files(self, item: Item, record: Mapping[str, Any]) -> list[Path]:
+        """What was written for an image, whose record is given."""
+        names = record.get("files") or outputs.names(self._config, self._figures)
         return [self._output / item.name / name for name in names]
 
     def _restored(

@@ -10,7 +10,7 @@ import numpy as np
 from jaxrestore.errors import InputError
 
 _PIECES, _SIDE = 4, 256  # along a side of what stands for a large image
-_BAND = 256  # rows
+_BAND = 128  # rows
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,28 @@ class Stored:
 
     def _mapped(self, mode: Any) -> np.ndarray:
         return np.memmap(self.path, self.dtype, mode, self.offset, self.shape)
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """An image as one of more channels, where it is grey.
+
+    Attributes:
+        image: (H, W, 1) or (H, W, C).
+        channels: C.
+    """
+
+    image: Any
+    channels: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C)."""
+        return *self.image.shape[:2], self.channels
+
+    def __getitem__(self, window: Any) -> np.ndarray:
+        part = self.image[window]
+        return np.broadcast_to(part, (*part.shape[:2], self.channels))
 
 
 def reserve(path: Path, size: int) -> None:

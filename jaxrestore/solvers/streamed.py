@@ -22,8 +22,8 @@ from jaxrestore.solvers.results import Restoration
 from jaxrestore.solvers.stopping import Status, Stopping
 
 
-class Windows(Protocol):
-    """An image (H, W, C) of which windows are read and written: arrays are some."""
+class Readable(Protocol):
+    """An image (H, W, C) of which windows are read: arrays are some."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -34,12 +34,16 @@ class Windows(Protocol):
         """(h, w, C) in [0, 1] units."""
         ...
 
+
+class Windows(Readable, Protocol):
+    """The same that windows are written to."""
+
     def __setitem__(self, window: tuple[slice, slice], values: Any, /) -> None: ...
 
 
 def restore_streamed(
     method: PnPHVAE,
-    y: Windows,
+    y: Readable,
     noise_std: float,
     images: tuple[Windows, Windows],
     mean: Windows,
@@ -147,7 +151,7 @@ def _checked(method, y, noise_std, stopping=None, max_steps=None):
     return method.cast(jnp.float32), stopping, count()(steps, "max_steps")
 
 
-def _held(steps: int, y: Windows, images: tuple[Windows, Windows]) -> Windows:
+def _held(steps: int, y: Readable, images: tuple[Windows, Windows]) -> Readable:
     """What holds x^steps."""
     return images[steps % 2] if steps else y
 
@@ -170,7 +174,7 @@ class _Tile(NamedTuple):
     columns: np.ndarray
     kept: np.ndarray
 
-    def read(self, source: Windows) -> np.ndarray:
+    def read(self, source: Readable) -> np.ndarray:
         """(h, w, C) of an image."""
         return _taken(source, self.rows, self.columns)
 
@@ -189,7 +193,7 @@ def _window(rows: np.ndarray, columns: np.ndarray) -> tuple[Any, Any]:
     return window, np.ix_(rows - low, columns - left)
 
 
-def _taken(source: Windows, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def _taken(source: Readable, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     window, order = _window(rows, columns)
     return np.asarray(source[window], np.float32)[order]
 
@@ -214,7 +218,7 @@ def _tiles(prior: Tiled, shape: tuple[int, ...], flip: int) -> Iterator[_Tile]:
 class _Walk:
     """One step of the method, over all tiles."""
 
-    def __init__(self, method, y: Windows, noise_std, max_steps: int, progress):
+    def __init__(self, method, y: Readable, noise_std, max_steps: int, progress):
         self._tiled, self._y, self._noise = method, y, noise_std
         self._method = jax.device_put(_alone(method))
         self._max_steps, self._progress = max_steps, progress
@@ -222,7 +226,7 @@ class _Walk:
     def __call__(
         self,
         run: Run,
-        source: Windows,
+        source: Readable,
         iterate: Windows | None = None,
         mean: Windows | None = None,
     ) -> Step:
@@ -265,7 +269,7 @@ class _Walk:
             extras={},
         )
 
-    def _read(self, tile: _Tile, source: Windows) -> tuple[np.ndarray, np.ndarray]:
+    def _read(self, tile: _Tile, source: Readable) -> tuple[np.ndarray, np.ndarray]:
         """Windows of x^k and of y."""
         seen = tile.read(source)
         return seen, seen if source is self._y else tile.read(self._y)
