@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import psutil
 
-from jaxrestore.cli import watch
+from jaxrestore.cli import outputs, watch
 from jaxrestore.cli.chosen import Chosen
 from jaxrestore.cli.forecast import Needs, check_limits, forecast
 from jaxrestore.cli.items import Item, sample_image
@@ -34,8 +34,8 @@ from jaxrestore.solvers import PnPHVAE
 from jaxrestore.solvers.presets import PRESET
 from jaxrestore.solvers.streamed import memory
 
-RESTORED, REJECTED = "restored.tif", "rejected.tif"
-OVERVIEW, COMPARISON = "overview.png", "comparison.png"
+RESTORED, REJECTED, OVERVIEW = outputs.STREAMED
+COMPARISON = "comparison.png"
 _JPEG = (".jpg", ".jpeg")
 # Bytes that a process holds for each pixel of an image that it has whole, and the share
 # of the free memory that they may take.
@@ -187,8 +187,9 @@ class Streaming:
         self, one: Streamed, path: Path, folder: Path, observed, clean, refused: bool
     ) -> list[str]:
         """Puts the files into an image's folder; their names."""
-        for name in (RESTORED, REJECTED, OVERVIEW, COMPARISON):  # of old
+        for name in outputs.FILES:  # of a run that had the image whole
             (folder / name).unlink(missing_ok=True)
+        outputs.remove_old(folder)
         if refused:
             os.replace(path, folder / REJECTED)
             one.give_back()
