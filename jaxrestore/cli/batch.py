@@ -70,6 +70,7 @@ class Batch:
         }
         # Neither of these moves a result by more than rounding.
         free = "max_minutes", "tile", "mesh", "batch"
+        free += () if simulate else ("stream",)
         config_ = {k: v for k, v in header["config"].items() if k not in free}
         decisive = [config_, header["simulated"], header["versions"]]
         decisive += [chosen.weights, records.array_hash(*task.contents())]
@@ -180,7 +181,8 @@ class Batch:
             digest = item.sha256()
         except InputError:  # for when its turn comes
             return False
-        return self._summary.is_done(item.name, digest, self._worker.files(item))
+        files = self._worker.files(item, self._summary.records[item.name])
+        return self._summary.is_done(item.name, digest, files)
 
     def _report(self, names: Sequence[str], skipped: Sequence[str]) -> None:
         kept = [self._summary.records[n] for n in names if n in self._summary.records]
@@ -193,7 +195,8 @@ class Batch:
             return
         print(score_table(kept))
         place = names[0] if len(kept) == 1 else "NAME"
-        files = ",".join(outputs.names(self._config, self._figures))
+        own = kept[0].get("files") or outputs.names(self._config, self._figures)
+        files = ",".join(own)
         print(f"Files: {self._output}/{place}/{{{files}}}")
         done = self._summary.journal if self._shard else self._summary.path
         print(f"Scores and settings: {done}")

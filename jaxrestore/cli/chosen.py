@@ -1,7 +1,7 @@
 """The solver that the settings name, and one run of it."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -170,6 +170,20 @@ class Chosen:
         return getattr(getattr(self.prior, "config", None), "stride", 1)
 
     @property
+    def tiles(self) -> bool:
+        """Whether the prior can see images tile by tile."""
+        return self._tiling.possible
+
+    def tiled(self, shape: tuple[int, ...]) -> Tiled:
+        """The prior by tiles, for an image (H, W, C), whether it needs them or not."""
+        return self._tiling.tiled(shape)
+
+    @property
+    def wraps(self) -> bool:
+        """Whether another solver runs the one that the settings name."""
+        return bool(self._selected) or self._accelerates
+
+    @property
     def _accelerates(self) -> bool:
         given = self._config.acceleration
         return given is not None and given.depth is not None
@@ -260,9 +274,13 @@ class Chosen:
         return Asked(method, problem.posed, key=problem.key, **rules)
 
     def run(
-        self, method: Any, problem: Problem, progress: Progress | None = None
+        self,
+        method: Any,
+        problem: Problem,
+        progress: Progress | None = None,
+        restore: Callable[..., Restoration] = restore,
     ) -> Outcome:
-        """Restore one image."""
+        """Restore one image, methods that iterate by `restore` or another like it."""
         observation, key = problem.posed, problem.key
         call: Any
         if isinstance(method, Method):
@@ -334,12 +352,13 @@ class Chosen:
             drawn = posterior.of_chains(result)
             return Outcome(result, problem.finished(drawn.mean), record, drawn=drawn)
         if not config.posterior:
-            shown = problem.cut(self._shown(result))
+            shown = problem.cut(self.shown(result))
             return Outcome(result, problem.finished(shown), record)
         drawn = posterior.draw(method, result, problem, config.posterior.n_samples)
         return Outcome(result, problem.finished(drawn.mean), record, drawn=drawn)
 
-    def _shown(self, result: Restoration | Draws) -> Any:
+    def shown(self, result: Restoration | Draws) -> Any:
+        """The image of a result that is shown and scored."""
         which = self._config.output_image
         if which == "auto":
             which = "mean" if self.kind.name == "pnp_hvae" else "image"

@@ -50,6 +50,10 @@ def _auto_or(least: int) -> Any:
     return lambda value, name: _or(count(least), (AUTO,))(value, name)
 
 
+def _stream(value: Any, name: str) -> Any:
+    return _or(flag, (AUTO,))(value, name)
+
+
 @dataclass(frozen=True)
 class KernelSettings:
     """The blur; sizes in pixels."""
@@ -160,6 +164,9 @@ class SolveConfig:
     )
     batch: Any = setting(
         AUTO, _auto_or(1), "images of a program solved at once: N at most | auto | 1"
+    )
+    stream: Any = setting(
+        AUTO, _stream, "from disk to disk, in bounded memory: true | false | auto"
     )
     mesh: str = setting(
         "none", choice("none", "rows"), "rows: all devices share those of each image"

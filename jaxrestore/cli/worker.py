@@ -1,7 +1,7 @@
 """Images from their files to their folders of results, and the records of that."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from jaxrestore.cli.forecast import check_limits, forecast
 from jaxrestore.cli.items import Item
 from jaxrestore.cli.side_by_side import SideBySide
 from jaxrestore.cli.solve_config import SolveConfig
+from jaxrestore.cli.streaming import Streaming
 from jaxrestore.cli.task import Problem, Task
 from jaxrestore.cli.trust import Told
 from jaxrestore.data.files import make_folder
@@ -58,6 +59,7 @@ class Worker:
         self.chosen = Chosen(config)
         self.task = Task(config, simulate, self.chosen.prior)
         self._restore = SideBySide(self.chosen, config, "--input")
+        self._streaming = Streaming(config, self.chosen, output, simulate, figures)
         self._tell = tell or Teller()
 
     @property
@@ -82,7 +84,11 @@ class Worker:
             opened: list[_Opened] = []
             for left, item in zip(range(len(alike), 0, -1), alike, strict=True):
                 try:
-                    one = self._opened(item)
+                    digest = item.sha256()
+                    if self._streaming.takes(item):
+                        yield self._streamed(item, digest, begin)
+                        continue
+                    one = self._opened(item, digest)
                     room = self._restore.room(one.problem, len(opened) + left)
                 except InputError as error:
                     yield {"name": item.name, "error": str(error)}
@@ -111,18 +117,32 @@ class Worker:
                 return smallest(size, self.canvases) if size else shape
         return shape
 
-    def files(self, item: Item) -> list[Path]:
-        """What is written for an image."""
-        names = outputs.names(self._config, self._figures)
+    def files(self, item: Item, record: Mapping[str, Any]) -> list[Path]:
+        """What was written for an image, whose record is given."""
+        names = record.get("files") or outputs.names(self._config, self._figures)
         return [self._output / item.name / name for name in names]
 
-    def _opened(self, item: Item) -> "_Opened":
+    def _streamed(
+        self, item: Item, digest: str, begin: Callable[[], None]
+    ) -> dict[str, Any]:
+        """The record of an image that goes from disk to disk.
+
+        Raises:
+            InputError: as `_opened`.
+        """
+
+        def tell(note: str) -> None:
+            self._tell(item.name, note, True)
+
+        return _named(item, digest) | self._streaming(item, tell, begin)
+
+    def _opened(self, item: Item, digest: str) -> "_Opened":
         """An image with what is asked of it.
 
         Raises:
             InputError: it cannot be read or used, or takes too much.
         """
-        digest, source = item.sha256(), item.load()
+        source = item.load()
         problem = self.task.problem(item.name, source)
         problem = self.chosen.placed(problem, self.canvases)
         self._check_size(item.name, problem)
@@ -156,9 +176,7 @@ class Worker:
         files = problem, outcome, scores, self._config, one.source, self._figures
         outputs.write(folder, *files)
         return {
-            "name": item.name,
-            "input": str(item.path or "sample"),
-            "input_sha256": one.digest,
+            **_named(item, one.digest),
             "shape": list(problem.observed.shape),
             "noise_std": problem.noise_std,
             **outcome.record,
@@ -193,6 +211,12 @@ class Worker:
         noise = f"{255 * problem.noise_std:.2f}/255"
         steps = config.stopping.max_steps
         return f"restoring {who}, noise {noise}, up to {steps} steps"
+
+
+def _named(item: Item, digest: str) -> dict[str, Any]:
+    """What a record begins with."""
+    path = str(item.path or "sample")
+    return {"name": item.name, "input": path, "input_sha256": digest}
 
 
 class _Opened(NamedTuple):
