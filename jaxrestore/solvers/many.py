@@ -12,7 +12,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
 from jaxrestore.solvers.method import Method
-from jaxrestore.solvers.restore import restored, traced_and_static
+from jaxrestore.solvers.restore import memory_of, restored, traced_and_static
 from jaxrestore.solvers.results import Restoration
 from jaxrestore.solvers.stopping import Stopping
 
@@ -87,11 +87,7 @@ def memory_of_many(
     Arrays, weights and temporaries of the compiled program, which then runs; 0 where
     that is not to be had.
     """
-    analysis = program_of_many(asked, size, devices).memory_analysis()
-    if not analysis:
-        return 0
-    arrays = analysis.argument_size_in_bytes + analysis.output_size_in_bytes
-    return arrays + analysis.temp_size_in_bytes - analysis.alias_size_in_bytes
+    return memory_of(program_of_many(asked, size, devices))
 
 
 def program_of_many(

@@ -90,7 +90,12 @@ def memory(
     On each device; 0 where that is not to be had. Arguments as those of `restore`.
     """
     arguments = method, observation, stopping, max_steps, key, history, mesh
-    analysis = program(*arguments).memory_analysis()
+    return memory_of(program(*arguments))
+
+
+def memory_of(program: Any) -> int:
+    """Bytes that a compiled program takes; 0 where that is not to be had."""
+    analysis = program.memory_analysis()
     if not analysis:
         return 0
     arrays = analysis.argument_size_in_bytes + analysis.output_size_in_bytes
