@@ -27,10 +27,12 @@ from tqdm import tqdm
 from jaxrestore.cli.chosen import Chosen
 from jaxrestore.cli.entry import keep_compiled_programs
 from jaxrestore.cli.items import Item
+from jaxrestore.cli.side_by_side import SideBySide
 from jaxrestore.cli.solve import command_line
 from jaxrestore.cli.task import Task
-from jaxrestore.cli.trust import MISMATCH, restore_trusted
+from jaxrestore.cli.trust import MISMATCH
 from jaxrestore.data.images import list_images, read_image
+from jaxrestore.errors import InputError
 from jaxrestore.operators import kernels
 
 WORSE = -0.1  # dB
@@ -44,11 +46,15 @@ class Command:
         assert line is not None
         self.chosen = Chosen(line.config)
         self.task = Task(line.config, False, self.chosen.prior)
+        self.restore = SideBySide(self.chosen, line.config, "--images")
 
     def __call__(self, path: Path):
         """Restored image (H, W, C), status, level that was told, notes."""
         problem = self.task.problem(path.stem, Item(path.stem, path).load())
-        problem, outcome, notes = restore_trusted(self.chosen, problem)
+        (told,) = self.restore([problem])
+        if isinstance(told, InputError):
+            raise told
+        problem, outcome, notes = told
         image = np.clip(problem.crop(outcome.image), 0, 1)
         return image, outcome.record["status"], 255 * problem.noise_std, notes
 

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from jaxrestore.cli.chosen import Chosen
+from jaxrestore.cli.side_by_side import SideBySide
 from jaxrestore.cli.solve import blur_is_known
 from jaxrestore.cli.solve_config import schema
 from jaxrestore.cli.task import Task
-from jaxrestore.cli.trust import restore_told, restore_trusted
+from jaxrestore.cli.trust import Told
 from jaxrestore.configfiles import load_config, merged
 from jaxrestore.data.images import LoadedImage
 from jaxrestore.errors import InputError
@@ -22,8 +23,10 @@ _FARTHEST = 8  # noise of the largest level, 1, stays below; floats of 0..255 do
 class Restorer:
     """A config with its weights loaded: `Restorer("denoise")(images)`.
 
-    Loads once; each size compiles once, whatever the call. A class to be constructed
-    in each worker of an engine, such as `map_batches` of Ray Data takes.
+    Loads once; each size compiles once, whatever the call. Images of a call that share
+    a program are solved side by side, as the setting `batch` says: on accelerators as
+    many as memory holds. A class to be constructed in each worker of an engine, such as
+    `map_batches` of Ray Data takes.
 
     Args:
         config: name or path of a config of solve.
@@ -57,6 +60,7 @@ class Restorer:
             )
         self._chosen = Chosen(self._config)
         self._task = Task(self._config, False, self._chosen.prior)
+        self._restore = SideBySide(self._chosen, self._config, "images")
         self._canvases: list[tuple[int, int]] = []
         if sizes and self._chosen.shares_canvases:
             shapes = [(height, width, 3) for height, width in sizes]
@@ -78,16 +82,20 @@ class Restorer:
         Raises:
             InputError: an image that cannot be used, or a solver that diverges.
         """
-        return [self._restored(np.asarray(image)) for image in images]
+        problems = []
+        for image in images:
+            loaded = LoadedImage(_checked(np.asarray(image)))
+            problem = self._task.problem(_NAME, loaded)
+            problems.append(self._chosen.placed(problem, self._canvases))
+        found = self._restore(problems, kept=_image)
+        for end in found:
+            if isinstance(end, InputError):
+                raise end
+        return found
 
-    def _restored(self, pixels: np.ndarray) -> np.ndarray:
-        problem = self._task.problem(_NAME, LoadedImage(_checked(pixels)))
-        problem = self._chosen.placed(problem, self._canvases)
-        if self._config.check:
-            problem, outcome, _ = restore_trusted(self._chosen, problem)
-        else:
-            problem, outcome, _ = restore_told(self._chosen, problem, "images")
-        return problem.crop(outcome.image)
+
+def _image(told: Told) -> np.ndarray:
+    return told.problem.crop(told.outcome.image)
 
 
 def _checked(pixels: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from jaxrestore.cli import on_ray, outputs
 from jaxrestore.cli.items import Item
 from jaxrestore.cli.solve_config import SolveConfig
-from jaxrestore.cli.worker import Said, Worker, say
+from jaxrestore.cli.worker import Teller, Worker, say
 from jaxrestore.data.files import exclusive
 from jaxrestore.errors import InputError
 from jaxrestore.report import summary as records
@@ -69,7 +69,8 @@ class Batch:
             "notes": task.notes,
         }
         # Neither of these moves a result by more than rounding.
-        free = "max_minutes", "tile", "mesh"
+        free = "max_minutes", "tile", "mesh", "batch"
+        free += () if simulate else ("stream",)
         config_ = {k: v for k, v in header["config"].items() if k not in free}
         decisive = [config_, header["simulated"], header["versions"]]
         decisive += [chosen.weights, records.array_hash(*task.contents())]
@@ -127,15 +128,15 @@ class Batch:
     def _entries(self, items: Iterable[Item]) -> Iterator[dict[str, Any]]:
         """What becomes of images: records, and errors."""
         if self._workers is None:
-            for item in items:
-                yield self._worker(item, self._hold)
+            yield from self._worker(items, self._hold)
         elif found := list(items):
-            notes, canvases = Said(), self._worker.canvases
+            tell, canvases = Teller(), self._worker.canvases
             how = self._config, self._output, self._simulate, self._figures, canvases
             for entry in on_ray.restored(
                 found, self._workers, self._hold, self._worker.program, *how
             ):
-                notes(entry["name"], entry.get("notes", ()))
+                for line in entry.pop("told"):
+                    tell(*line)
                 yield entry
 
     def _take(self, entry: dict[str, Any], single: bool) -> None:
@@ -180,7 +181,8 @@ class Batch:
             digest = item.sha256()
         except InputError:  # for when its turn comes
             return False
-        return self._summary.is_done(item.name, digest, self._worker.files(item))
+        files = self._worker.files(item, self._summary.records[item.name])
+        return self._summary.is_done(item.name, digest, files)
 
     def _report(self, names: Sequence[str], skipped: Sequence[str]) -> None:
         kept = [self._summary.records[n] for n in names if n in self._summary.records]
@@ -193,7 +195,8 @@ class Batch:
             return
         print(score_table(kept))
         place = names[0] if len(kept) == 1 else "NAME"
-        files = ",".join(outputs.names(self._config, self._figures))
+        own = kept[0].get("files") or outputs.names(self._config, self._figures)
+        files = ",".join(own)
         print(f"Files: {self._output}/{place}/{{{files}}}")
         done = self._summary.journal if self._shard else self._summary.path
         print(f"Scores and settings: {done}")

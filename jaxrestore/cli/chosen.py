@@ -1,7 +1,7 @@
 """The solver that the settings name, and one run of it."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -34,6 +34,7 @@ from jaxrestore.solvers import (
     sample,
     status_name,
 )
+from jaxrestore.solvers.many import Asked, restore_many
 from jaxrestore.solvers.presets import PRESET
 from jaxrestore.solvers.restore import Progress, memory
 from jaxrestore.solvers.temperature import for_groups
@@ -169,6 +170,20 @@ class Chosen:
         return getattr(getattr(self.prior, "config", None), "stride", 1)
 
     @property
+    def tiles(self) -> bool:
+        """Whether the prior can see images tile by tile."""
+        return self._tiling.possible
+
+    def tiled(self, shape: tuple[int, ...]) -> Tiled:
+        """The prior by tiles, for an image (H, W, C), whether it needs them or not."""
+        return self._tiling.tiled(shape)
+
+    @property
+    def wraps(self) -> bool:
+        """Whether another solver runs the one that the settings name."""
+        return bool(self._selected) or self._accelerates
+
+    @property
     def _accelerates(self) -> bool:
         given = self._config.acceleration
         return given is not None and given.depth is not None
@@ -252,24 +267,66 @@ class Chosen:
         how = {"history": True, "mesh": self._mesh}
         return {"max_steps": steps, "stopping": Stopping(**rules), **how}
 
+    def asked(self, method: Any, problem: Problem) -> Asked:
+        """What a method that iterates is asked of an image."""
+        rules = self._rules(problem, method)
+        del rules["mesh"]
+        return Asked(method, problem.posed, key=problem.key, **rules)
+
     def run(
-        self, method: Any, problem: Problem, progress: Progress | None = None
+        self,
+        method: Any,
+        problem: Problem,
+        progress: Progress | None = None,
+        restore: Callable[..., Restoration] = restore,
     ) -> Outcome:
-        """Restore one image."""
-        config, observation, key = self._config, problem.posed, problem.key
+        """Restore one image, methods that iterate by `restore` or another like it."""
+        observation, key = problem.posed, problem.key
         call: Any
-        stop, chains = {}, self.kind.markov
         if isinstance(method, Method):
             rules = self._rules(problem, method)
-            stop["tolerance"] = rules["stopping"].tolerance
             call = lambda: restore(  # noqa: E731
                 method, observation, key=key, progress=progress, **rules
             )
         else:
-            rules = {**dataclasses.asdict(config.sampling), "traces": chains}
+            chains = self.kind.markov
+            rules = {**dataclasses.asdict(self._config.sampling), "traces": chains}
             call = lambda: sample(method, observation, key=key, **rules)  # noqa: E731
-        result, seconds, compile_seconds = timed(call)
+        result, *seconds = timed(call)
         result = jax.device_get(result) if self._mesh else result
+        return self._outcome(method, problem, result, *seconds)
+
+    def run_many(
+        self, questions: Sequence[tuple[Any, Problem]], asked: Sequence[Asked], *how
+    ) -> list[Outcome]:
+        """Restore images side by side; of the seconds each has its share.
+
+        Args:
+            questions: methods and problems.
+            asked: of each, all of one kind.
+            *how: size and devices of `restore_many`.
+        """
+        results, *seconds = timed(lambda: restore_many(asked, *how))
+        shares = [span / len(asked) for span in seconds]
+        return [
+            self._outcome(*question, result, *shares, batch=len(asked))
+            for question, result in zip(questions, results, strict=True)
+        ]
+
+    def _outcome(
+        self,
+        method: Any,
+        problem: Problem,
+        result: Restoration | Draws,
+        seconds: float,
+        compile_seconds: float,
+        **more: Any,
+    ) -> Outcome:
+        """A result with the record of its run."""
+        config, stop, chains = self._config, {}, self.kind.markov
+        if isinstance(method, Method):
+            rules = self._rules(problem, method)
+            stop["tolerance"] = rules["stopping"].tolerance
         used = getattr(method, "method", method)
         if isinstance(method, Select):
             used = method.attempt(int(result.selected))  # type: ignore[union-attr]
@@ -280,11 +337,12 @@ class Chosen:
             **_described(result),
             "seconds": seconds,
             "compile_seconds": compile_seconds,
+            **more,
         }
         if isinstance(method, Anderson):
             record["acceleration"] = method.settings()
         if isinstance(method, SelectRate):
-            record["rate"] = float(method.rate(result))
+            record["rate"] = float(method.rate(result))  # type: ignore[arg-type]
         if isinstance(prior := getattr(used, "prior", None), Tiled):
             record["tile"] = prior.tile
         if problem.canvas:
@@ -294,12 +352,13 @@ class Chosen:
             drawn = posterior.of_chains(result)
             return Outcome(result, problem.finished(drawn.mean), record, drawn=drawn)
         if not config.posterior:
-            shown = problem.cut(self._shown(result))
+            shown = problem.cut(self.shown(result))
             return Outcome(result, problem.finished(shown), record)
         drawn = posterior.draw(method, result, problem, config.posterior.n_samples)
         return Outcome(result, problem.finished(drawn.mean), record, drawn=drawn)
 
-    def _shown(self, result: Restoration | Draws) -> Any:
+    def shown(self, result: Restoration | Draws) -> Any:
+        """The image of a result that is shown and scored."""
         which = self._config.output_image
         if which == "auto":
             which = "mean" if self.kind.name == "pnp_hvae" else "image"

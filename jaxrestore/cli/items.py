@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from jaxrestore.data.images import (
-    BROKEN,
     SUFFIXES,
     LoadedImage,
     image_files,
@@ -19,11 +17,11 @@ from jaxrestore.data.images import (
     read_image,
 )
 from jaxrestore.data.jpeg import read_jpeg
+from jaxrestore.data.large import size_of
 from jaxrestore.errors import InputError
 from jaxrestore.report.shards import shard_number
 
 SAMPLE = "cat"
-_ORIENTATION = 274  # the tag
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,19 +40,15 @@ class Item:
         """(h, w, 3) from the file's header; None where it cannot be read."""
         if self.path is None:
             return 256, 256, 3
-        try:
-            with Image.open(self.path) as file:
-                width, height = file.size
-                turned = file.getexif().get(_ORIENTATION, 1) >= 5
-        except BROKEN:
-            return None
-        return (width, height, 3) if turned else (height, width, 3)
+        size = size_of(self.path)
+        return (*size, 3) if size else None
 
     def sha256(self) -> str:
         if self.path is None:
             return "sample"
         try:
-            return hashlib.sha256(self.path.read_bytes()).hexdigest()
+            with open(self.path, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise InputError(
                 f"--input={self.path}: cannot be read ({error.strerror}), expected an"

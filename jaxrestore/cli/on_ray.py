@@ -48,6 +48,9 @@ def restored(
 ) -> Iterator[dict[str, Any]]:
     """What `Worker` makes of each image, in the order in which they are finished.
 
+    With "told" in each: the arguments of `Tell`, one for each line that its process
+    would have said.
+
     An image is a task of its own: of a process that dies, another restores the image
     that it was at.
 
@@ -156,7 +159,9 @@ class RayWorker:
     ):
         os.chdir(folder)
         keep_compiled_programs()
-        self._worker = Worker(bind(schema(values), values), Path(output), *more)
+        self._told: list[tuple[str, str, bool]] = []
+        config, given = bind(schema(values), values), (Path(output), *more)
+        self._worker = Worker(config, *given, tell=self._note)
         if self._worker.program != program:
             raise InputError(
                 f"--engine=ray: {platform.node()} has other weights or versions,"
@@ -170,5 +175,14 @@ class RayWorker:
         columns = (batch[key].tolist() for key in ("name", "path"))
         pairs = zip(*columns, strict=True)
         items = [Item(name, Path(path) if path else None) for name, path in pairs]
-        found = [plain(self._worker(item) | self._place) for item in items]
-        return {"entry": [json.dumps(entry) for entry in found]}
+        found = [entry | self._place for item in items for entry in self._entries(item)]
+        return {"entry": [json.dumps(plain(entry)) for entry in found]}
+
+    def _entries(self, item: Item) -> Iterator[dict[str, Any]]:
+        """An image's entry with what was told meanwhile, for the command to say."""
+        for entry in self._worker([item]):
+            yield entry | {"told": self._told}
+            self._told = []
+
+    def _note(self, *line: Any) -> None:
+        self._told.append(line)

@@ -20,6 +20,7 @@ from jaxrestore.report.sheets import Panel, comparison, sheet
 from jaxrestore.solvers import SOLVERS, Draws
 
 FILES = ("observed.png", "restored.png")
+STREAMED = "restored.tif", "rejected.tif", "overview.png"
 FIGURES = ("comparison.png", "convergence.png", "samples.png", "chain.gif")
 _SHOWN = 16  # samples in the picture of all
 _STARTS = {
@@ -42,6 +43,12 @@ def names(config: SolveConfig, figures: bool = True) -> tuple[str, ...]:
     return tuple(name for name in found if figures or name not in FIGURES)
 
 
+def remove_old(folder: Path) -> None:
+    """Removes what an earlier run may have left and this one may not write."""
+    for name in ("rejected.png", "kernel.png", "kernel.npy", *STREAMED, *FIGURES):
+        (folder / name).unlink(missing_ok=True)
+
+
 def write(
     folder: Path,
     problem: Problem,
@@ -57,8 +64,7 @@ def write(
         source: the file that was restored, whose colour profile and alpha are kept.
         figures: write those that are drawn, `FIGURES`, too.
     """
-    for name in ("rejected.png", "kernel.png", "kernel.npy", *FIGURES):  # of old
-        (folder / name).unlink(missing_ok=True)
+    remove_old(folder)
     image, depth = problem.crop(outcome.image), problem.bit_depth
     icc, alpha = (source.icc, source.alpha) if source else (None, None)
     write_png(folder / "observed.png", problem.observed, depth, icc=icc)

@@ -46,8 +46,12 @@ _KERNELS = (
 )
 
 
-def _tile(value: Any, name: str) -> Any:
-    return value if value == AUTO else _or(count(0), (AUTO,))(value, name)
+def _auto_or(least: int) -> Any:
+    return lambda value, name: _or(count(least), (AUTO,))(value, name)
+
+
+def _stream(value: Any, name: str) -> Any:
+    return _or(flag, (AUTO,))(value, name)
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,15 @@ class SolveConfig:
         120, number(0), "refuse images that would take longer; 0: any time"
     )
     tile: Any = setting(
-        AUTO, _tile, "side in pixels of what the prior sees at once: N | auto | 0: all"
+        AUTO,
+        _auto_or(0),
+        "side in pixels of what the prior sees at once: N | auto | 0: all",
+    )
+    batch: Any = setting(
+        AUTO, _auto_or(1), "images of a program solved at once: N at most | auto | 1"
+    )
+    stream: Any = setting(
+        AUTO, _stream, "from disk to disk, in bounded memory: true | false | auto"
     )
     mesh: str = setting(
         "none", choice("none", "rows"), "rows: all devices share those of each image"

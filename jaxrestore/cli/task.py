@@ -1,10 +1,11 @@
 """From an image file to the observation that a solver gets."""
 
+import contextlib
 import dataclasses
 import math
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -144,6 +145,20 @@ class Problem:
         return image.mean(-1, keepdims=True) if self.grey else image
 
 
+class Keys(NamedTuple):
+    """Random keys of one image."""
+
+    mask: jax.Array
+    noise: jax.Array
+    solver: jax.Array
+
+
+def keys(seed: int, name: str) -> Keys:
+    """Those of an image of a name."""
+    key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
+    return Keys(*jax.random.split(key, 3))
+
+
 class Task:
     """What happened to the images, and what their prior takes.
 
@@ -210,18 +225,24 @@ class Task:
         if few or self.degradation.blind or task == "resize":
             return []
         for shape in shapes:
-            operator: Any = operators.Identity()
-            try:
-                if task in ("blur", "downsample"):
-                    operator = self.degradation.operator(shape)
-                if self.unknown_boundary:
-                    operator = operator.unknown_boundary(shape)
-            except InputError:  # for when its turn comes
-                continue
-            sizes.append(measured_canvas(operator, shape))
+            with contextlib.suppress(InputError):  # for when its turn comes
+                sizes.append(self.measured(shape))
         factor = round(self.degradation.factor) if task == "downsample" else 1
         granularity = multiple_of // math.gcd(multiple_of, factor)
         return [] if None in sizes else canvases(sizes, most, granularity)
+
+    def measured(self, shape: tuple[int, ...]) -> tuple[int, int] | None:
+        """`measured_canvas` of observations (h, w, C).
+
+        Raises:
+            InputError: the kernel does not fit them.
+        """
+        operator: Any = operators.Identity()
+        if self.config.task in ("blur", "downsample"):
+            operator = self.degradation.operator(shape)
+        if self.unknown_boundary:
+            operator = operator.unknown_boundary(shape)
+        return measured_canvas(operator, shape)  # type: ignore[return-value]
 
     def problem(self, name: str, loaded: LoadedImage) -> Problem:
         """Degrades the image where asked, and poses its restoration.
@@ -233,13 +254,11 @@ class Task:
         Raises:
             InputError: kernel, mask, factor or noise level do not fit the image.
         """
-        seed = jax.random.key(self.config.seed)
-        key = jax.random.fold_in(seed, zlib.crc32(name.encode()))
-        mask_key, noise_key, own_key = jax.random.split(key, 3)
-        degradation = self.degradation.masked(loaded.pixels.shape, mask_key)
+        own = keys(self.config.seed, name)
+        degradation = self.degradation.masked(loaded.pixels.shape, own.mask)
         y, clean, jpeg = loaded.pixels, None, loaded.jpeg
         if self.simulate:
-            y, clean = self._degraded(loaded.pixels, degradation, noise_key)
+            y, clean = self._degraded(loaded.pixels, degradation, own.noise)
             y, jpeg = compressed(y, self.config.simulated_jpeg)
         grey = y.shape[-1] == 1
         if self.channels == 1 and not grey:
@@ -267,7 +286,7 @@ class Task:
             clean=clean,
             bit_depth=loaded.bit_depth,
             notes=(*loaded.notes, *notes, *more),
-            key=own_key,
+            key=own.solver,
         )
 
     def _degraded(self, clean: np.ndarray, degradation: Degradation, key: jax.Array):

@@ -1,6 +1,6 @@
 """Whether the prior sees a large image whole or tile by tile."""
 
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 import jax
@@ -24,6 +24,9 @@ class Tiling:
         prior: its model.
         wanted: side of a tile, 0 for none, "auto": where memory is short.
 
+    Attributes:
+        possible: there can be tiles.
+
     Raises:
         InputError: a side that is of no use to the solver or does not fit the prior.
     """
@@ -31,11 +34,11 @@ class Tiling:
     def __init__(self, kind: Any, prior: Any, wanted: Any):
         self._prior, self._wanted = prior, wanted
         takes = kind.requires.get("prior", ()) == (Reconstructs,)
-        self._takes = takes and isinstance(prior, PatchVDVAE)
+        self.possible = takes and isinstance(prior, PatchVDVAE)
         self._chosen: dict[tuple[int, ...], int] = {}
         if wanted == "auto" or not wanted:
             return
-        if not self._takes:
+        if not self.possible:
             named = prior is not None
             model = f"and a {type(prior).__name__}" if named else "without a prior"
             raise InputError(
@@ -50,13 +53,18 @@ class Tiling:
         An image that fits a tile is seen whole.
         """
         if shape not in self._chosen:
-            self._chosen[shape] = self._side(shape) if self._takes else 0
+            self._chosen[shape] = self._side(shape) if self.possible else 0
         side = self._chosen[shape]
         return Tiled(self._prior, side) if 0 < side < max(shape[:2]) else self._prior
 
+    def tiled(self, shape: tuple[int, ...]) -> Tiled:
+        """The prior by tiles, for images (H, W, C) that are not to be seen whole."""
+        side = self._fitting if self._wanted in ("auto", 0) else self._wanted
+        return Tiled(self._prior, side)
+
     def remedy(self, shape: tuple[int, ...]) -> int:
         """A smaller tile than images (H, W, C) are seen in; 0: there is none."""
-        if not self._takes:
+        if not self.possible:
             return 0
         stride = self._prior.config.stride
         side = max(_LEAST // stride * stride, self._least)
@@ -76,9 +84,17 @@ class Tiling:
         each, free = temporaries(type(self._prior), self._prior.config), free_memory()
         if each * pixels <= _WHOLE_SHARE * free:
             return 0
+        stride = self._prior.config.stride
+        side = min(self._fitting, max(shape[:2]) - 1)
+        return max(side // stride * stride, self._least)
+
+    @cached_property
+    def _fitting(self) -> int:
+        """As large as the memory that is free allows."""
+        each, free = temporaries(type(self._prior), self._prior.config), free_memory()
         margin, stride = Tiled(self._prior, 0).margin, self._prior.config.stride
         side = max((_TILE_SHARE * free / each) ** 0.5, _LEAST, 4 * margin)
-        side = min(side, _LARGEST, max(shape[:2]) - 1)
+        side = min(side, _LARGEST)
         return max(int(side) // stride * stride, self._least)
 
 

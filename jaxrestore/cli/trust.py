@@ -1,7 +1,8 @@
 """Restoring with doubt: what does not explain the photograph is not handed out."""
 
+from collections.abc import Generator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +19,6 @@ from jaxrestore.likelihoods.explanation import (
     stopband_excess,
 )
 from jaxrestore.solvers import Status
-from jaxrestore.solvers.restore import Progress
 
 MISMATCH = "mismatch"
 _ATTEMPTS = 3
@@ -49,9 +49,19 @@ _RESULT = (
 )
 
 
-def restore_trusted(
-    chosen: Chosen, problem: Problem, progress: Progress | None = None
-) -> tuple[Problem, Outcome, list[str]]:
+class Told(NamedTuple):
+    """An image's end: the problem as told at last, the outcome, notes for the user."""
+
+    problem: Problem
+    outcome: Outcome
+    notes: list[str]
+
+
+# Yields a method and a problem to run it on, is sent the outcome, and returns `Told`.
+Restoring = Generator[tuple[Any, Problem], Outcome, Told]
+
+
+def trusted(chosen: Chosen, problem: Problem) -> Restoring:
     """Restore an image as far as the model explains it.
 
     Before the solver the kernel's stop band is looked at; after it, what A x leaves of
@@ -59,18 +69,15 @@ def restore_trusted(
     raised (Morozov's discrepancy principle, from below), twice at most. What is not
     explained then ends as "mismatch": the result is the starting image, and the
     solver's own is `Outcome.rejected`.
-
-    Returns:
-        The problem with the level last told, the outcome, and what to tell the user.
     """
     problem, notes, reason = _looked_at(problem)
     for attempt in range(_ATTEMPTS):
         method, own = chosen.method(problem)
-        outcome = chosen.run(method, problem, progress)
+        outcome = yield method, problem
         notes += [note for note in own if note not in notes]
         doubt = reason or _doubt(problem, outcome)
         if not doubt:
-            return problem, outcome, notes
+            return Told(problem, outcome, notes)
         if reason or attempt == _ATTEMPTS - 1:
             break
         problem = problem.told(_RAISE * problem.noise_std)
@@ -78,13 +85,12 @@ def restore_trusted(
     if not reason and int(outcome.result.status) == Status.DIVERGED:
         reason = f"{doubt}; {chosen.remedy}, or raise --noise_std"
     reason = reason or _RESULT.format(doubt, 255 * problem.noise_std)
-    return problem, _refused(problem, outcome), [*notes, f"{MISMATCH}: {reason}"]
+    notes = [*notes, f"{MISMATCH}: {reason}"]
+    return Told(problem, _refused(problem, outcome), notes)
 
 
-def restore_told(
-    chosen: Chosen, problem: Problem, argument: str, progress: Progress | None = None
-) -> tuple[Problem, Outcome, list[str]]:
-    """Restore an image as told, without doubt; returns what `restore_trusted` does.
+def as_told(chosen: Chosen, problem: Problem, argument: str) -> Restoring:
+    """Restore an image as told, without doubt.
 
     Args:
         argument: what the user calls the image, for the message.
@@ -93,7 +99,7 @@ def restore_told(
         InputError: the solver diverged.
     """
     method, notes = chosen.method(problem)
-    outcome = chosen.run(method, problem, progress)
+    outcome = yield method, problem
     if int(outcome.result.status) == Status.DIVERGED:
         taken = outcome.record.get("steps")
         how = "" if taken is None else f" after {taken} steps"
@@ -101,7 +107,7 @@ def restore_told(
         raise InputError(
             f"{argument}: {chosen.kind.name} diverged{how}; {also}{chosen.remedy}"
         )
-    return problem, outcome, notes
+    return Told(problem, outcome, notes)
 
 
 def _looked_at(problem: Problem) -> tuple[Problem, list[str], str]:

@@ -14,12 +14,15 @@ _FILE = {"delay": 30, "mininterval": 30, "ascii": True, "ncols": 79}
 
 
 @contextmanager
-def steps(max_steps: int) -> Iterator[Progress]:
-    """A progress callback for `restore`, with steps, change and time left."""
+def steps(max_steps: int, doing: str = "compiling") -> Iterator[Progress]:
+    """A progress callback for `restore`, with steps, change and time left.
+
+    Args:
+        max_steps: at most.
+        doing: what is shown until the first call.
+    """
     how = _TERMINAL if sys.stderr.isatty() else _FILE
-    with tqdm(
-        total=max_steps, unit="step", desc="compiling", leave=False, **how
-    ) as bar:
+    with tqdm(total=max_steps, unit="step", desc=doing, leave=False, **how) as bar:
 
         def report(done: int, change: float) -> None:
             bar.set_description_str("at most", refresh=False)

@@ -1,10 +1,11 @@
-"""One image from its file to its folder of results, and the record of that."""
+"""Images from their files to their folders of results, and the records of that."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
@@ -12,18 +13,21 @@ from jaxrestore.cli import outputs, watch
 from jaxrestore.cli.chosen import Chosen
 from jaxrestore.cli.forecast import check_limits, forecast
 from jaxrestore.cli.items import Item
+from jaxrestore.cli.side_by_side import SideBySide
 from jaxrestore.cli.solve_config import SolveConfig
+from jaxrestore.cli.streaming import Streaming
 from jaxrestore.cli.task import Problem, Task
-from jaxrestore.cli.trust import restore_told, restore_trusted
+from jaxrestore.cli.trust import Told
 from jaxrestore.data.files import make_folder
 from jaxrestore.data.images import LoadedImage
 from jaxrestore.errors import InputError
+from jaxrestore.operators.canvases import smallest
 from jaxrestore.priors import Tiled
 from jaxrestore.report.summary import versions
 
 
 class Worker:
-    """Restores images into a folder, one at each call; loads its models once.
+    """Restores images into a folder; loads its models once.
 
     Args:
         config: the settings.
@@ -31,6 +35,7 @@ class Worker:
         simulate: the images are clean and are degraded first.
         figures: write comparisons and curves, too.
         canvases: (h, w) that images share, sorted.
+        tell: what says notes.
 
     Attributes:
         chosen, task: the solver and what the images went through.
@@ -47,12 +52,15 @@ class Worker:
         simulate: bool,
         figures: bool = True,
         canvases: Sequence[tuple[int, int]] = (),
+        tell: "Tell | None" = None,
     ):
         self._config, self._output, self._figures = config, output, figures
         self.canvases = canvases
         self.chosen = Chosen(config)
         self.task = Task(config, simulate, self.chosen.prior)
-        self._said = Said()
+        self._restore = SideBySide(self.chosen, config, "--input")
+        self._streaming = Streaming(config, self.chosen, output, simulate, figures)
+        self._tell = tell or Teller()
 
     @property
     def program(self) -> dict[str, Any]:
@@ -60,46 +68,115 @@ class Worker:
         return {**self.chosen.weights, "versions": versions()}
 
     def __call__(
-        self, item: Item, begin: Callable[[], None] = lambda: None
-    ) -> dict[str, Any]:
-        """Restores an image.
+        self, items: Iterable[Item], begin: Callable[[], None] = lambda: None
+    ) -> Iterator[dict[str, Any]]:
+        """Restores images; those that share a program side by side, as `batch` says.
 
         Args:
-            item: which.
-            begin: called once the image is known to be of use, before it is solved.
+            items: which; taken one by one where none shares with others.
+            begin: called whenever an image is known to be of use, before it is solved.
 
         Returns:
-            Its record, or its name and "error": one line that says why there is none.
+            Of each its record, or its name and "error": one line that says why there
+            is none.
         """
-        try:
-            digest, source = item.sha256(), item.load()
-            problem = self.task.problem(item.name, source)
-            problem = self.chosen.placed(problem, self.canvases)
-            self._check_size(problem)
-            begin()
-            record = self._restored(item.name, source, problem)
-        except InputError as error:
-            return {"name": item.name, "error": str(error)}
-        source = {"input": str(item.path or "sample"), "input_sha256": digest}
-        return {"name": item.name, **source, **record}
+        for alike in self._alike(items):
+            opened: list[_Opened] = []
+            for left, item in zip(range(len(alike), 0, -1), alike, strict=True):
+                try:
+                    digest = item.sha256()
+                    if self._streaming.takes(item):
+                        yield self._streamed(item, digest, begin)
+                        continue
+                    one = self._opened(item, digest)
+                    room = self._restore.room(one.problem, len(opened) + left)
+                except InputError as error:
+                    yield {"name": item.name, "error": str(error)}
+                    continue
+                begin()
+                opened.append(one)
+                if len(opened) >= room:
+                    yield from self._restored(opened)
+                    opened = []
+            if opened:
+                yield from self._restored(opened)
 
-    def files(self, item: Item) -> list[Path]:
-        """What is written for an image."""
-        names = outputs.names(self._config, self._figures)
+    def _alike(self, items: Iterable[Item]) -> Iterable[list[Item]]:
+        """Images of a canvas or a size together, by their files' headers."""
+        if self._restore.alone:
+            return ([item] for item in items)
+        found: dict[Any, list[Item]] = {}
+        for item in items:
+            found.setdefault(self._place(item.shape()), []).append(item)
+        return found.values()
+
+    def _place(self, shape: tuple[int, ...] | None) -> Any:
+        if shape and self.canvases:
+            with suppress(InputError):  # for when its turn comes
+                size = self.task.measured(shape)
+                return smallest(size, self.canvases) if size else shape
+        return shape
+
+    def files(self, item: Item, record: Mapping[str, Any]) -> list[Path]:
+        """What was written for an image, whose record is given."""
+        names = record.get("files") or outputs.names(self._config, self._figures)
         return [self._output / item.name / name for name in names]
 
-    def _restored(
-        self, name: str, source: LoadedImage, problem: Problem
+    def _streamed(
+        self, item: Item, digest: str, begin: Callable[[], None]
     ) -> dict[str, Any]:
-        for note in (*problem.notes, self._headline(problem)):
-            say(f"{name}: {note}")
-        problem, outcome, notes = self._solved(problem)
-        self._said(name, notes)
-        scores, folder = outputs.scores(problem, outcome), self._output / name
+        """The record of an image that goes from disk to disk.
+
+        Raises:
+            InputError: as `_opened`.
+        """
+
+        def tell(note: str) -> None:
+            self._tell(item.name, note, True)
+
+        return _named(item, digest) | self._streaming(item, tell, begin)
+
+    def _opened(self, item: Item, digest: str) -> "_Opened":
+        """An image with what is asked of it.
+
+        Raises:
+            InputError: it cannot be read or used, or takes too much.
+        """
+        source = item.load()
+        problem = self.task.problem(item.name, source)
+        problem = self.chosen.placed(problem, self.canvases)
+        self._check_size(item.name, problem)
+        return _Opened(item, digest, source, problem)
+
+    def _restored(self, opened: "Sequence[_Opened]") -> Iterator[dict[str, Any]]:
+        """Solves what was opened, and writes it."""
+        for one in opened:
+            for note in (*one.problem.notes, self._headline(one.problem)):
+                self._tell(one.item.name, note, True)
+        steps = getattr(self._config.stopping, "max_steps", 1)
+        several = f"{len(opened)} images at once" if len(opened) > 1 else ""
+        with watch.steps(steps, several or "compiling") as progress:
+            ends = self._restore([one.problem for one in opened], progress)
+        for one, end in zip(opened, ends, strict=True):
+            try:
+                if isinstance(end, InputError):
+                    raise end
+                yield self._written(one, end)
+            except InputError as error:
+                yield {"name": one.item.name, "error": str(error)}
+
+    def _written(self, one: "_Opened", told: Told) -> dict[str, Any]:
+        """Writes a result; its record."""
+        item, (problem, outcome, notes) = one.item, told
+        for note in notes:
+            own = any(word in note for word in ("mismatch: ", "told instead"))
+            self._tell(item.name, note, own)
+        scores, folder = outputs.scores(problem, outcome), self._output / item.name
         make_folder(folder, "--output")
-        files = problem, outcome, scores, self._config, source, self._figures
+        files = problem, outcome, scores, self._config, one.source, self._figures
         outputs.write(folder, *files)
         return {
+            **_named(item, one.digest),
             "shape": list(problem.observed.shape),
             "noise_std": problem.noise_std,
             **outcome.record,
@@ -107,19 +184,7 @@ class Worker:
             **scores,
         }
 
-    def _solved(self, problem: Problem):
-        """The problem as told at last, its outcome, and notes.
-
-        Raises:
-            InputError: the solver diverged.
-        """
-        steps = getattr(self._config.stopping, "max_steps", 1)
-        with watch.steps(steps) as progress:
-            if self._config.check:
-                return restore_trusted(self.chosen, problem, progress)
-            return restore_told(self.chosen, problem, "--input", progress)
-
-    def _check_size(self, problem: Problem) -> None:
+    def _check_size(self, name: str, problem: Problem) -> None:
         """Say what a large image takes, and refuse what is too much.
 
         Raises:
@@ -133,7 +198,8 @@ class Worker:
         if found:
             prior = getattr(method, "prior", None)
             how = f" in tiles of {prior.tile}" if isinstance(prior, Tiled) else ""
-            say(f"{shape[1]}x{shape[0]} pixels to restore{how}: {found}")
+            size = f"{shape[1]}x{shape[0]} pixels to restore{how}: {found}"
+            self._tell(name, size, True)
         check_limits(found, self._config.max_minutes, f"{shape[1]}x{shape[0]} pixels")
 
     def _headline(self, problem: Problem) -> str:
@@ -147,18 +213,35 @@ class Worker:
         return f"restoring {who}, noise {noise}, up to {steps} steps"
 
 
-class Said:
-    """Tells notes on images: of one that holds for many, the first time alone."""
+def _named(item: Item, digest: str) -> dict[str, Any]:
+    """What a record begins with."""
+    path = str(item.path or "sample")
+    return {"name": item.name, "input": path, "input_sha256": digest}
+
+
+class _Opened(NamedTuple):
+    """An image that was read, with what is asked of it."""
+
+    item: Item
+    digest: str
+    source: LoadedImage
+    problem: Problem
+
+
+Tell = Callable[[str, str, bool], None]  # name, note, whether of this image alone
+
+
+class Teller:
+    """Says notes on images; one that holds for many the first time alone."""
 
     def __init__(self):
         self._before: set[str] = set()
 
-    def __call__(self, name: str, notes: Iterable[str]) -> None:
-        always = ("mismatch: ", "told instead")
-        for note in notes:
-            if note not in self._before or any(word in note for word in always):
-                say(f"{name}: {note}")
-        self._before.update(notes)
+    def __call__(self, name: str, note: str, own: bool) -> None:
+        if own or note not in self._before:
+            say(f"{name}: {note}")
+        if not own:
+            self._before.add(note)
 
 
 def say(text: str) -> None:

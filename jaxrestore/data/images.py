@@ -1,8 +1,11 @@
 """Reading photographs of any common kind into arrays, and writing PNG files."""
 
+import contextlib
 import dataclasses
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -12,7 +15,8 @@ from jaxrestore.data.files import atomic_path
 from jaxrestore.data.jpeg import JPEGFile
 from jaxrestore.errors import InputError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".ppm", ".pgm")
+TIFF = (".tif", ".tiff")
+SUFFIXES = (".png", ".jpg", ".jpeg", *TIFF, ".bmp", ".webp", ".ppm", ".pgm")
 
 # What Pillow raises for broken files.
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError)
@@ -54,22 +58,48 @@ def read_image(path: str | os.PathLike, argument: str = "--input") -> LoadedImag
         InputError: The file is missing, not an image, broken, or holds values that
             are neither 8-bit, 16-bit nor floats in [0, 1].
     """
-    path = Path(path)
+    with _explained(Path(path), argument):
+        return _loaded(*_samples(Path(path)))
+
+
+class Samples(NamedTuple):
+    """What a file holds, as it is there.
+
+    Attributes:
+        values: (H, W, 1 to 4), the last of 2 or 4 being alpha.
+        bit_depth, notes, icc: see `LoadedImage`.
+    """
+
+    values: np.ndarray
+    bit_depth: int
+    notes: tuple[str, ...]
+    icc: bytes | None
+
+
+def read_samples(path: str | os.PathLike, argument: str = "--input") -> Samples:
+    """As `read_image`, in the file's own numbers, of which 8 bits take one byte."""
+    with _explained(Path(path), argument):
+        return _samples(Path(path))
+
+
+@contextlib.contextmanager
+def any_size() -> Iterator[None]:
+    """Pillow's limit, a guard against decompression bombs, does not hold inside."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+@contextlib.contextmanager
+def _explained(path: Path, argument: str) -> Iterator[None]:
+    """Says what is wrong with a file."""
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"{argument}={path}: {what}, expected an image file")
     try:
-        tiff = path.suffix.lower() in (".tif", ".tiff")
-        if tiff and (loaded := _read_deep_tiff(path)):
-            return loaded
-        with Image.open(path) as file:
-            frames = getattr(file, "n_frames", 1)
-            notes = ("only the first frame was read",) * (frames > 1)
-            icc = file.info.get("icc_profile")
-            if (deep := read_deep_png(path)) is not None:
-                return _loaded(deep, 16, notes, icc)
-            file.load()
-            return _convert(ImageOps.exif_transpose(file), notes, icc)
+        yield
     except InputError as error:
         raise InputError(f"{argument}={path}: {error}") from error
     except BROKEN as error:
@@ -78,6 +108,20 @@ def read_image(path: str | os.PathLike, argument: str = "--input") -> LoadedImag
             f"{argument}={path}: cannot be read as an image ({reason}); expected a"
             f" complete {', '.join(s[1:] for s in SUFFIXES)} file, save it anew"
         ) from error
+
+
+def _samples(path: Path) -> Samples:
+    tiff = path.suffix.lower() in TIFF
+    if tiff and (deep := _read_deep_tiff(path)):
+        return deep
+    with Image.open(path) as file:
+        frames = getattr(file, "n_frames", 1)
+        notes = ("only the first frame was read",) * (frames > 1)
+        icc = file.info.get("icc_profile")
+        if (deep := read_deep_png(path)) is not None:
+            return Samples(deep, 16, notes, icc)
+        file.load()
+        return _convert(ImageOps.exif_transpose(file), notes, icc)
 
 
 def write_png(
@@ -101,9 +145,9 @@ def write_png(
     Raises:
         InputError: The file cannot be written.
     """
-    samples = _to_integers(image, bit_depth)
+    samples = to_integers(image, bit_depth)
     if alpha is not None:
-        fitted = _to_integers(_resized(alpha, samples.shape[:2]), bit_depth)
+        fitted = to_integers(_resized(alpha, samples.shape[:2]), bit_depth)
         samples = np.concatenate([samples, fitted], -1)
     with atomic_path(path) as temporary:
         if bit_depth == 16:
@@ -113,7 +157,7 @@ def write_png(
             Image.fromarray(flat).save(temporary, "PNG", icc_profile=icc)
 
 
-def _to_integers(image: np.ndarray, bit_depth: int) -> np.ndarray:
+def to_integers(image: np.ndarray, bit_depth: int) -> np.ndarray:
     """[0, 1] -> (H, W, C) uint8 or uint16; NaN becomes 0. One copy, in float32."""
     peak, dtype = (65535, np.uint16) if bit_depth == 16 else (255, np.uint8)
     scaled = np.multiply(image, np.float32(peak), dtype=np.float32)
@@ -158,7 +202,7 @@ def image_files(folder: str | os.PathLike, pattern: str) -> list[Path]:
     )
 
 
-def _read_deep_tiff(path: Path) -> LoadedImage | None:
+def _read_deep_tiff(path: Path) -> Samples | None:
     """16-bit and float colour TIFF, which Pillow cannot read; None for others."""
     import tifffile
 
@@ -172,10 +216,10 @@ def _read_deep_tiff(path: Path) -> LoadedImage | None:
             turned, icc = (page.tags.valueof(number) for number in (274, 34675))
     except tifffile.TiffFileError as error:
         raise OSError(str(error)) from error
-    return _loaded(_upright(pixels, turned or 1), 16, (), icc and bytes(icc))
+    return Samples(upright(pixels, turned or 1), 16, (), icc and bytes(icc))
 
 
-def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """Undoes a camera's rotation, the tag's value 1 to 8."""
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
@@ -184,13 +228,11 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels
 
 
-def _convert(
-    file: Image.Image, notes: tuple[str, ...], icc: bytes | None
-) -> LoadedImage:
-    """Pillow image in any mode -> `LoadedImage`."""
+def _convert(file: Image.Image, notes: tuple[str, ...], icc: bytes | None) -> Samples:
+    """Pillow image in any mode."""
     mode = file.mode
     if mode.startswith("I") or mode == "F":
-        return _loaded(np.asarray(file)[..., None], 16, notes, icc)
+        return Samples(np.asarray(file)[..., None], 16, notes, icc)
     target = "L" if mode in ("1", "L", "LA", "La") else "RGB"
     if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in file.info:
         target += "A"
@@ -198,7 +240,7 @@ def _convert(
         notes = *notes, "CMYK was converted to RGB without a colour profile"
         icc = None  # of inks
     pixels = np.asarray(file.convert(target))
-    return _loaded(pixels.reshape(*pixels.shape[:2], -1), 8, notes, icc)
+    return Samples(pixels.reshape(*pixels.shape[:2], -1), 8, notes, icc)
 
 
 def _loaded(
@@ -206,15 +248,15 @@ def _loaded(
 ) -> LoadedImage:
     """Samples (H, W, 1 to 4), the last of 2 or 4 being alpha."""
     colours = samples.shape[-1] - 1 + samples.shape[-1] % 2
-    pixels = _to_unit(samples[..., :colours])
+    pixels = to_unit(samples[..., :colours])
     alpha = None
     if colours < samples.shape[-1]:
-        alpha = _to_unit(samples[..., colours:])
+        alpha = to_unit(samples[..., colours:])
         alpha = alpha if alpha.min() < 1 else None
     return LoadedImage(pixels, bit_depth, notes, icc, alpha)
 
 
-def _to_unit(pixels: np.ndarray) -> np.ndarray:
+def to_unit(pixels: np.ndarray) -> np.ndarray:
     """Integer or float samples -> float32 in [0, 1]."""
     if pixels.dtype == np.uint8:
         return np.divide(pixels, np.float32(255), dtype=np.float32)

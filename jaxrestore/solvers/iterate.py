@@ -55,8 +55,14 @@ def begin(method: "Method", problem: "Problem", history: bool) -> Run:
     """The run before its first step."""
     state = method.init(problem)
     dtype = method.image(state).dtype
-    infinite, zero = jnp.array(jnp.inf, dtype), jnp.int32(0)
     names = ("residual", "objective", "contraction", *method.extras(problem, state))
+    empty = {n: jnp.full(problem.max_steps, jnp.nan, dtype) for n in names}
+    return fresh(state, dtype, empty if history else None)
+
+
+def fresh(state: Any, dtype: Any, history: dict[str, jax.Array] | None = None) -> Run:
+    """A run before its first step, from its state and an empty history."""
+    infinite, zero = jnp.array(jnp.inf, dtype), jnp.int32(0)
     return Run(
         state=state,
         steps=zero,
@@ -66,10 +72,8 @@ def begin(method: "Method", problem: "Problem", history: bool) -> Run:
         stale=zero,
         worst=-infinite,
         growing=zero,
-        status=jnp.where(_finite(state), Status.RUNNING, Status.DIVERGED),
-        history={n: jnp.full(problem.max_steps, jnp.nan, dtype) for n in names}
-        if history
-        else None,
+        status=jnp.where(all_finite(state), Status.RUNNING, Status.DIVERGED),
+        history=history,
     )
 
 
@@ -110,21 +114,66 @@ def finish(method: "Method", problem: "Problem", run: Run) -> Restoration:
     )
 
 
+class Step(NamedTuple):
+    """What the rules look at after a step.
+
+    Attributes:
+        change: of the iterate, a norm.
+        before: norm of the iterate before the step.
+        size: how many values it has.
+        objective: after the step.
+        settled, stalled: see `Method`.
+        healthy: all of the new state is finite.
+        extras: named scalars that join the history.
+    """
+
+    change: jax.Array
+    before: jax.Array
+    size: int
+    objective: jax.Array
+    settled: jax.Array
+    stalled: jax.Array
+    healthy: jax.Array
+    extras: dict[str, jax.Array]
+
+
 def _advance(method: "Method", problem: "Problem", stopping: Stopping, run: Run) -> Run:
     state = method.step(problem, run.state)
     before, after = method.image(run.state), method.image(state)
-    change = method.change(run.state, state)
-    tiny = jnp.finfo(change.dtype).tiny
-    residual = change / jnp.maximum(jnp.linalg.norm(before.ravel()), tiny)
-    objective = method.objective(problem, state)
-    value = objective if stopping.watch == "objective" else change**2 / after.size
+    step = Step(
+        change=method.change(run.state, state),
+        before=jnp.linalg.norm(before.ravel()),
+        size=after.size,
+        objective=method.objective(problem, state),
+        settled=method.settled(problem, state),
+        stalled=method.stalled(problem, state),
+        healthy=all_finite(state),
+        extras=method.extras(problem, state),
+    )
+    return judged(run, state, step, stopping, problem.max_steps, method.descends)
+
+
+def judged(
+    run: Run, state: Any, step: Step, stopping: Stopping, max_steps: int, descends: bool
+) -> Run:
+    """The run after a step, or as it was, as diverged, where that is not healthy.
+
+    Args:
+        run: before the step.
+        state: after it.
+        step: what the rules look at.
+        stopping: the rules.
+        max_steps: that the run has.
+        descends: growth is that of the objective.
+    """
+    change, objective, settled = step.change, step.objective, step.settled
+    residual = change / jnp.maximum(step.before, jnp.finfo(change.dtype).tiny)
+    value = objective if stopping.watch == "objective" else change**2 / step.size
     better = value < (1 - jnp.sign(run.best) * stopping.improvement) * run.best
-    grown = objective if method.descends else change
-    settled = method.settled(problem, state)
-    steps = run.steps + 1
+    grown = objective if descends else change
     taken = Run(
         state=state,
-        steps=steps,
+        steps=run.steps + 1,
         residual=residual,
         change=change,
         best=jnp.where(better | ~settled, value, run.best),
@@ -135,41 +184,40 @@ def _advance(method: "Method", problem: "Problem", stopping: Stopping, run: Run)
         status=run.status,
         history=run.history,
     )
-    taken = taken._replace(status=_status(method, problem, stopping, taken, settled))
+    taken = taken._replace(status=_status(taken, step, stopping, max_steps))
     if run.history is not None:
         values = {
             "residual": residual,
             "objective": objective,
             "contraction": change / run.change,
-            **method.extras(problem, state),
+            **step.extras,
         }
         past = run.history.items()
         kept = {name: old.at[run.steps].set(values[name]) for name, old in past}
         taken = taken._replace(history=kept)
     refused = run._replace(status=jnp.full_like(run.status, Status.DIVERGED))
-    healthy = _finite(state) & jnp.isfinite(residual)
+    healthy = step.healthy & jnp.isfinite(residual)
     return jax.tree.map(lambda a, b: jnp.where(healthy, a, b), taken, refused)
 
 
-def _status(method, problem, stopping: Stopping, after: Run, settled) -> jax.Array:
+def _status(after: Run, step: Step, stopping: Stopping, max_steps: int) -> jax.Array:
     """The first rule that holds, the strongest last."""
-    done = after.steps >= problem.max_steps
+    done = after.steps >= max_steps
     status = jnp.where(done, Status.MAX_STEPS, Status.RUNNING)
     if stopping.patience is not None:
         status = jnp.where(after.stale > stopping.patience, Status.PLATEAU, status)
     diverged = after.growing >= stopping.growth
     status = jnp.where(diverged, Status.DIVERGED, status)
-    converged = after.residual <= stopping.tolerance
-    converged &= settled
+    converged = (after.residual <= stopping.tolerance) & step.settled
     status = jnp.where(converged, Status.CONVERGED, status)
-    stalled = method.stalled(problem, after.state)
-    return jnp.where(stalled, Status.STALLED, status)
+    return jnp.where(step.stalled, Status.STALLED, status)
 
 
-def _finite(state: Any) -> jax.Array:
+def all_finite(state: Any) -> jax.Array:
+    """Whether all floating-point arrays of a pytree are finite."""
     leaves = [
         jnp.isfinite(leaf).all()
         for leaf in jax.tree.leaves(state)
         if jnp.issubdtype(leaf.dtype, jnp.inexact)
     ]
-    return jnp.stack(leaves).all()
+    return jnp.stack(leaves).all() if leaves else jnp.array(True)

@@ -26,7 +26,9 @@ _FLIPS = (
 _KINDS = {"none": 1, "horizontal": 2, "both": 4}
 
 
-class _State(NamedTuple):
+class State(NamedTuple):
+    """x^k with the reconstruction of it."""
+
     image: jax.Array
     reconstruction: Reconstruction
     step: jax.Array  # the row of the schedule that the reconstruction is of
@@ -126,21 +128,30 @@ class PnPHVAE(Method):
         return self._at(problem, start, jnp.int32(0))
 
     def step(self, problem, state):
+        image = self.data_step(problem, state)
+        return self._at(problem, image, state.step + 1)
+
+    def data_step(self, problem: Problem, state: State) -> jax.Array:
+        """x^{k+1} from x^k and its reconstruction."""
         mean, std = state.reconstruction.mean, self._decoder_std(state)
         image = problem.observation.prox(mean, std**2, cg_steps=self.cg_steps)
-        return self._at(problem, image.astype(state.image.dtype), state.step + 1)
+        return image.astype(state.image.dtype)
 
     def at(self, problem, state, image):
         return self._at(problem, image, state.step)
 
-    def _at(self, problem: Problem, image: jax.Array, step: jax.Array) -> _State:
+    def _at(self, problem: Problem, image: jax.Array, step: jax.Array) -> State:
         tau, told = self._told(step)
-        last = min(len(self.schedule) - 1, problem.max_steps)
-        left = jnp.maximum(last - step, 0) % _KINDS[self.flips]
-        flipped = _flipped(image, left, self.flips)
+        which = self.flip(problem.max_steps, step)
+        flipped = _flipped(image, which, self.flips)
         found = self.prior.reconstruct(flipped, tau, told)
-        mean, std = (_flipped(a, left, self.flips) for a in (found.mean, found.std))
-        return _State(image, replace(found, mean=mean, std=std), step)
+        mean, std = (_flipped(a, which, self.flips) for a in (found.mean, found.std))
+        return State(image, replace(found, mean=mean, std=std), step)
+
+    def flip(self, max_steps: int, step: Any) -> jax.Array:
+        """How x^step is flipped: 0 not, 1 left-right, 2 up-down, 3 both."""
+        last = min(len(self.schedule) - 1, max_steps)
+        return jnp.maximum(last - step, 0) % _KINDS[self.flips]
 
     def _told(self, step: jax.Array) -> tuple[Any, Any]:
         """Temperature and noise level that the encoder is told."""
@@ -148,7 +159,7 @@ class PnPHVAE(Method):
         told = None if self.encoder_noise is None else noise * self.encoder_noise
         return jnp.minimum(tau * self.temperature, 1), told
 
-    def _decoder_std(self, state: _State) -> jax.Array:
+    def _decoder_std(self, state: State) -> jax.Array:
         _, gamma, _ = factors_at(self.schedule, state.step)
         own = state.reconstruction.std if self.decoder_std is None else self.decoder_std
         return gamma * own
@@ -156,7 +167,7 @@ class PnPHVAE(Method):
     def settled(self, problem, state):
         return state.step >= len(self.schedule) - 1
 
-    def objective(self, problem: Problem, state: _State) -> jax.Array:
+    def objective(self, problem: Problem, state: State) -> jax.Array:
         return joint_objective(
             problem.observation,
             state.image,

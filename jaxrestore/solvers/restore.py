@@ -90,7 +90,12 @@ def memory(
     On each device; 0 where that is not to be had. Arguments as those of `restore`.
     """
     arguments = method, observation, stopping, max_steps, key, history, mesh
-    analysis = program(*arguments).memory_analysis()
+    return memory_of(program(*arguments))
+
+
+def memory_of(program: Any) -> int:
+    """Bytes that a compiled program takes; 0 where that is not to be had."""
+    analysis = program.memory_analysis()
     if not analysis:
         return 0
     arrays = analysis.argument_size_in_bytes + analysis.output_size_in_bytes
@@ -122,15 +127,29 @@ def _prepared(
     method: Any, observation, limits: tuple, start, key, mesh: Mesh | None
 ) -> tuple[Any, "_Static"]:
     """The arguments of a program, checked and where it runs: traced and static ones."""
+    given, static = traced_and_static(method, observation, limits, start, key)
+    method, observation, stopping, start, key = given
+    # Explicit transfers, so that callers may forbid implicit ones.
+    method, stopping, key = whole((method, stopping, key), mesh)
+    observation, start = by_rows((observation, start), mesh)
+    return (method, observation, stopping, start, key), static
+
+
+def traced_and_static(
+    method: Any, observation, limits: tuple, start, key
+) -> tuple[Any, "_Static"]:
+    """The arguments of `restored`, checked.
+
+    Args:
+        limits: stopping, max_steps and history, as for `restore`, whose arguments the
+            others are, too.
+    """
     check_kind(method, Method, "iterates", "sample")
     stopping, max_steps, history = limits
     method = method.validate(observation)
     stopping = (method.stopping if stopping is None else stopping).validate()
     steps = method.max_steps if max_steps is None else max_steps
     steps = count()(steps, "max_steps")
-    # Explicit transfers, so that callers may forbid implicit ones.
-    method, stopping, key = whole((method, stopping, key), mesh)
-    observation, start = by_rows((observation, start), mesh)
     arguments = method, observation, stopping, start, key
     return arguments, {"max_steps": steps, "history": bool(history)}
 
@@ -146,8 +165,7 @@ def _posed(method, observation, start, key, max_steps) -> tuple[Method, Problem]
     return method.cast(start.dtype), Problem(observation, start, max_steps, key)
 
 
-@partial(jax.jit, static_argnames=("max_steps", "history"))
-def _restore(
+def restored(
     method: Method,
     observation: Observation,
     stopping: Stopping,
@@ -157,8 +175,12 @@ def _restore(
     max_steps: int,
     history: bool,
 ) -> Restoration:
+    """`restore`, traced."""
     method, problem = _posed(method, observation, start, key, max_steps)
     return method.solve(problem, stopping, history)
+
+
+_restore = jax.jit(restored, static_argnames=("max_steps", "history"))
 
 
 def _watched(arguments: tuple, static: _Static, progress: Progress) -> Restoration:

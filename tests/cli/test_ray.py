@@ -57,6 +57,10 @@ def test_its_worker_does_what_the_command_does(run, toy, folder, tmp_path):
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     known = {record["name"]: record for record in summary["images"]}
     assert known["0"].keys() - entries[0].keys() == {"finished"}
+    for entry in entries:  # in the record's company, for the command to say
+        lines = [note for name, note, _ in entry["told"] if name == entry["name"]]
+        headline = any("restoring" in note for note in lines)
+        assert headline == ("error" not in entry) and len(lines) == len(entry["told"])
     assert entries[0]["input_sha256"] == known["0"]["input_sha256"]
     assert entries[0]["process"] == os.getpid()
 
@@ -72,7 +76,8 @@ def test_without_ray_one_line_says_what_to_install(run, folder, monkeypatch, tmp
 
 @pytest.fixture
 def cluster(monkeypatch):
-    """A local cluster of two CPUs, of the test alone."""
+    """A local cluster of two CPUs, of the test alone; a busy machine starts it late."""
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "120")
     ray = pytest.importorskip("ray", reason="Ray is not installed: the extra [ray]")
     pytest.importorskip("ray.data", reason="ray.data: the extra [ray]")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -112,6 +117,8 @@ def test_a_killed_process_loses_nothing_and_nothing_is_done_twice(
     finally:
         process.kill()
     assert process.returncode == 0, errors
+    for i in range(10):  # what the processes say
+        assert f"{i}: restoring 64x64 colour with pnp_hvae" in errors
     found = lines(journal)
     assert before < len(found)  # it was killed in the middle
     assert Counter(entry["name"] for entry in found) == {str(i): 1 for i in range(10)}

@@ -12,7 +12,8 @@ from jaxrestore.cli import outputs
 from jaxrestore.cli.entry import run_command
 from jaxrestore.cli.items import Item, items, part, shard_of
 from jaxrestore.cli.main import main as jaxrestore
-from jaxrestore.cli.worker import Worker
+from jaxrestore.cli.side_by_side import SideBySide
+from jaxrestore.cli.trust import Told
 from jaxrestore.data.files import exclusive
 from jaxrestore.errors import InputError
 
@@ -88,9 +89,10 @@ def unsolved(monkeypatch):
         for name in outputs.names(config, figures):
             (folder / name).touch()
 
-    monkeypatch.setattr(
-        Worker, "_solved", lambda _, problem: (problem, SimpleNamespace(record={}), [])
-    )
+    def solved(_, problems, progress):
+        return [Told(problem, SimpleNamespace(record={}), []) for problem in problems]
+
+    monkeypatch.setattr(SideBySide, "__call__", solved)
     monkeypatch.setattr(outputs, "scores", lambda problem, outcome: {})
     monkeypatch.setattr(outputs, "write", write)
     return done

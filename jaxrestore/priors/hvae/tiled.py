@@ -77,11 +77,11 @@ class Tiled:
         height, width = image.shape[:2]
         pads = [(0, -side % self.config.stride) for side in (height, width)]
         padded = jnp.pad(image, (*pads, (0, 0)), mode="symmetric")
-        rows, columns = self._axes((height, width))
+        rows, columns = self.axes((height, width))
         size = rows.side, columns.side, image.shape[2]
 
         def add(carry, place):
-            corner, owned = (*place[:2], 0), _owned(size, place[2:])
+            corner, owned = (*place[:2], 0), owned_pixels(size, place[2:])
             seen = lax.dynamic_slice(padded, corner, size)
             inside = owned[..., 0]
             found = self.prior.reconstruct(seen, temperature, encoder_noise, inside)
@@ -101,11 +101,15 @@ class Tiled:
 
     def work(self, shape: tuple[int, ...]) -> float:
         """Pixels that go through the network, for each one of an image (H, W)."""
-        rows, columns = self._axes(shape)
+        rows, columns = self.axes(shape)
         tiles = len(rows.starts) * len(columns.starts)
         return tiles * rows.side * columns.side / (shape[0] * shape[1])
 
-    def _axes(self, shape: tuple[int, ...]) -> tuple["Axis", "Axis"]:
+    def axes(self, shape: tuple[int, ...]) -> tuple["Axis", "Axis"]:
+        """The tiles along the rows and along the columns of an image (H, W).
+
+        They cover its sides enlarged to multiples of the stride.
+        """
         stride = self.config.stride
         rows, columns = (
             axis(-(-side // stride) * stride, self.tile, self.margin, stride)
@@ -185,8 +189,8 @@ def places(rows: Axis, columns: Axis) -> jax.Array:
     return jnp.asarray(np.array(found), jnp.int32)
 
 
-def _owned(size: tuple[int, ...], kept: jax.Array) -> jax.Array:
-    """(h, w, 1) which pixels of a tile are kept."""
+def owned_pixels(size: tuple[int, ...], kept: jax.Array) -> jax.Array:
+    """(h, w, 1) which pixels of a tile (h, w) are kept; see `places`."""
     top, bottom, left, right = kept
     row, column = jnp.arange(size[0])[:, None], jnp.arange(size[1])
     owned = (row >= top) & (row < bottom) & (column >= left) & (column < right)

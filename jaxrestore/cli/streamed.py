@@ -1,0 +1,103 @@
+"""The solver of an image that stays on disk, as `SideBySide` takes one."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxrestore.cli.chosen import Chosen, Outcome
+from jaxrestore.cli.task import Problem
+from jaxrestore.data.large import LargeImage, TIFFTarget
+from jaxrestore.data.stored import Repeated, Stored, copy, sampled
+from jaxrestore.errors import InputError
+from jaxrestore.solvers import PnPHVAE, Restoration
+from jaxrestore.solvers.restore import Progress
+from jaxrestore.solvers.streamed import restore_streamed, why_not
+
+
+def tiled(chosen: Chosen, problem: Problem, shape: Any) -> tuple[PnPHVAE, list[str]]:
+    """As `Chosen.method`, by tiles of an image (H, W, C).
+
+    Raises:
+        InputError: the settings need the whole image.
+    """
+    method, notes = chosen.method(problem)
+    if isinstance(method, PnPHVAE):
+        method = replace(method, prior=chosen.tiled(shape))
+    if reason := why_not(method):
+        raise InputError(f"--stream: {reason}; take --stream=false")
+    return method, notes
+
+
+class Streamed:
+    """Stands in for `Chosen`: runs on the whole image, judged by a sample of it.
+
+    The problems that it is given, and the images that it returns, are `sampled`.
+
+    Args:
+        chosen: the solver.
+        source: the file's image.
+        observed: y, of its size.
+        clean: what the result is scored against, or None.
+        scratch: folder for the iterates.
+        path: of the result, a TIFF.
+
+    Attributes:
+        kind, remedy: of the solver.
+        source: see above.
+        target: the restored image.
+    """
+
+    target: TIFFTarget
+
+    def __init__(
+        self,
+        chosen: Chosen,
+        source: LargeImage,
+        observed: Any,
+        clean: Any,
+        scratch: Path,
+        path: Path,
+    ):
+        self.kind, self.remedy = chosen.kind, chosen.remedy
+        self._chosen, self.source, self._path = chosen, source, path
+        self._clean, self._scratch = clean, scratch
+        self._observed = Repeated(observed, chosen.prior.config.image_channels)
+
+    def method(self, problem: Problem) -> tuple[PnPHVAE, list[str]]:
+        """The solver by tiles, with its settings, and notes on them."""
+        return tiled(self._chosen, problem, self._observed.shape)
+
+    def run(
+        self, method: Any, problem: Problem, progress: Progress | None = None
+    ) -> Outcome:
+        """Restores the image into the file; the outcome's image is a sample."""
+
+        def restored(method, _, *, stopping, max_steps, progress, **__) -> Restoration:
+            shape = self._observed.shape
+            names = "even", "odd"
+            x = [Stored(self._scratch / n, shape, np.float32) for n in names]
+            self._renew()
+            how = {"stopping": stopping, "max_steps": max_steps, "progress": progress}
+            places = self._observed, problem.noise_std, (x[0], x[1]), self.target
+            return self._shown(restore_streamed(method, *places, **how))
+
+        return self._chosen.run(method, problem, progress, restored)
+
+    def give_back(self) -> None:
+        """Writes the observation in the place of the result."""
+        self._renew()
+        copy(self._observed, self.target)
+
+    def _renew(self) -> None:
+        channels = self._observed.shape[2]
+        self.target = TIFFTarget(self._path, self.source, channels, self._clean)
+
+    def _shown(self, result: Restoration) -> Restoration:
+        """The result with samples, and what is to be shown in the file."""
+        if self._chosen.shown(result) is not self.target:
+            self._renew()
+            copy(result.image, self.target)
+        sample = sampled(self.target)
+        return replace(result, image=sample, mean=sample)
