@@ -253,7 +253,7 @@ sys.exit(code)
 
 
 def _command(source, weights, output, *flags):
-    given = f"--prior={weights}", f"--output={output}", "--stopping.max_steps=2"
+    given = f"--prior={weights}", f"--output={output}", "--stopping.max_steps=1"
     given += "--noise_std=0.05", "--stream=true", "--simulate", "--no_figures"
     return [
         *(sys.executable, "-c", _MEASURED, "--config=denoise", f"--input={source}"),
@@ -267,7 +267,8 @@ def test_memory_does_not_grow_with_the_image(weights, tmp_path):
     peaks = []
     for side in (1100, 2200):
         source = _photo(tmp_path / f"{side}.tif", (side, side, 3))
-        command = _command(source, weights, tmp_path / "out", "--tile=360")
+        flags = "--tile=360", "--nocheck"
+        command = _command(source, weights, tmp_path / "out", *flags)
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         peaks.append(float(done.stdout.split("peak")[1]))
     assert peaks[1] - peaks[0] < 25, peaks
