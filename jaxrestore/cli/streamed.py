@@ -1,16 +1,20 @@
 """The solver of an image that stays on disk, as `SideBySide` takes one."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxrestore.cli.chosen import Chosen, Outcome
 from jaxrestore.cli.task import Problem
-from jaxrestore.data.large import LargeImage, TIFFTarget
-from jaxrestore.data.stored import Repeated, Stored, copy, sampled
+from jaxrestore.data.large import LargeImage, TIFFTarget, psnr
+from jaxrestore.data.stored import Repeated, Stored, bands, copy, sampled
 from jaxrestore.errors import InputError
+from jaxrestore.likelihoods import GaussianNoise, Observation
+from jaxrestore.operators import Identity
 from jaxrestore.solvers import PnPHVAE, Restoration
 from jaxrestore.solvers.restore import Progress
 from jaxrestore.solvers.streamed import restore_streamed, why_not
@@ -101,3 +105,25 @@ class Streamed:
             copy(result.image, self.target)
         sample = sampled(self.target)
         return replace(result, image=sample, mean=sample)
+
+
+def noisy_image(
+    clean: LargeImage, level: float, key: jax.Array, path: Path
+) -> tuple[Stored, float]:
+    """The image with noise, each band with a key of its own, and its PSNR."""
+    noisy, squares = Stored(path, clean.shape, np.float32), 0.0
+    noise = GaussianNoise(np.float32(level))
+    draw = jax.jit(partial(Observation.simulate, operator=Identity(), noise=noise))
+    for number, band in enumerate(bands(clean.shape[0])):
+        x = clean[band]
+        y = np.asarray(draw(jax.random.fold_in(key, number), x).y)
+        noisy[band] = y
+        squares += float(np.square(np.clip(y, 0, 1) - x, dtype=np.float64).sum())
+    return noisy, psnr(squares, clean.shape)
+
+
+def seen_as(problem: Problem, sample: np.ndarray) -> Problem:
+    """The problem with another observation."""
+    channels = problem.full.shape[2]
+    full = np.repeat(sample, channels // sample.shape[2], -1)
+    return replace(problem, observed=sample, full=full)

@@ -3,13 +3,12 @@
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
 import psutil
 
 from jaxrestore.cli import outputs, watch
@@ -19,17 +18,15 @@ from jaxrestore.cli.items import Item, sample_image
 from jaxrestore.cli.levels import levels
 from jaxrestore.cli.side_by_side import SideBySide
 from jaxrestore.cli.solve_config import AUTO, SolveConfig
-from jaxrestore.cli.streamed import Streamed, tiled
+from jaxrestore.cli.streamed import Streamed, noisy_image, seen_as, tiled
 from jaxrestore.cli.task import Problem, Task, keys
 from jaxrestore.cli.tiling import LARGE, free_memory
 from jaxrestore.cli.trust import MISMATCH
 from jaxrestore.data.files import make_folder
 from jaxrestore.data.images import LoadedImage, upright, write_png
-from jaxrestore.data.large import LargeImage, open_large, psnr
-from jaxrestore.data.stored import Stored, bands, middle, reduced, sampled
+from jaxrestore.data.large import LargeImage, open_large
+from jaxrestore.data.stored import middle, reduced, sampled
 from jaxrestore.errors import InputError
-from jaxrestore.likelihoods import GaussianNoise, Observation
-from jaxrestore.operators import Identity
 from jaxrestore.report.sheets import Panel, comparison
 from jaxrestore.solvers import PnPHVAE
 from jaxrestore.solvers.presets import PRESET
@@ -125,6 +122,8 @@ class Streaming:
         finally:
             if room.cache_info().currsize:
                 shutil.rmtree(scratch, ignore_errors=True)
+                with suppress(OSError):  # it holds results
+                    scratch.parent.rmdir()
 
     def _problem(self, name: str, source: LargeImage) -> Problem:
         """That of a sample, with the noise of the image."""
@@ -155,8 +154,8 @@ class Streaming:
         if self._simulate:
             key = keys(self._config.seed, name).noise
             level = self._config.simulated_noise_std or 0.0
-            observed, before = _noisy(source, level, key, scratch / "observed")
-            problem = _seen(problem, sampled(observed))
+            observed, before = noisy_image(source, level, key, scratch / "observed")
+            problem = seen_as(problem, sampled(observed))
             scores["psnr_observed"] = before
         clean = source if self._simulate else None
         path = scratch / RESTORED
@@ -238,25 +237,3 @@ def _opened(item: Item, scratch: Callable[[], Path]) -> LargeImage:
     if item.path is None:
         return LargeImage(sample_image().pixels)
     return open_large(item.path, scratch)
-
-
-def _noisy(
-    clean: LargeImage, level: float, key: jax.Array, path: Path
-) -> tuple[Stored, float]:
-    """The image with noise, each band with a key of its own, and its PSNR."""
-    noisy, squares = Stored(path, clean.shape, np.float32), 0.0
-    noise = GaussianNoise(np.float32(level))
-    draw = jax.jit(partial(Observation.simulate, operator=Identity(), noise=noise))
-    for number, band in enumerate(bands(clean.shape[0])):
-        x = clean[band]
-        y = np.asarray(draw(jax.random.fold_in(key, number), x).y)
-        noisy[band] = y
-        squares += float(np.square(np.clip(y, 0, 1) - x, dtype=np.float64).sum())
-    return noisy, psnr(squares, clean.shape)
-
-
-def _seen(problem: Problem, sample: np.ndarray) -> Problem:
-    """The problem with another observation."""
-    channels = problem.full.shape[2]
-    full = np.repeat(sample, channels // sample.shape[2], -1)
-    return replace(problem, observed=sample, full=full)

@@ -1,9 +1,8 @@
 """PnP-HVAE of images that no memory holds: window by window, wherever they lie."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +11,7 @@ import numpy as np
 from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import GaussianNoise, Observation
 from jaxrestore.operators import Identity
-from jaxrestore.priors.hvae.tiled import Tiled, owned_pixels, places
+from jaxrestore.priors.hvae.tiled import Tiled, owned_pixels
 from jaxrestore.settings import count
 from jaxrestore.solvers.iterate import Run, Step, all_finite, fresh, judged
 from jaxrestore.solvers.method import Problem
@@ -20,25 +19,7 @@ from jaxrestore.solvers.pnp_hvae import PnPHVAE
 from jaxrestore.solvers.restore import Progress
 from jaxrestore.solvers.results import Restoration
 from jaxrestore.solvers.stopping import Status, Stopping
-
-
-class Readable(Protocol):
-    """An image (H, W, C) of which windows are read: arrays are some."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(H, W, C)."""
-        ...
-
-    def __getitem__(self, window: tuple[slice, slice], /) -> Any:
-        """(h, w, C) in [0, 1] units."""
-        ...
-
-
-class Windows(Readable, Protocol):
-    """The same that windows are written to."""
-
-    def __setitem__(self, window: tuple[slice, slice], values: Any, /) -> None: ...
+from jaxrestore.solvers.windows import Readable, Tile, Windows, tiles
 
 
 def restore_streamed(
@@ -161,60 +142,6 @@ def _alone(method: PnPHVAE) -> PnPHVAE:
     return replace(method, prior=method.prior.prior, flips="none")  # type: ignore[attr-defined]
 
 
-class _Tile(NamedTuple):
-    """Where a tile's pixels lie in the image, and which of them it keeps.
-
-    Attributes:
-        rows, columns: (h,), (w,) of each pixel; descending where it is flipped, and
-            back and forth where it is padded.
-        kept: (4,) int32, top, bottom, left, right of the tile.
-    """
-
-    rows: np.ndarray
-    columns: np.ndarray
-    kept: np.ndarray
-
-    def read(self, source: Readable) -> np.ndarray:
-        """(h, w, C) of an image."""
-        return _taken(source, self.rows, self.columns)
-
-    def write(self, target: Windows, values: Any) -> None:
-        """What it keeps of (h, w, C), into an image."""
-        top, bottom, left, right = self.kept
-        rows, columns = self.rows[top:bottom], self.columns[left:right]
-        window, order = _window(rows, columns)
-        target[window] = np.asarray(values[top:bottom, left:right])[order]
-
-
-def _window(rows: np.ndarray, columns: np.ndarray) -> tuple[Any, Any]:
-    """The smallest window that has them all, and the places of all in it."""
-    low, left = int(rows.min()), int(columns.min())
-    window = slice(low, int(rows.max()) + 1), slice(left, int(columns.max()) + 1)
-    return window, np.ix_(rows - low, columns - left)
-
-
-def _taken(source: Readable, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    window, order = _window(rows, columns)
-    return np.asarray(source[window], np.float32)[order]
-
-
-def _tiles(prior: Tiled, shape: tuple[int, ...], flip: int) -> Iterator[_Tile]:
-    """Those of an image (H, W) that is flipped as `PnPHVAE.flip` says."""
-    stride, sides = prior.config.stride, []
-    for length, backwards in zip(shape, (flip in (2, 3), flip in (1, 3)), strict=False):
-        own = np.arange(length)[:: -1 if backwards else 1]
-        sides.append(np.pad(own, (0, -length % stride), "symmetric"))
-    rows, columns = prior.axes(shape)
-    most = np.array(shape[:2]).repeat(2)
-    for top, left, *kept in np.asarray(places(rows, columns)):
-        kept = np.minimum(kept, most - (top, top, left, left))
-        yield _Tile(
-            sides[0][top : top + rows.side],
-            sides[1][left : left + columns.side],
-            kept.astype(np.int32),
-        )
-
-
 class _Walk:
     """One step of the method, over all tiles."""
 
@@ -240,11 +167,11 @@ class _Walk:
         """
         number = int(run.steps)
         flip = int(self._tiled.flip(self._max_steps, number))
-        tiles = list(_tiles(self._tiled.prior, self._y.shape, flip))
+        walked = list(tiles(self._tiled.prior, self._y.shape, flip))
         sums, found = np.zeros(2), None
         healthy = settled = np.bool_(True)
-        ahead = self._read(tiles[0], source)
-        for done, (tile, after) in enumerate(pairwise([*tiles, None]), 1):
+        ahead = self._read(walked[0], source)
+        for done, (tile, after) in enumerate(pairwise([*walked, None]), 1):
             arguments = (*ahead, self._noise, np.int32(number), tile.kept)  # type: ignore[union-attr]
             found = _program(self._method, *jax.device_put(arguments))
             # Read while the device computes.
@@ -255,7 +182,7 @@ class _Walk:
                     tile.write(target, values)  # type: ignore[union-attr]
             sums += np.float64(found.change), np.float64(found.before)
             healthy, settled = healthy & found.healthy, found.settled
-            steps = min(number + done / len(tiles), self._max_steps)
+            steps = min(number + done / len(walked), self._max_steps)
             self._progress(round(steps, 2), float(run.residual))  # type: ignore[arg-type]
         change, before = np.sqrt(sums).astype(np.float32)
         return Step(
@@ -269,7 +196,7 @@ class _Walk:
             extras={},
         )
 
-    def _read(self, tile: _Tile, source: Readable) -> tuple[np.ndarray, np.ndarray]:
+    def _read(self, tile: Tile, source: Readable) -> tuple[np.ndarray, np.ndarray]:
         """Windows of x^k and of y."""
         seen = tile.read(source)
         return seen, seen if source is self._y else tile.read(self._y)

@@ -158,7 +158,7 @@ def test_nothing_is_left_of_a_run_that_ends_early(
     code, messages, _ = denoise(source, *given)
     assert code == (130 if stopped else 2), messages
     assert stopped or "--input: pnp_hvae diverged after 2 steps" in messages
-    assert not list((folder / "a").iterdir())
+    assert not (folder / "a").exists()
 
 
 def test_chosen_where_memory_is_short(denoise, copies, tmp_path, monkeypatch):
@@ -253,7 +253,7 @@ sys.exit(code)
 
 
 def _command(source, weights, output, *flags):
-    given = f"--prior={weights}", f"--output={output}", "--stopping.max_steps=2"
+    given = f"--prior={weights}", f"--output={output}", "--stopping.max_steps=1"
     given += "--noise_std=0.05", "--stream=true", "--simulate", "--no_figures"
     return [
         *(sys.executable, "-c", _MEASURED, "--config=denoise", f"--input={source}"),
@@ -267,7 +267,8 @@ def test_memory_does_not_grow_with_the_image(weights, tmp_path):
     peaks = []
     for side in (1100, 2200):
         source = _photo(tmp_path / f"{side}.tif", (side, side, 3))
-        command = _command(source, weights, tmp_path / "out", "--tile=360")
+        flags = "--tile=360", "--nocheck"
+        command = _command(source, weights, tmp_path / "out", *flags)
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         peaks.append(float(done.stdout.split("peak")[1]))
     assert peaks[1] - peaks[0] < 25, peaks
