@@ -242,12 +242,14 @@ def test_as_the_run_that_has_the_image_whole(denoise, tmp_path):
         np.testing.assert_allclose(record["residual"], expected["residual"], rtol=1e-3)
 
 
-_MEASURED = """
-import resource, sys
+_MEASURED = r"""
+import re, sys
 from jaxrestore.cli.entry import run_command
 from jaxrestore.cli.solve import main
 code = run_command(main, sys.argv)
-print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+# Not ru_maxrss, which begins at what the parent held.
+status = open("/proc/self/status").read()
+print("peak", int(re.search(r"VmHWM:\s*(\d+)", status)[1]) / 1024)
 sys.exit(code)
 """
 
@@ -262,16 +264,16 @@ def _command(source, weights, output, *flags):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="Linux tells")
 def test_memory_does_not_grow_with_the_image(weights, tmp_path):
-    """Four times the pixels, from 1.2 to 4.8 million: one float copy more is 41 MiB."""
+    """From 1.2 to 10.9 megapixels: one float copy more is 111 MiB."""
     peaks = []
-    for side in (1100, 2200):
+    for side in (1100, 3300):
         source = _photo(tmp_path / f"{side}.tif", (side, side, 3))
-        flags = "--tile=360", "--nocheck"
-        command = _command(source, weights, tmp_path / "out", *flags)
+        command = _command(source, weights, tmp_path / "out", "--tile=360", "--nocheck")
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         peaks.append(float(done.stdout.split("peak")[1]))
-    assert peaks[1] - peaks[0] < 25, peaks
+    assert peaks[1] - peaks[0] < 90, peaks
 
 
 @pytest.mark.slow
