@@ -223,8 +223,10 @@ class Chosen:
                 method = SelectRate(method)
                 continue
             if criterion == "auto":
-                masked = problem.degradation.task == "mask"
-                criterion = "held_out" if masked else "sure"
+                criterion = presets.criterion(method, problem.degradation.task)
+            if criterion is None:
+                line = f"{name} stays {method.weight:g}: nothing chooses better here"
+                continue
             method = presets.selection(name, method, criterion)
             if name == "schedule" and "schedule" not in found.settings:
                 line = (

@@ -15,6 +15,7 @@ from jaxrestore.operators import Mask
 from jaxrestore.priors.registry import BUNDLED
 from jaxrestore.solvers import tuned
 from jaxrestore.solvers.selection import TEMPERATURES, Select
+from jaxrestore.solvers.vble import VBLE
 
 PRESET = "preset"  # the word for a setting that is left to this file
 TASKS = ("blur", "downsample", "resize", "mask", "identity")
@@ -85,6 +86,17 @@ def kind_of(task: str, operator: Any) -> str:
     reached = maximum_filter(seen, 3)
     unseen, far = (np.sum(np.logical_not(known)) for known in (seen, reached))
     return "hole" if 2 * far > unseen else "mask"
+
+
+def criterion(method: Any, task: str) -> str | None:
+    """What "auto" chooses by: pixels that a mask leaves to be held out, else SURE.
+
+    None, nothing, for `VBLE` without a mask: its image cannot leave the generator's
+    range, and SURE takes weights that fit the noise instead (docs/vble.md).
+    """
+    if task == "mask":
+        return "held_out"
+    return None if isinstance(method, VBLE) else "sure"
 
 
 def selection(setting: str, method: Any, criterion: str) -> Select:

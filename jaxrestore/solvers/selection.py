@@ -25,6 +25,7 @@ TEMPERATURES = (0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 _PROBE = 0.1  # size of SURE's perturbation over the noise level
 _DOUBT = 3  # standard deviations
 _HIDDEN = 0.1  # share of the pixels that are held out
+_PASSES = "evaluations", "gradients"
 
 
 def candidates(value: Any, name: str) -> dict[str, Any]:
@@ -67,8 +68,8 @@ class Select(Wrapper):
     With `preferred` SURE (and it alone) must speak for another candidate by three
     standard deviations of the noise in it, 3 s^2 sqrt(2 / m).
 
-    The result's `selected` is the chosen candidate's number; `evaluations` are those of
-    all attempts.
+    The result's `selected` is the chosen candidate's number; `evaluations` and
+    `gradients` are those of all attempts.
 
     Attributes:
         method: what restores, such as `PnPHVAE(prior)`.
@@ -163,13 +164,13 @@ class Select(Wrapper):
         results, scores = self.attempts(problem, stopping, history)
         name = "doubted" if self.criterion == "sure" else self.criterion
         best = jnp.argmin(scores[name])
-        evaluations = results.evaluations.sum()
+        passes = {name: getattr(results, name).sum() for name in _PASSES}
         if self.criterion == "held_out":
             chosen = iterate(self.attempt(best), problem, stopping, history)
-            evaluations += chosen.evaluations
+            passes = {name: n + getattr(chosen, name) for name, n in passes.items()}
         else:
             chosen = jax.tree.map(lambda leaf: leaf[best], results)
-        return replace(chosen, evaluations=evaluations, selected=best)
+        return replace(chosen, **passes, selected=best)
 
     def attempts(
         self,
@@ -224,8 +225,8 @@ class Select(Wrapper):
                 scores["sure"] = misfit - variance + 2 * slope
                 scores["doubted"] = scores["sure"] - jnp.where(index == own, doubt, 0)
                 good &= other.status != Status.DIVERGED
-                spent = result.evaluations + other.evaluations
-                result = replace(result, evaluations=spent)
+                spent = {n: getattr(result, n) + getattr(other, n) for n in _PASSES}
+                result = replace(result, **spent)
             return result, _finite_or_worst(scores, good)
 
         return lax.map(tried, self._indices())

@@ -63,10 +63,14 @@ def test_maps_draws_and_coverage(solve, tmp_path, name):
 
 
 def test_the_weight_is_chosen_from_the_photograph(solve):
-    code, error, record = solve("--solver.weight=auto")
+    code, error, record = solve("--solver.weight=auto", "--task=mask")
     assert code == 0, error
     assert record["settings"]["weight"] in (0.25, 0.5, 1.0, 2.0, 4.0)
     assert record["deviation_mean"] > 0
+    assert record["gradients"] == 2 * 6  # five with fewer pixels, one with all
+    code, error, record = solve("--solver.weight=auto", "--overwrite")
+    assert code == 0 and "weight stays 1: " in error
+    assert record["gradients"] == 2
     code, error, _ = solve("--solver.weight=auto", "--solver.rate=auto")
     assert code == 2 and "config.solver.weight, config.solver.rate" in error
 
