@@ -58,6 +58,11 @@ class Restorer:
                 ' up; give {"kernel.kind": "file", "kernel.path": FILE}, or the kind'
                 ' "auto" to estimate it, or another with its parameters'
             )
+        if self._config.stream is True:
+            raise InputError(
+                "settings: stream=True is for files of the command line, arrays are in"
+                " memory already; leave it out"
+            )
         self._chosen = Chosen(self._config)
         self._task = Task(self._config, False, self._chosen.prior)
         self._restore = SideBySide(self._chosen, self._config, "images")

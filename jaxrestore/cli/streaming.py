@@ -192,6 +192,7 @@ class Streaming:
         if refused:
             os.replace(path, folder / REJECTED)
             one.give_back()
+        one.target.move(folder / RESTORED)  # first: nothing below can lose it
         icc, turned = one.source.icc, one.source.orientation
         colours = slice(0, one.source.shape[2])
         small = upright(reduced(one.target, _SIDE)[..., colours], turned)
@@ -208,7 +209,6 @@ class Streaming:
                 ],
             )
             files.append(COMPARISON)
-        os.replace(path, folder / RESTORED)
         return files
 
 

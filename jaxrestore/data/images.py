@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,9 +19,9 @@ from jaxrestore.errors import InputError
 TIFF = (".tif", ".tiff")
 SUFFIXES = (".png", ".jpg", ".jpeg", *TIFF, ".bmp", ".webp", ".ppm", ".pgm")
 
-# What Pillow raises for broken files.
+# What Pillow, tifffile and its codecs raise for broken files.
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError)
-BROKEN += (Image.DecompressionBombError,)
+BROKEN += (Image.DecompressionBombError, zlib.error, RuntimeError)
 
 
 @dataclasses.dataclass(frozen=True)

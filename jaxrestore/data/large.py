@@ -1,5 +1,7 @@
 """Large image files: read by windows where the format allows it, written as TIFF."""
 
+import dataclasses
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +19,12 @@ from jaxrestore.data.images import (
     to_integers,
     to_unit,
 )
-from jaxrestore.data.stored import Stored, copy, reserve
+from jaxrestore.data.stored import Stored, bands, reserve
 from jaxrestore.errors import InputError
 
 _ORIENTATION, _ICC = 274, 34675  # tags
 _DECODED = 3  # times the samples is what Pillow may take
+_DEEP = (".png", *TIFF)  # may have four samples of 16 bits
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class LargeImage:
         bit_depth, notes, icc: see `LoadedImage`.
         orientation: the camera's, 1 to 8; windows are those of the image as it is
             stored.
+        path: of the file, to be named in errors.
+        extra: what TIFF calls the sample beyond the colours, 2 being alpha.
     """
 
     samples: Any
@@ -40,6 +45,8 @@ class LargeImage:
     notes: tuple[str, ...] = ()
     icc: bytes | None = None
     orientation: int = 1
+    path: Path | None = None
+    extra: int = 2
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -48,8 +55,15 @@ class LargeImage:
         return height, width, channels - 1 + channels % 2
 
     def __getitem__(self, window: Any) -> np.ndarray:
-        """(h, w, C) float32 in [0, 1]."""
-        return to_unit(self.samples[window][..., : self.shape[2]])
+        """(h, w, C) float32 in [0, 1].
+
+        Raises:
+            InputError: floats that are not.
+        """
+        try:
+            return to_unit(self.samples[window][..., : self.shape[2]])
+        except InputError as error:
+            raise InputError(f"--input={self.path}: {error}") from error
 
 
 def size_of(path: Path) -> tuple[int, int] | None:
@@ -60,15 +74,20 @@ def size_of(path: Path) -> tuple[int, int] | None:
 
             with tifffile.TiffFile(path) as file:
                 page = file.pages.first
-                size, turned = page.shape, page.tags.valueof(_ORIENTATION) or 1
+                turned = page.tags.valueof(_ORIENTATION)
                 size = (page.imagelength, page.imagewidth)
         else:
             with any_size(), Image.open(path) as file:
                 size = file.size[::-1]
-                turned = file.getexif().get(_ORIENTATION, 1)
+                turned = file.getexif().get(_ORIENTATION)
     except BROKEN:
         return None
-    return size[::-1] if turned >= 5 else size  # type: ignore[return-value]
+    return size[::-1] if _turned(turned) >= 5 else size  # type: ignore[return-value]
+
+
+def _turned(tag: Any) -> int:
+    """A camera's orientation, 1 where the tag says none."""
+    return tag if tag in range(1, 9) else 1
 
 
 def open_large(path: Path, scratch: Callable[[], Path]) -> LargeImage:
@@ -99,7 +118,8 @@ def open_large(path: Path, scratch: Callable[[], Path]) -> LargeImage:
             f"{pixels / 1e6:.0f} megapixels, more than Pillow decodes unasked (its"
             " guard against decompression bombs): decoded all the same",
         )
-    if 3 * _DECODED * pixels > psutil.virtual_memory().available:
+    deepest = 8 if path.suffix.lower() in _DEEP else 3  # bytes a pixel
+    if deepest * _DECODED * pixels > psutil.virtual_memory().available:
         raise InputError(
             f"--input={path}: {pixels / 1e6:.0f} megapixels of this format are decoded"
             f" in memory, which has no room for them; expected an uncompressed TIFF,"
@@ -107,7 +127,7 @@ def open_large(path: Path, scratch: Callable[[], Path]) -> LargeImage:
         )
     with any_size():
         values, depth, more, icc = read_samples(path)
-    return LargeImage(values, depth, (*notes, *more), icc)
+    return LargeImage(values, depth, (*notes, *more), icc, path=path)
 
 
 def _tiff(path: Path, scratch: Callable[[], Path]) -> LargeImage | None:
@@ -124,6 +144,8 @@ def _tiff(path: Path, scratch: Callable[[], Path]) -> LargeImage | None:
         if page.is_memmappable:
             kind = np.dtype(page.dtype).newbyteorder(file.byteorder)
             samples = Stored(path, shape, kind, page.dataoffsets[0])
+            if path.stat().st_size < samples.bytes:
+                raise OSError("it ends early")
         elif not _decodes(page):
             return None
         else:
@@ -132,7 +154,9 @@ def _tiff(path: Path, scratch: Callable[[], Path]) -> LargeImage | None:
         icc, turned = (page.tags.valueof(tag) for tag in (_ICC, _ORIENTATION))
         notes = ("only the first frame was read",) * (len(file.pages) > 1)
     depth = 8 if page.dtype == np.uint8 else 16
-    return LargeImage(samples, depth, notes, icc and bytes(icc), turned or 1)
+    (extra,) = page.extrasamples[:1] or (2,)
+    read = samples, depth, notes, icc and bytes(icc), _turned(turned)
+    return LargeImage(*read, path=path, extra=int(extra))
 
 
 def _decodes(page: Any) -> bool:
@@ -174,7 +198,19 @@ class TIFFTarget:
         self._stored = _created(path, like)
         self._squares = 0.0
         if like.samples.shape[2] > like.shape[2]:
-            copy(like.samples, self._stored)
+            self._copy_extra()
+
+    def _copy_extra(self) -> None:
+        """Alpha, or whatever lies beyond the colours."""
+        beyond = slice(self._like.shape[2], None)
+        for band in bands(self.shape[0]):
+            values = to_unit(self._like.samples[band][..., beyond])
+            self._stored[(*band, beyond)] = to_integers(values, self._like.bit_depth)
+
+    def move(self, path: Path) -> None:
+        """Gives the file another name, in the same file system."""
+        os.replace(self._stored.path, path)
+        self._stored = dataclasses.replace(self._stored, path=path)
 
     def __setitem__(self, window: Any, values: np.ndarray) -> None:
         if self._like.shape[2] == 1:
@@ -213,7 +249,7 @@ def _created(path: Path, like: LargeImage) -> Stored:
         dtype=np.uint16 if like.bit_depth == 16 else np.uint8,
         photometric="rgb" if channels > 2 else "minisblack",
         planarconfig=None if channels == 1 else "contig",
-        extrasamples=None if channels % 2 else ("unassalpha",),
+        extrasamples=None if channels % 2 else (like.extra,),
         iccprofile=like.icc,
         extratags=tags,
         metadata=None,

@@ -1,5 +1,6 @@
 """Images on disk of which windows are read and written, and what is made of windows."""
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,16 +80,30 @@ def reserve(path: Path, size: int) -> None:
         InputError: there is none.
     """
     try:
-        with open(path, "ab") as file:
-            if hasattr(os, "posix_fallocate"):  # a full disk kills who writes to a map
-                os.posix_fallocate(file.fileno(), 0, size)
-            elif os.fstat(file.fileno()).st_size < size:
-                file.truncate(size)
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _reserved(file, size)
+        finally:
+            os.close(file)
     except OSError as error:
         raise InputError(
             f"{path}: cannot reserve {size / 1e9:.1f} GB ({error.strerror}); free some"
             " space, or choose another output folder"
         ) from error
+
+
+def _reserved(file: int, size: int) -> None:
+    """As long and with its room where the file system can: a full disk kills who
+    writes to a map."""
+    try:
+        return os.posix_fallocate(file, 0, size)
+    except AttributeError:  # not on this system
+        pass
+    except OSError as error:
+        if error.errno not in (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL):
+            raise
+    if os.fstat(file).st_size < size:
+        os.ftruncate(file, size)
 
 
 def bands(height: int, rows: int = _BAND) -> list[tuple[slice, slice]]:
