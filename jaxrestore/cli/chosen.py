@@ -280,14 +280,14 @@ class Chosen:
         method: Any,
         problem: Problem,
         progress: Progress | None = None,
-        restore: Callable[..., Restoration] = restore,
+        another: Callable[..., Restoration] | None = None,
     ) -> Outcome:
         """Restore one image, methods that iterate by `restore` or another like it."""
         observation, key = problem.posed, problem.key
         call: Any
         if isinstance(method, Method):
             rules = self._rules(problem, method)
-            call = lambda: restore(  # noqa: E731
+            call = lambda: (another or restore)(  # noqa: E731
                 method, observation, key=key, progress=progress, **rules
             )
         else:
