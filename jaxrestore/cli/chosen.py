@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from jaxrestore import priors
 from jaxrestore.cli import posterior
 from jaxrestore.cli.forecast import Needs
+from jaxrestore.cli.outcome import Outcome, recorded
 from jaxrestore.cli.solve_config import AUTO, SELECTED, SolveConfig
 from jaxrestore.cli.task import Problem
 from jaxrestore.cli.tiling import Tiling
@@ -26,13 +27,11 @@ from jaxrestore.solvers import (
     Draws,
     Method,
     Restoration,
-    Select,
     SelectRate,
     Stopping,
     presets,
     restore,
     sample,
-    status_name,
 )
 from jaxrestore.solvers.many import Asked, restore_many
 from jaxrestore.solvers.presets import PRESET
@@ -41,25 +40,6 @@ from jaxrestore.solvers.temperature import for_groups
 
 # What to lower where a method diverges, the first that it has.
 _REMEDIES = ("temperature", "weight", "learning_rate", "descent_rate")
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """A solver's result with what it took.
-
-    Attributes:
-        result: of `restore` or `sample`.
-        image: what is shown and scored, of the solver's size.
-        record: settings as used, steps, passes, seconds, status; JSON-like.
-        rejected: what the solver made, where `image` is not that; else None.
-        drawn: of the posterior that the solver fitted or drew from, None of others.
-    """
-
-    result: Restoration | Draws
-    image: Any
-    record: dict[str, Any]
-    rejected: Any = None
-    drawn: posterior.Drawn | None = None
 
 
 class Chosen:
@@ -329,26 +309,14 @@ class Chosen:
         if isinstance(method, Method):
             rules = self._rules(problem, method)
             stop["tolerance"] = rules["stopping"].tolerance
-        used = getattr(method, "method", method)
-        if isinstance(method, Select):
-            used = method.attempt(int(result.selected))  # type: ignore[union-attr]
         record = {
             "solver": self.kind.name,
-            "settings": used.settings(),
             **stop,
-            **_described(result),
+            **recorded(method, result, problem),
             "seconds": seconds,
             "compile_seconds": compile_seconds,
             **more,
         }
-        if isinstance(method, Anderson):
-            record["acceleration"] = method.settings()
-        if isinstance(method, SelectRate):
-            record["rate"] = float(method.rate(result))  # type: ignore[arg-type]
-        if isinstance(prior := getattr(used, "prior", None), Tiled):
-            record["tile"] = prior.tile
-        if problem.canvas:
-            record["canvas"] = list(problem.canvas)
         if isinstance(result, Draws) and chains:
             record |= posterior.diagnostics(result, seconds)
             drawn = posterior.of_chains(result)
@@ -404,18 +372,3 @@ def _mesh(config: SolveConfig, kind: Any) -> Mesh | None:
             " --tile=1024 where memory is short"
         )
     return mesh
-
-
-def _described(result: Restoration | Draws) -> dict[str, Any]:
-    """What the result says of its run, as summary.json holds it."""
-    found: dict[str, Any] = {"status": status_name(result.status)}
-    passes = int(result.evaluations)
-    found |= {"evaluations": passes}
-    if isinstance(result, Restoration):
-        gradients = int(result.gradients)
-        found |= {"gradients": gradients, "steps": int(result.steps)}
-        found |= {"residual": float(result.residual)}
-        passes += gradients
-        if result.temperature is not None:
-            found["temperature"] = np.asarray(result.temperature).tolist()
-    return found | {"passes": passes}

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.cli import posterior
-from jaxrestore.cli.chosen import Outcome
 from jaxrestore.cli.degradation import BLIND
+from jaxrestore.cli.outcome import Outcome
 from jaxrestore.cli.solve_config import SolveConfig
 from jaxrestore.cli.task import Problem
 from jaxrestore.data.images import LoadedImage, write_png

@@ -5,7 +5,8 @@ from typing import Any
 
 import jax
 
-from jaxrestore.cli.chosen import Chosen, Outcome
+from jaxrestore.cli.chosen import Chosen
+from jaxrestore.cli.outcome import Outcome
 from jaxrestore.cli.solve_config import AUTO, SolveConfig
 from jaxrestore.cli.task import Problem
 from jaxrestore.cli.tiling import free_memory

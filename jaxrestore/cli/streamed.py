@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxrestore.cli.chosen import Chosen, Outcome
+from jaxrestore.cli.chosen import Chosen
+from jaxrestore.cli.outcome import Outcome
 from jaxrestore.cli.task import Problem
 from jaxrestore.data.large import LargeImage, TIFFTarget, psnr
 from jaxrestore.data.stored import Repeated, Stored, bands, copy, sampled

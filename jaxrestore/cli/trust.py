@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrestore.cli.chosen import Chosen, Outcome
+from jaxrestore.cli.chosen import Chosen
+from jaxrestore.cli.outcome import Outcome
 from jaxrestore.cli.task import Problem
 from jaxrestore.errors import InputError
 from jaxrestore.evaluation.orientation import fits_better_turned

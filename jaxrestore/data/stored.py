@@ -93,15 +93,16 @@ def reserve(path: Path, size: int) -> None:
 
 
 def _reserved(file: int, size: int) -> None:
-    """As long and with its room where the file system can: a full disk kills who
-    writes to a map."""
-    try:
-        return os.posix_fallocate(file, 0, size)
-    except AttributeError:  # not on this system
-        pass
-    except OSError as error:
-        if error.errno not in (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL):
-            raise
+    """As long, and with its room where that can be had beforehand.
+
+    A full disk kills who writes to a map.
+    """
+    if hasattr(os, "posix_fallocate"):
+        try:
+            return os.posix_fallocate(file, 0, size)
+        except OSError as error:  # not this file system
+            if error.errno not in (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL):
+                raise
     if os.fstat(file).st_size < size:
         os.ftruncate(file, size)
 

@@ -4,7 +4,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxrestore.priors import Glow
+from jaxrestore.priors import Glow, PatchVDVAEConfig
+
+TWO_SCALES = PatchVDVAEConfig(
+    strides=(1, 2),
+    groups=(1, 1),
+    cells=(1, 1),
+    top_down_filters=(8, 8),
+    bottom_up_filters=(8, 8),
+    kernel_sizes=(3, 3),
+    latent_channels=3,
+    skip_filters=4,
+    noise_input=True,
+)
 
 
 def random_prior(kind, config, seed=0):

@@ -13,22 +13,12 @@ from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
 from jaxrestore.operators import Blur
 from jaxrestore.operators.kernels import gaussian
-from jaxrestore.priors import PatchVDVAE, PatchVDVAEConfig, Tiled
+from jaxrestore.priors import PatchVDVAE, Tiled
 from jaxrestore.priors.hvae.tiled import axis
 from jaxrestore.solvers import PnPHVAE, restore
+from tests.priors.random_weights import TWO_SCALES as CONFIG
 from tests.priors.random_weights import random_prior
 
-CONFIG = PatchVDVAEConfig(
-    strides=(1, 2),
-    groups=(1, 1),
-    cells=(1, 1),
-    top_down_filters=(8, 8),
-    bottom_up_filters=(8, 8),
-    kernel_sizes=(3, 3),
-    latent_channels=3,
-    skip_filters=4,
-    noise_input=True,
-)
 # Convolutions one after the other, 2 in a cell: of the finest level (cell, prior,
 # residual) 6, of the other, of half resolution, (cell, posterior, residual) 6; and
 # blocks of pixels hold together.

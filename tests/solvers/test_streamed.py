@@ -11,24 +11,14 @@ import pytest
 from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
 from jaxrestore.operators import Identity
-from jaxrestore.priors import PatchVDVAE, PatchVDVAEConfig, Reconstruction, Tiled
+from jaxrestore.priors import PatchVDVAE, Reconstruction, Tiled
 from jaxrestore.priors.hvae.tiled import axis
 from jaxrestore.solvers import TV, PnPHVAE, Status, Stopping, restore
 from jaxrestore.solvers.streamed import restore_streamed
+from tests.priors.random_weights import TWO_SCALES as CONFIG
 from tests.priors.random_weights import random_prior
 
 NOISE = 0.1
-CONFIG = PatchVDVAEConfig(
-    strides=(1, 2),
-    groups=(1, 1),
-    cells=(1, 1),
-    top_down_filters=(8, 8),
-    bottom_up_filters=(8, 8),
-    kernel_sizes=(3, 3),
-    latent_channels=3,
-    skip_filters=4,
-    noise_input=True,
-)
 
 
 @jax.tree_util.register_dataclass
