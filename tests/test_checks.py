@@ -19,6 +19,7 @@ from jaxrestore.operators import (
     check_operator,
     kernels,
 )
+from jaxrestore.pytrees import pytree
 from tests.contracts.cases import block_average
 
 SHAPE = (12, 16, 3)
@@ -52,7 +53,7 @@ def test_unknown_boundary_passes():
     check_operator(operator, operator.input_shape((6, 8, 3)), jax.random.key(1))
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Horizontal(LinearOperator):
     """Difference of neighbours: only A is given."""

@@ -23,6 +23,7 @@ from jaxrestore.operators import (
     kernels,
 )
 from jaxrestore.priors import SmoothedTV
+from jaxrestore.pytrees import pytree
 from jaxrestore.solvers import TV, Variational, restore
 from tests.contracts.cases import rows
 
@@ -332,7 +333,7 @@ def test_simulate_is_the_only_measurement():
     np.testing.assert_array_equal(observation.y, again.y)
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Gamma(Operator):
     """A camera's tone curve after a blur: differentiable, not linear."""

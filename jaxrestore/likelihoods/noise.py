@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.errors import InputError
+from jaxrestore.pytrees import pytree
 
 
 @runtime_checkable
@@ -37,7 +38,7 @@ class NoiseModel(Protocol):
         ...
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class GaussianNoise:
     """White Gaussian noise: y = A x + std * standard normal.

@@ -14,9 +14,10 @@ from jaxrestore.likelihoods.quantised import QuantisedNoise
 from jaxrestore.operators.base import LinearOperator, Operator
 from jaxrestore.operators.linear_solve import conjugate_gradient
 from jaxrestore.operators.pointwise import Mask
+from jaxrestore.pytrees import pytree
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Observation:
     """A measurement y of A x, with noise.

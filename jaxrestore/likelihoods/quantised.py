@@ -10,13 +10,14 @@ from jax.scipy.special import erfcx, log_ndtr
 
 from jaxrestore.errors import InputError
 from jaxrestore.likelihoods.noise import check_fits
+from jaxrestore.pytrees import pytree
 
 _NEWTON_STEPS = 8
 _SERIES = 8.0
 _FAR = 30.0  # deviations outside the cell from where on the density is Gaussian
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class QuantisedNoise:
     """u = A x plus white Gaussian noise, rounded to the centre y of its cell.

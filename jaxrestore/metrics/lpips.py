@@ -13,6 +13,7 @@ from jaxrestore.errors import InputError
 from jaxrestore.metrics.checks import as_pair
 from jaxrestore.nets.perceptual import STACKS, Stack, tap_channels
 from jaxrestore.parameters import config_in, from_arrays, read_arrays, write_params
+from jaxrestore.pytrees import pytree
 
 _LEAST = 32
 # ImageNet's mean and standard deviation, for pixels on [-1, 1].
@@ -21,7 +22,7 @@ _STD = (0.458, 0.448, 0.450)
 _EPSILON = 1e-10
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class LPIPS:
     """The distance, version 0.1; call it with two images.

@@ -10,6 +10,7 @@ import optax
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators.linear_solve import conjugate_gradient
+from jaxrestore.pytrees import pytree
 
 Shape = tuple[int, ...]
 _PROJECTION_WEIGHT = 1e-6
@@ -24,10 +25,10 @@ def is_uniform(weight) -> bool:
 class Operator:
     """A degradation A of one image, any differentiable map, as a JAX pytree.
 
-    To write your own: a frozen dataclass with `jax.tree_util.register_dataclass`,
-    arrays as data fields, sizes as meta fields, `__call__` and, where images and
-    measurements differ in shape, `input_shape`. Derivatives come from JAX. A linear
-    map is a `LinearOperator`, which can do more.
+    To write your own: a frozen dataclass with `jaxrestore.pytrees.pytree`, arrays as
+    plain fields, sizes as static ones, `__call__` and, where images and measurements
+    differ in shape, `input_shape`. Derivatives come from JAX. A linear map is a
+    `LinearOperator`, which can do more.
 
     Values are never inspected by the constructor or by the methods, which run under
     tracing; `validate` does that. Shapes are always checked.
@@ -222,7 +223,7 @@ class Diagonal(LinearOperator):
     diagonal = True  # type: ignore[assignment]
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Chain(Operator):
     """The composition of several operators, not all of them linear.
@@ -266,7 +267,7 @@ class Chain(Operator):
             operator.validate()
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Compose(Chain, LinearOperator):
     """The product of several linear operators.

@@ -15,9 +15,10 @@ from jaxrestore.operators.fourier import (
     transfer_function,
 )
 from jaxrestore.operators.kernels import normalise
+from jaxrestore.pytrees import pytree
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Blur(LinearOperator):
     """True convolution with a kernel, the same for all channels, periodic boundary.

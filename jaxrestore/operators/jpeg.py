@@ -10,6 +10,7 @@ from scipy.fft import dct
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators.base import LinearOperator
+from jaxrestore.pytrees import pytree
 
 BLOCK = 8
 _DCT = np.asarray(dct(np.eye(BLOCK), axis=0, norm="ortho"), np.float32)
@@ -37,7 +38,7 @@ _TURNS = {
 }
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class JPEG(LinearOperator):
     """All DCT coefficients of a JPEG file, before they are rounded.

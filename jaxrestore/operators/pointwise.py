@@ -9,9 +9,10 @@ import numpy as np
 from jaxrestore.errors import InputError
 from jaxrestore.operators.base import Diagonal
 from jaxrestore.operators.fill import smooth_fill
+from jaxrestore.pytrees import pytree
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Identity(Diagonal):
     """A x = x: denoising."""
@@ -26,7 +27,7 @@ class Identity(Diagonal):
         return self
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Mask(Diagonal):
     """Pixelwise product: inpainting.
@@ -82,7 +83,7 @@ class Mask(Diagonal):
             )
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Crop(Diagonal):
     """Keeps the inner part of a canvas and drops its margins.

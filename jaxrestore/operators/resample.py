@@ -17,11 +17,12 @@ from jaxrestore.operators.fourier import (
     rfft2,
     transfer_function,
 )
+from jaxrestore.pytrees import pytree
 
 _LEAST_SHARE = 1e-6
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Downsample(LinearOperator):
     """Periodic convolution, then every factor-th row and column from pixel 0 on.

@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators.base import LinearOperator, Shape, is_uniform
+from jaxrestore.pytrees import pytree
 
 _LEAST_SHARE = 1e-6
 
@@ -87,7 +88,7 @@ def resize_weights(size: int, new_size: int, filter: str) -> np.ndarray:
     return weights / weights.sum(1, keepdims=True)
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Resize(LinearOperator):
     """A x = R x C' for each channel: an image resized by ordinary software.

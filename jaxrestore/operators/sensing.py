@@ -10,9 +10,10 @@ import numpy as np
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators.base import LinearOperator
+from jaxrestore.pytrees import pytree
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Matrix(LinearOperator):
     """Product of a dense matrix with the flattened image.

@@ -5,8 +5,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 
+from jaxrestore.pytrees import pytree
 
-@jax.tree_util.register_dataclass
+
+@pytree
 @dataclass(frozen=True)
 class Reconstruction:
     """The tempered reconstruction of one image (Algorithm 3, then the decoder).
@@ -26,7 +28,7 @@ class Reconstruction:
     log_prior: jax.Array
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class TemperedDraw:
     """Latents of an image that were drawn, or are looked at as if they had been.

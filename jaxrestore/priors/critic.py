@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxrestore.errors import InputError
 from jaxrestore.nets.critic import LocalCritic
 from jaxrestore.priors.config import NetworkConfig, channels, sizes
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import choice, static
 
 
@@ -45,7 +46,7 @@ class CriticConfig(NetworkConfig):
         return self.image_channels + (self.growth == "quadratic")
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class Critic:
     """A trained critic r as a regulariser g of images: a pytree, its config static.

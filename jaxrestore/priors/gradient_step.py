@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxrestore.errors import InputError
 from jaxrestore.nets.critic import LocalCritic
 from jaxrestore.priors.config import NetworkConfig, channels, sizes
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import static
 
 
@@ -26,7 +27,7 @@ class GradientStepConfig(NetworkConfig):
     image_channels: int = static(3, channels)
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class GradientStep:
     """A gradient-step denoiser D(x) = x - grad G(x) (Hurault et al. 2021).

@@ -6,8 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxrestore.pytrees import pytree
 
-@jax.tree_util.register_dataclass
+
+@pytree
 @dataclass(frozen=True)
 class SmoothedTV:
     """g(x) = mean over pixels of sqrt( sum_c |(Dx)_{pixel, c}|^2 + eps^2 ).

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrestore.errors import InputError
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import count, number, setting, static
 from jaxrestore.solvers.checks import check_kind
 from jaxrestore.solvers.method import Method, Wrapper
@@ -26,7 +27,7 @@ class _State(NamedTuple):
     refused: jax.Array  # points so far
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Anderson(Wrapper):
     """Fewer evaluations to the fixed point x = T(x) of a method's step.

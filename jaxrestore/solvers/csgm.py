@@ -3,16 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import jax
-
 from jaxrestore.priors.base import Decodes
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import setting
 from jaxrestore.solvers import checks
 from jaxrestore.solvers.adam import AdamMethod, View
 from jaxrestore.solvers.results import Found
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class CSGM(AdamMethod):
     """The decoder mean G(z) that explains the observation best.

@@ -9,6 +9,7 @@ from jaxrestore.errors import InputError
 from jaxrestore.operators import LinearOperator
 from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.vdvae import VDVAE
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import count, flag, setting, static
 from jaxrestore.solvers.method import Sampler
 from jaxrestore.solvers.temperature import for_groups, temperature
@@ -19,7 +20,7 @@ class _State(NamedTuple):
     features: Any
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class DiverseSR(Sampler):
     """Draws images of which y may be the reduction.

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from jaxrestore.errors import InputError
 from jaxrestore.priors.flow.glow import LATENTS, Glow
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import choice, flag, number, setting, static
 from jaxrestore.solvers import checks
 from jaxrestore.solvers.adam import View
@@ -60,7 +61,7 @@ def square_norm(latents: Any) -> jax.Array:
     return sum((jnp.sum(jnp.square(z)) for z in latents), jnp.float32(0))
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Synthesis(FlowDescent):
     """The image D(z) of the latents of a flow that explain the observation.
@@ -115,7 +116,7 @@ class Synthesis(FlowDescent):
         return Found(found.mean, state.point, found.evaluations, found.gradients)
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Analysis(FlowDescent):
     """The image that explains the observation and is likely under a flow.

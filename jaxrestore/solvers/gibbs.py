@@ -11,6 +11,7 @@ from jax import lax
 
 from jaxrestore.errors import InputError
 from jaxrestore.priors.base import Proposes, TemperedDraw
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import count, number, setting, static
 from jaxrestore.solvers import checks
 from jaxrestore.solvers.method import Sampler
@@ -28,7 +29,7 @@ class _State(NamedTuple):
     accepted: jax.Array  # (blocks,) 0 or 1, of the last step
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Gibbs(Sampler):
     """PnP-HVAE with draws in the place of its two minimisations (thesis, 7.2.3).

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 
 from jaxrestore.priors.base import Decodes, Reconstructs
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import setting
 from jaxrestore.solvers import checks
 from jaxrestore.solvers.adam import AdamMethod, View
@@ -19,7 +20,7 @@ class _Point(NamedTuple):
     latents: tuple[jax.Array, ...]
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class JointMAP(AdamMethod):
     """Gradient descent (Adam) on x and all z at once.

@@ -10,6 +10,7 @@ import optax
 from jax import lax
 
 from jaxrestore.priors.base import Decodes, Reconstruction, Reconstructs
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import count, flag, number, setting, static
 from jaxrestore.solvers import checks
 from jaxrestore.solvers.method import Method, Problem
@@ -35,7 +36,7 @@ class _State(NamedTuple):
     gradients: jax.Array
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class JPMAP(Method):
     """Alternating descent on the joint posterior of x and z.

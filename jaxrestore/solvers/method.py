@@ -33,10 +33,10 @@ class Problem(NamedTuple):
 class Solver:
     """Base of all solvers.
 
-    To write one: a frozen dataclass with `jax.tree_util.register_dataclass`; models
-    (a prior, an encoder) as plain fields, numbers that may change without compiling
-    as `settings.setting`, what shapes the program as `settings.static`. The fields
-    are its settings in Python, in config files and on the command line.
+    To write one: a frozen dataclass with `jaxrestore.pytrees.pytree`; models (a
+    prior, an encoder) as plain fields, numbers that may change without compiling as
+    `settings.setting`, what shapes the program as `settings.static`. The fields are
+    its settings in Python, in config files and on the command line.
 
     Attributes:
         name: what config files call it.

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrestore.priors.base import Reconstruction, Reconstructs
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import choice, count, number, setting, static
 from jaxrestore.solvers import checks
 from jaxrestore.solvers.method import Method, Problem
@@ -34,7 +35,7 @@ class State(NamedTuple):
     step: jax.Array  # the row of the schedule that the reconstruction is of
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class PnPHVAE(Method):
     """Encoder, decoder and data step in turn (thesis, Algorithm 4).

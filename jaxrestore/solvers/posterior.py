@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrestore.priors.base import Decodes
+from jaxrestore.pytrees import pytree
 from jaxrestore.solvers.method import Sampler
 
 
@@ -14,7 +15,7 @@ class _State(NamedTuple):
     image: jax.Array
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Posterior(Sampler):
     """Independent draws of x with z of q, m + a u: what `VBLE.posterior` returns.

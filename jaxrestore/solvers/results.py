@@ -5,8 +5,10 @@ from typing import Any
 
 import jax
 
+from jaxrestore.pytrees import pytree
 
-@jax.tree_util.register_dataclass
+
+@pytree
 @dataclass(frozen=True, eq=False)
 class Restoration:
     """A restored image and how the solver got there.
@@ -45,7 +47,7 @@ class Restoration:
     spread: tuple[tuple[jax.Array, ...], jax.Array | None] | None = None
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Draws:
     """Draws of p(x | y), and what can be told of them without keeping them.
@@ -83,7 +85,7 @@ class Draws:
     traces: dict[str, jax.Array]
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Chains:
     """Markov chains between two steps.
@@ -105,7 +107,7 @@ class Chains:
     levels: tuple[float, ...] = field(metadata={"static": True})
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Found:
     """What a method makes of its last state; see `Restoration`."""

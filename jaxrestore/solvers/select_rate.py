@@ -9,6 +9,7 @@ import numpy as np
 from jax import lax
 
 from jaxrestore.errors import InputError
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import count, number, sequence, setting, static
 from jaxrestore.solvers.iterate import iterate
 from jaxrestore.solvers.method import Problem, Wrapper
@@ -17,7 +18,7 @@ from jaxrestore.solvers.stopping import Status, Stopping
 from jaxrestore.solvers.vble import VBLE
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class SelectRate(Wrapper):
     """Restores by VBLE at the rate whose evidence bound is the best.

@@ -12,6 +12,7 @@ from jax import lax
 from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import GaussianNoise, Observation
 from jaxrestore.operators import Mask
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import choice, count, setting, settings_of, static
 from jaxrestore.solvers.checks import check_kind
 from jaxrestore.solvers.iterate import iterate
@@ -44,7 +45,7 @@ def candidates(value: Any, name: str) -> dict[str, Any]:
     return dict(value)
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Select(Wrapper):
     """Restores with every candidate of some settings and returns the best.

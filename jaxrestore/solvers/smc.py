@@ -11,12 +11,13 @@ from jax import lax
 from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
 from jaxrestore.priors.base import Proposes
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import count, number
 from jaxrestore.solvers import checks
 from jaxrestore.solvers import temperature as temperatures
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Particles:
     """Draws of p(x, z | y) with weights.

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import choice, count, number, setting, settings_of, static
 
 
@@ -34,7 +35,7 @@ def status_name(code: Any) -> str:
     return Status(int(code)).name.lower()
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Stopping:
     """When to stop. All but `watch` are traced leaves: changing one compiles nothing.

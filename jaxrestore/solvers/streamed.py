@@ -16,7 +16,7 @@ from jaxrestore.settings import count
 from jaxrestore.solvers.iterate import Run, Step, all_finite, fresh, judged
 from jaxrestore.solvers.method import Problem
 from jaxrestore.solvers.pnp_hvae import PnPHVAE
-from jaxrestore.solvers.restore import Progress
+from jaxrestore.solvers.restore import Progress, memory_of
 from jaxrestore.solvers.results import Restoration
 from jaxrestore.solvers.stopping import Status, Stopping
 from jaxrestore.solvers.windows import Readable, Tile, Windows, tiles
@@ -109,11 +109,7 @@ def memory(method: PnPHVAE, shape: tuple[int, ...]) -> int:
     window = jax.ShapeDtypeStruct((rows.side, columns.side, shape[2]), "float32")
     number, kept = np.int32(0), np.zeros(4, np.int32)
     arguments = _alone(method), window, window, np.float32(0.1), number, kept
-    analysis = _program.lower(*arguments).compile().memory_analysis()
-    if not analysis:
-        return 0
-    arrays = analysis.argument_size_in_bytes + analysis.output_size_in_bytes
-    return arrays + analysis.temp_size_in_bytes
+    return memory_of(_program.lower(*arguments).compile())
 
 
 def _checked(method, y, noise_std, stopping=None, max_steps=None):

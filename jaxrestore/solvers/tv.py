@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import flag, number, setting, static
 from jaxrestore.solvers.method import Method
 from jaxrestore.solvers.stopping import Stopping
@@ -23,7 +24,7 @@ class _State(NamedTuple):
     dual: jax.Array
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class TV(Method):
     """Total variation, isotropic, with periodic differences.

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxrestore.errors import InputError
 from jaxrestore.operators import LinearOperator
 from jaxrestore.priors.base import Density
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import choice, number, setting, static
 from jaxrestore.solvers import checks
 from jaxrestore.solvers.adam import View
@@ -19,7 +20,7 @@ from jaxrestore.solvers.stopping import Stopping
 SCALINGS = ("pixel", "literal")
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Variational(Descent):
     """Descent with a differentiable regulariser g of images.

@@ -10,6 +10,7 @@ import optax
 from jaxrestore.errors import InputError
 from jaxrestore.nets.convolution import input_gradients
 from jaxrestore.priors.base import Decodes, Reconstruction, Reconstructs
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import choice, count, flag, number, setting, static
 from jaxrestore.solvers import checks
 from jaxrestore.solvers.method import Method, Problem
@@ -39,7 +40,7 @@ class _State(NamedTuple):
     image: jax.Array
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class VBLE(Method):
     """The posterior of the latents of an image, by variational inference.
@@ -240,7 +241,7 @@ class VBLE(Method):
         return jax.lax.stop_gradient(decoded.std) if fixed else decoded.std
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class VBLEXZ(VBLE):
     """The posterior of latents and image together, by variational inference.

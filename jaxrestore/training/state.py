@@ -15,6 +15,7 @@ import optax
 from jax.sharding import Mesh
 
 from jaxrestore.errors import InputError
+from jaxrestore.pytrees import pytree
 from jaxrestore.training import sharding
 from jaxrestore.training.recipe import Recipe
 
@@ -22,7 +23,7 @@ from jaxrestore.training.recipe import Recipe
 _INIT, _STEP, EVALUATION = 0, 1, 2
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclasses.dataclass(frozen=True)
 class TrainState:
     """Everything that a checkpoint holds, besides the data position.

@@ -12,9 +12,10 @@ from PIL import Image
 from jaxrestore import priors
 from jaxrestore.cli.entry import run_command
 from jaxrestore.cli.solve import main
+from jaxrestore.pytrees import pytree
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclasses.dataclass(frozen=True)
 class ToyPrior:
     """Smooths along the rows; compiles fast."""

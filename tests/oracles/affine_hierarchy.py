@@ -9,9 +9,10 @@ import numpy as np
 from scipy.linalg import eigh
 
 from jaxrestore.priors.base import Reconstruction, TemperedDraw
+from jaxrestore.pytrees import pytree
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class AffineHierarchy:
     """p(z_l | z_<l), q(z_l | z_<l, x) and p(x | z) with affine means, constant spreads.

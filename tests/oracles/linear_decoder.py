@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxrestore.priors import Reconstruction
+from jaxrestore.pytrees import pytree
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class LinearDecoder:
     """x | z ~ N(1/2 + W z, std^2), W (H W C, d); the encoder says 0."""

@@ -8,9 +8,10 @@ import numpy as np
 from jax import lax
 
 from jaxrestore.operators import Mask, Operator
+from jaxrestore.pytrees import pytree
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Reflected(Operator):
     """True convolution with a kernel, the border pixel not repeated."""
@@ -32,7 +33,7 @@ class Reflected(Operator):
         return each[..., 0].transpose(1, 2, 0)
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Shrunk(Operator):
     """Matlab's imresize by a whole factor: bicubic, antialiased, borders mirrored."""

@@ -10,6 +10,7 @@ import pytest
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators import Identity
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import settings_of
 from jaxrestore.solvers import TV, Anderson, Method, PnPHVAE, Status, Stopping, restore
 from tests.solvers.problems import gaussian, observations, observe, prior
@@ -21,7 +22,7 @@ class _State(NamedTuple):
     image: jax.Array
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Map(Method):
     """x -> M (x - c) + c - bend (x - c)^3 with a diagonal M."""

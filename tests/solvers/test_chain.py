@@ -10,6 +10,7 @@ import pytest
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators import Identity
+from jaxrestore.pytrees import pytree
 from jaxrestore.solvers import TV, Sampler, Status, chain, restore, sample
 from jaxrestore.solvers.quantiles import RunningQuantiles
 from tests.solvers.problems import gaussian
@@ -23,7 +24,7 @@ class State(NamedTuple):
     image: jax.Array
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Walk(Sampler):
     """x <- rho x + sqrt(1 - rho^2) n: stationary N(0, 1)."""

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from jaxrestore.operators import Identity
+from jaxrestore.pytrees import pytree
 from jaxrestore.solvers import Method, Status, Stopping, restore, status_name
 from tests.solvers.problems import gaussian
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Scaling(Method):
     """x <- factor * x + offset, from `first` everywhere, (2, 2, 1)."""
@@ -109,7 +110,7 @@ def test_growth_is_divergence():
 
 
 def test_growth_of_the_objective_where_the_method_descends():
-    @jax.tree_util.register_dataclass
+    @pytree
     @dataclass(frozen=True, eq=False)
     class Descent(Scaling):
         descends = True
@@ -123,7 +124,7 @@ def test_growth_of_the_objective_where_the_method_descends():
 
 
 def test_a_method_that_can_go_no_further_has_stalled():
-    @jax.tree_util.register_dataclass
+    @pytree
     @dataclass(frozen=True, eq=False)
     class Stuck(Scaling):
         def stalled(self, problem, state):

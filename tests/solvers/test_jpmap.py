@@ -10,6 +10,7 @@ import pytest
 from jaxrestore.errors import InputError
 from jaxrestore.operators import Blur, Identity, Mask, Matrix
 from jaxrestore.priors import VAE, VAEConfig
+from jaxrestore.pytrees import pytree
 from jaxrestore.solvers import CSGM, JPMAP, Status
 from tests.oracles.affine_hierarchy import (
     AffineHierarchy,
@@ -32,7 +33,7 @@ OPERATORS = {
 }
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class Deaf:
     """A prior whose encoder says the same of every image."""

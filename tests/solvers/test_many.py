@@ -10,6 +10,7 @@ import pytest
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators import Identity
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import number, setting
 from jaxrestore.solvers import (
     Anderson,
@@ -33,7 +34,7 @@ class _State(NamedTuple):
     image: jax.Array
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Pull(Method):
     """Goes a share of the way to its model, an image, beside the start."""

@@ -8,6 +8,7 @@ from jax.scipy.stats import norm
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators import Mask
+from jaxrestore.pytrees import pytree
 from jaxrestore.solvers import TV, PnPHVAE, Status
 from tests.solvers.problems import SHAPE, gaussian, observations, observe, prior, run
 
@@ -164,11 +165,7 @@ def test_encoder_noise_reaches_the_prior():
             seen.append(encoder_noise)
             return super().reconstruct(image, temperature)
 
-    jax.tree_util.register_dataclass(
-        Listening,
-        [n for n in Listening.__dataclass_fields__ if n != "shape"],
-        ["shape"],
-    )
+    pytree(Listening)
     base = prior()
     listening = Listening(
         **{n: getattr(base, n) for n in Listening.__dataclass_fields__}

@@ -10,6 +10,7 @@ import pytest
 
 from jaxrestore.errors import InputError
 from jaxrestore.operators import Blur, Mask
+from jaxrestore.pytrees import pytree
 from jaxrestore.solvers import (
     TV,
     Method,
@@ -33,7 +34,7 @@ OPERATORS = {
 }
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True, eq=False)
 class Shrink(Method):
     """An estimator whose risk is known: x = temperature * A'y, in one step."""
@@ -69,7 +70,7 @@ class Blend(Shrink):
         return self.temperature * jnp.broadcast_to(grey, observation.y.shape)
 
 
-jax.tree_util.register_dataclass(Blend, ["temperature"], [])
+pytree(Blend)
 
 
 class Failing(Shrink):
@@ -80,7 +81,7 @@ class Failing(Shrink):
         return jnp.where(self.temperature == 1, jnp.nan, image)
 
 
-jax.tree_util.register_dataclass(Failing, ["temperature"], [])
+pytree(Failing)
 
 
 def scores_of(method, observation, name, key=None):
@@ -170,7 +171,7 @@ def test_held_out_pixels_judge_and_are_then_used():
             level = jnp.sum(observation.operator.adjoint(observation.y)) / seen.sum()
             return jnp.full(SHAPE, self.temperature * level)
 
-    jax.tree_util.register_dataclass(Fill, ["temperature"], [])
+    pytree(Fill)
     best, scores = scores_of(Fill(), observation, "held_out", jax.random.key(3))
     np.testing.assert_allclose(scores, (1 - SHARES) ** 2 + SIGMA**2, atol=5e-3)
     assert int(best.selected) == 5 and best.temperature == 1

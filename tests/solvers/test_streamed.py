@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from jaxrestore.likelihoods import Observation
 from jaxrestore.operators import Identity
 from jaxrestore.priors import PatchVDVAE, Reconstruction, Tiled
 from jaxrestore.priors.hvae.tiled import axis
+from jaxrestore.pytrees import pytree
 from jaxrestore.solvers import TV, PnPHVAE, Status, Stopping, restore
 from jaxrestore.solvers.streamed import restore_streamed
 from tests.priors.random_weights import TWO_SCALES as CONFIG
@@ -21,7 +21,7 @@ from tests.priors.random_weights import random_prior
 NOISE = 0.1
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class Local:
     """Compiles fast: sees 4 pixels far, in blocks of its stride, neither side alike."""

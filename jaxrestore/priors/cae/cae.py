@@ -16,6 +16,7 @@ from jaxrestore.priors.cae import density
 from jaxrestore.priors.cae.config import CAEConfig, layers
 from jaxrestore.priors.cae.density import Boxed
 from jaxrestore.priors.cae.walk import walk
+from jaxrestore.pytrees import pytree
 
 _FINE, _COARSE = 16, 64  # pixels to a position of z, of h
 SMALLEST_STD = 2e-4
@@ -37,7 +38,7 @@ class Coded(NamedTuple):
     std: jax.Array
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class CAE:
     """A compressive autoencoder with its parameters: a pytree, its config static.

@@ -13,12 +13,13 @@ from jaxrestore.priors.base import Reconstruction
 from jaxrestore.priors.flow import steps
 from jaxrestore.priors.flow.config import GlowConfig
 from jaxrestore.priors.flow.encoding import Encoding, bits_per_dim, log_normal
+from jaxrestore.pytrees import pytree
 
 LATENTS = ("whitened", "raw")
 _CENTRE = 0.5  # the network sees x - 1/2
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class Glow:
     """A Glow with its parameters: a pytree, its config static.

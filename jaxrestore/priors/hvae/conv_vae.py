@@ -16,6 +16,7 @@ from jaxrestore.priors.hvae.base import HierarchicalVAE
 from jaxrestore.priors.hvae.gaussian import Gaussian, from_log_std
 from jaxrestore.priors.hvae.stages import Layer, apply, init
 from jaxrestore.priors.hvae.walk import Run
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import choice, count, flag, number, static
 
 FORMS = ("conv", "fcb", "resnet")
@@ -70,7 +71,7 @@ class ConvVAEConfig(NetworkConfig):
         return self.image_size // 2**DEPTH
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class ConvVAE(HierarchicalVAE):
     """A one-level VAE with its parameters: a pytree, its config static.

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 import jax
 import jax.numpy as jnp
 
+from jaxrestore.pytrees import pytree
+
 MIN_LOG_SCALE = -7.0
 TINY_BIN = 1e-5  # below this probability a bin counts as density times width
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class DiscretizedLogistics:
     """p(x | z) of an image, independent over pixels given z.

@@ -22,9 +22,10 @@ from jaxrestore.priors.hvae.stages import apply
 from jaxrestore.priors.hvae.vdvae import VDVAE, layers
 from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 from jaxrestore.priors.hvae.walk import Run, nothing, per_group, split, top_down
+from jaxrestore.pytrees import pytree
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class LowResEncoder:
     """q(z_<k | y), for the k coarsest groups of a frozen VDVAE: a pytree.

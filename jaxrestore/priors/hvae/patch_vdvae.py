@@ -16,11 +16,12 @@ from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_layers import layers
 from jaxrestore.priors.hvae.stages import apply, apply_stacked, block_run, init
 from jaxrestore.priors.hvae.walk import Run
+from jaxrestore.pytrees import pytree
 
 NOISE_UNIT = 0.1  # the encoder's noise map is noise_std / NOISE_UNIT
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class PatchVDVAE(HierarchicalVAE):
     """A PatchVDVAE with its parameters: a pytree whose leaves are the parameters.

@@ -12,9 +12,10 @@ from jaxrestore.priors.hvae.rules import LatentRule
 from jaxrestore.priors.hvae.tempered import AtLatents, FromNoise, keep, weighed
 from jaxrestore.priors.hvae.vdvae import VDVAE
 from jaxrestore.priors.hvae.walk import per_group, split, top_down
+from jaxrestore.pytrees import pytree
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class SplitVDVAE:
     """q(z_<k | y) of a low-resolution encoder, then q(z_l | z_<l, x) of the VDVAE.

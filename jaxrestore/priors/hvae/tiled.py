@@ -11,11 +11,12 @@ from jax import lax
 from jaxrestore.errors import InputError
 from jaxrestore.priors.base import Reconstruction
 from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE
+from jaxrestore.pytrees import pytree
 
 OVERLAP = 10  # strides of the network
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class Tiled:
     """A fully convolutional prior that looks at an image tile by tile.

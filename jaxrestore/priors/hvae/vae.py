@@ -15,6 +15,7 @@ from jaxrestore.priors.hvae.base import HierarchicalVAE
 from jaxrestore.priors.hvae.gaussian import Gaussian, from_raw
 from jaxrestore.priors.hvae.stages import Layer, apply, init
 from jaxrestore.priors.hvae.walk import Run
+from jaxrestore.pytrees import pytree
 from jaxrestore.settings import count, number, static
 
 
@@ -49,7 +50,7 @@ class VAEConfig(NetworkConfig):
             )
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class VAE(HierarchicalVAE):
     """A convolutional VAE with its parameters: a pytree, its config static.

@@ -20,9 +20,10 @@ from jaxrestore.priors.hvae.gaussian import from_log_std
 from jaxrestore.priors.hvae.stages import Layer, apply, apply_stacked, block_run, init
 from jaxrestore.priors.hvae.vdvae_config import Stage, VDVAEConfig
 from jaxrestore.priors.hvae.walk import Run
+from jaxrestore.pytrees import pytree
 
 
-@jax.tree_util.register_dataclass
+@pytree
 @dataclass(frozen=True)
 class VDVAE(HierarchicalVAE):
     """A VDVAE with its parameters: a pytree whose leaves are the parameters.
