@@ -195,8 +195,8 @@ class Batch:
             return
         print(score_table(kept))
         place = names[0] if len(kept) == 1 else "NAME"
-        own = kept[0].get("files") or outputs.names(self._config, self._figures)
-        files = ",".join(own)
+        streamed = kept[0].get("streamed", False)
+        files = ",".join(outputs.names(self._config, self._figures, streamed))
         print(f"Files: {self._output}/{place}/{{{files}}}")
         done = self._summary.journal if self._shard else self._summary.path
         print(f"Scores and settings: {done}")

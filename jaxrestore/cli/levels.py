@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxrestore.cli.solve_config import SolveConfig
 from jaxrestore.data.jpeg import JPEGFile
+from jaxrestore.data.stored import sampled
 from jaxrestore.errors import InputError
 from jaxrestore.estimation import estimate_noise
 from jaxrestore.estimation.jpeg import jpeg_noise_std, sensor_noise_std
@@ -84,8 +85,9 @@ def _estimated(y: np.ndarray, mask: Any, small: bool) -> tuple[Levels, list[str]
     """The level of y, the low end of what it may be where y is a reduced image.
 
     Reduced images are full of fine texture, which looks like noise, and enlarging
-    hardly amplifies what noise is overlooked.
+    hardly amplifies what noise is overlooked. Of large images a sample is looked at.
     """
+    y, mask = sampled(y), None if mask is None else sampled(mask)
     found = estimate_noise(y, mask)
     if found is None:
         raise InputError(

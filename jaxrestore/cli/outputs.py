@@ -20,7 +20,8 @@ from jaxrestore.report.sheets import Panel, comparison, sheet
 from jaxrestore.solvers import SOLVERS, Draws
 
 FILES = ("observed.png", "restored.png")
-STREAMED = "restored.tif", "rejected.tif", "overview.png"
+STREAMED = "restored.tif", "overview.png"
+REJECTED = "rejected.tif"
 FIGURES = ("comparison.png", "convergence.png", "samples.png", "chain.gif")
 _SHOWN = 16  # samples in the picture of all
 _STARTS = {
@@ -30,8 +31,12 @@ _STARTS = {
 }
 
 
-def names(config: SolveConfig, figures: bool = True) -> tuple[str, ...]:
+def names(
+    config: SolveConfig, figures: bool = True, streamed: bool = False
+) -> tuple[str, ...]:
     """Names of the files of an image, `FIGURES` among them if they are wanted."""
+    if streamed:
+        return *STREAMED, *(("comparison.png",) if figures else ())
     if not config.sampling:
         found = "convergence.png", *(posterior.FILES if config.posterior else ())
     elif SOLVERS[config.solver.name].markov:
@@ -45,7 +50,8 @@ def names(config: SolveConfig, figures: bool = True) -> tuple[str, ...]:
 
 def remove_old(folder: Path) -> None:
     """Removes what an earlier run may have left and this one may not write."""
-    for name in ("rejected.png", "kernel.png", "kernel.npy", *STREAMED, *FIGURES):
+    written = "rejected.png", "kernel.png", "kernel.npy", *STREAMED, REJECTED, *FIGURES
+    for name in written:
         (folder / name).unlink(missing_ok=True)
 
 

@@ -32,8 +32,7 @@ from jaxrestore.solvers import PnPHVAE
 from jaxrestore.solvers.presets import PRESET
 from jaxrestore.solvers.streamed import memory
 
-RESTORED, REJECTED, OVERVIEW = outputs.STREAMED
-COMPARISON = "comparison.png"
+RESTORED, OVERVIEW = outputs.STREAMED
 _JPEG = (".jpg", ".jpeg")
 # Bytes that a process holds for each pixel of an image that it has whole, and the share
 # of the free memory that they may take.
@@ -169,7 +168,7 @@ class Streaming:
         for note in notes:
             say(note)
         refused = outcome.record["status"] == MISMATCH
-        files = self._written(one, path, scratch.parent, observed, clean, refused)
+        self._written(one, path, scratch.parent, observed, clean, refused)
         if clean is not None:
             scores["psnr"] = one.target.psnr
         return {
@@ -179,37 +178,33 @@ class Streaming:
             "notes": [*source.notes, *problem.notes, *notes],
             **scores,
             "streamed": True,
-            "files": files,
         }
 
     def _written(
         self, one: Streamed, path: Path, folder: Path, observed, clean, refused: bool
-    ) -> list[str]:
-        """Puts the files into an image's folder; their names."""
+    ) -> None:
+        """Puts the files into an image's folder."""
         for name in outputs.FILES:  # of a run that had the image whole
             (folder / name).unlink(missing_ok=True)
         outputs.remove_old(folder)
         if refused:
-            os.replace(path, folder / REJECTED)
+            os.replace(path, folder / outputs.REJECTED)
             one.give_back()
         one.target.move(folder / RESTORED)  # first: nothing below can lose it
         icc, turned = one.source.icc, one.source.orientation
         colours = slice(0, one.source.shape[2])
         small = upright(reduced(one.target, _SIDE)[..., colours], turned)
         write_png(folder / OVERVIEW, small, icc=icc)
-        files = [RESTORED, OVERVIEW]
         if self._figures:
             panels = {"observed": observed, "restored": one.target, "clean": clean}
             comparison(
-                folder / COMPARISON,
+                folder / "comparison.png",
                 [
                     Panel(title, upright(middle(image), turned))
                     for title, image in panels.items()
                     if image is not None
                 ],
             )
-            files.append(COMPARISON)
-        return files
 
 
 _SCORES = ("psnr_observed", "ssim_observed", "psnr", "ssim")

@@ -119,7 +119,8 @@ class Worker:
 
     def files(self, item: Item, record: Mapping[str, Any]) -> list[Path]:
         """What was written for an image, whose record is given."""
-        names = record.get("files") or outputs.names(self._config, self._figures)
+        streamed = record.get("streamed", False)
+        names = outputs.names(self._config, self._figures, streamed)
         return [self._output / item.name / name for name in names]
 
     def _streamed(

@@ -16,9 +16,12 @@ from PIL import Image
 
 from jaxrestore import priors
 from jaxrestore.cli import streamed, streaming
+from jaxrestore.cli.levels import levels
+from jaxrestore.cli.solve_config import SolveConfig
 from jaxrestore.data.images import read_image
-from jaxrestore.data.stored import copy
+from jaxrestore.data.stored import copy, sampled
 from jaxrestore.errors import InputError
+from jaxrestore.settings import bind
 from jaxrestore.solvers import Restoration, Status
 
 load_prior = priors.load_prior  # that of the command line's tests gives a toy
@@ -105,6 +108,9 @@ def test_files_and_scores(denoise, copies, tmp_path):
     (folder / "a/overview.png").unlink()
     assert denoise(source, *given, "--no_figures")[0] == 0 and len(told) == 2
     assert not (folder / "a/comparison.png").exists()
+    assert denoise(source, *given, "--no_figures")[0] == 0 and len(told) == 2
+    assert denoise(source, *given)[0] == 0 and len(told) == 3
+    assert (folder / "a/comparison.png").exists()
 
 
 def test_noise_is_estimated_from_a_sample(denoise, copies, tmp_path):
@@ -113,10 +119,18 @@ def test_noise_is_estimated_from_a_sample(denoise, copies, tmp_path):
     code, messages, folder = denoise(source, *TILED, "--no_figures")
     assert code == 0 and "noise level estimated" in messages
     assert told[0][0] == pytest.approx(0.05, rel=0.15)
-    assert _record(folder)["files"] == ["restored.tif", "overview.png"]
+    names = {file.name for file in (folder / "a").iterdir()}
+    assert names == {"restored.tif", "overview.png"}
     np.testing.assert_array_equal(
         tifffile.imread(folder / "a/restored.tif"), tifffile.imread(source)
     )
+
+
+def test_a_whole_image_is_told_the_same_noise():
+    y = 0.5 + 0.02 * np.random.default_rng(0).standard_normal((1100, 1300, 1))
+    config = bind(SolveConfig, {"noise_std": "auto"}, "config")
+    whole, part = (levels(config, False, a, None, None) for a in (y, sampled(y)))
+    assert whole == part
 
 
 def test_what_does_not_explain_the_photograph(denoise, copies, tmp_path):
