@@ -3,7 +3,8 @@
     python benchmarks/speed.py --out=speed.json [--only=iteration,training,...]
 
 Parts: `iteration` (one PnP-HVAE iteration, published network, 256 x 256), `training`
-(one step of --config on --batch patches of its size), `vdvae` (one
+(one step of --config on --batch patches of its size), `input` (cutting those patches
+from images in memory, as train.py does while the device computes), `vdvae` (one
 reconstruction by Algorithm 3 with the ffhq256 VDVAE), `operators` (the data step of
 each operator at 256 x 256), `import`. GFLOP/s count the convolutions and products that
 the traced program holds. `chain` is the rate of those same products and convolutions
@@ -18,16 +19,19 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from absl import app, flags
 from roofline import Op, flops, inventory, product_rate
 from roofline import median as seconds
 
 from jaxrestore import Observation, PnPHVAE, Stopping, operators, restore
 from jaxrestore.configfiles import load_config
+from jaxrestore.data.pipeline import training_batches
 from jaxrestore.likelihoods import GaussianNoise
 from jaxrestore.priors import VDVAE, PatchVDVAE
 from jaxrestore.priors.hvae.patch_config import published
@@ -39,7 +43,7 @@ from jaxrestore.training.recipe import find_recipe
 _OUT = flags.DEFINE_string("out", "", "JSON file to write.")
 _ONLY = flags.DEFINE_list(
     "only",
-    ["iteration", "training", "vdvae", "operators", "import"],
+    ["iteration", "training", "input", "vdvae", "operators", "import"],
     "Parts to run; memory peaks are of the process, so of all parts up to there.",
 )
 _REPEATS = flags.DEFINE_integer("repeats", 5, "Runs of each; the median counts.")
@@ -124,6 +128,26 @@ def time_training(repeats: int) -> dict[str, float]:
     return {"first_call_seconds": first, **rates}
 
 
+def time_input(repeats: int) -> dict[str, float]:
+    """Seconds that a batch takes, and patches a second; sized as BSDS500."""
+    values = load_config(_CONFIG.value, "train")
+    data = train_config(values, **{"data.train": "unused"}).data
+    rng = np.random.default_rng(0)
+    pyramids = [
+        tuple(
+            rng.integers(0, 256, (321 // scale, 481 // scale, 3), np.uint8)
+            for scale in data.scales
+            if min(321 // scale, 481 // scale) >= data.patch_size
+        )
+        for _ in range(16)
+    ]
+    sources = {"image": 25 * pyramids}
+    with closing(training_batches(sources, data, _BATCH.value, 0)) as found:
+        many = 20  # prefetched ones are a fifth
+        taken = seconds(lambda: [next(found) for _ in range(many)], repeats) / many
+    return {"seconds": taken, "patches_per_second": _BATCH.value / taken}
+
+
 def time_vdvae(repeats: int) -> dict[str, float]:
     """Algorithm 3 and the decoder of the ffhq256 network, random weights, tau = 0.8."""
     config = PUBLISHED["ffhq256"]
@@ -192,6 +216,7 @@ def main(_: list[str]) -> None:
     parts = {
         "iteration": lambda: time_iteration(size, repeats),
         "training": lambda: time_training(repeats),
+        "input": lambda: time_input(repeats),
         "vdvae": lambda: time_vdvae(repeats),
         "operators": lambda: time_operators(size, repeats),
         "import": lambda: time_import(repeats),

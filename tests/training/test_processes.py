@@ -27,7 +27,7 @@ def start(image_folder, compiled_programs):
     """Start train.py with the toy config; leftovers are killed at the end."""
     started = []
 
-    def start_one(workdir, *arguments):
+    def start_one(workdir, *arguments, **variables):
         command = [
             *(sys.executable, "train.py", "--config=tests/training/toy_config.py"),
             *(f"--workdir={workdir}", f"--config.data.train={image_folder}"),
@@ -38,6 +38,7 @@ def start(image_folder, compiled_programs):
             "JAX_PLATFORMS": "cpu",
             "XLA_FLAGS": "",
             "JAX_COMPILATION_CACHE_DIR": compiled_programs,
+            **variables,
         }
         process = subprocess.Popen(
             command,
@@ -58,7 +59,7 @@ def start(image_folder, compiled_programs):
 
 
 def finish(process, code=0):
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == code, err
     return out, err
 
@@ -117,35 +118,47 @@ def test_killed_three_times_ends_the_same(make_config, start, tmp_path):
     assert steps == list(range(1, 61))
 
 
-def test_two_processes_train_the_same_model(make_config, image_folder, start, tmp_path):
+def named(port, count, i):
+    """What tells process i of all the others: flags, and no variables."""
+    flags = f"--coordinator=localhost:{port}", f"--num_processes={count}"
+    return (*flags, f"--process_id={i}"), {}
+
+
+def slurm(port, count, i):
+    """The same on a node of Slurm, whose tasks have it from variables."""
+    found = {"JOB_ID": 1, "NTASKS": count, "PROCID": i, "LOCALID": i}
+    variables = {f"SLURM_{name}": str(value) for name, value in found.items()}
+    variables |= {"SLURM_STEP_NODELIST": "localhost", "JAX_COORDINATOR_PORT": str(port)}
+    return ("--distributed",), variables
+
+
+@pytest.mark.parametrize(("told", "count"), [(named, 2), (slurm, 4)])
+def test_several_processes_train_the_same_model(
+    make_config, image_folder, start, tmp_path, told, count
+):
     with socket.socket() as free:
         free.bind(("localhost", 0))
-        coordinator = f"localhost:{free.getsockname()[1]}"
+        port = free.getsockname()[1]
     flags = ("--config.log_every=1", "--config.checkpoint_every=20")
     flags += ("--config.eval_every=20", f"--config.data.val={image_folder}")
-    pair = [
-        start(
-            tmp_path / "two",
-            *flags,
-            f"--coordinator={coordinator}",
-            "--num_processes=2",
-            f"--process_id={i}",
-        )
-        for i in range(2)
-    ]
-    for process in pair:
+    started = []
+    for i in range(count):
+        more, variables = told(port, count, i)
+        started.append(start(tmp_path / "several", *flags, *more, **variables))
+    for process in started:
         finish(process)
     overrides = {"data.val": str(image_folder), "log_every": 1, "eval_every": 20}
     alone = Trainer(make_config(**overrides), tmp_path / "one", jax.devices()[:1])
     alone.run()
     alone.close()
-    one, two = (final_state(make_config, tmp_path / name) for name in ("one", "two"))
-    assert int(two.step) == 20
+    names = "one", "several"
+    one, several = (final_state(make_config, tmp_path / name) for name in names)
+    assert int(several.step) == 20
     close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6)
-    jax.tree.map(close, two.params, one.params)
-    jax.tree.map(close, two.ema, one.ema)
+    jax.tree.map(close, several.params, one.params)
+    jax.tree.map(close, several.ema, one.ema)
     rows = []
-    for name in ("one", "two"):
+    for name in names:
         with (tmp_path / name / "metrics.csv").open(newline="") as file:
             rows.append([r["loss"] or r["val_loss"] for r in csv.DictReader(file)])
     np.testing.assert_allclose(*(np.array(r, float) for r in rows), rtol=1e-4)
