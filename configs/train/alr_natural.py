@@ -1,4 +1,4 @@
-"""The critic `alr-natural`: adversarial local regulariser, white noise of 0.05 to 0.30.
+"""The critic `alr-natural`: adversarial local regulariser, white noise of 0.05 to 0.45.
 
     jaxrestore train --config=alr_natural --workdir=runs/alr \
         --config.data.train=DIR --config.data.val=DIR
@@ -14,7 +14,7 @@ The recipe is the thesis' (Algorithm 1). Variants:
 
 
 def get_config(noise_std=""):
-    """`noise_std`: the one level to train on; "": uniform in [0.05, 0.30]."""
+    """`noise_std`: the one level to train on; "": uniform in [0.05, 0.45]."""
     return {
         "recipe": "alr",
         "batch_size": 32,  # clean patches, and as many noisy ones
@@ -27,8 +27,8 @@ def get_config(noise_std=""):
             "penalty_weight": 5.0,
             "interpolation": "batch",
             "min_noise_std": float(noise_std or 0.05),
-            "max_noise_std": float(noise_std or 0.30),
-            "eval_noise_stds": (0.05, 0.1, 0.15, 0.3),
+            "max_noise_std": float(noise_std or 0.45),
+            "eval_noise_stds": (0.05, 0.1, 0.2, 0.3, 0.4),
         },
         "optimizer": {"learning_rate": 1e-3, "final_learning_rate": 1e-4},
         "data": {
