@@ -150,7 +150,7 @@ class Batch:
             self._hold()
             self._summary.fail(name, reason)
         if not single:
-            say(f"error: {reason}")
+            say(f"error: {name}: {reason}")
 
     def _hold(self) -> None:
         """Makes the folder this run's own, and sees what others did there meanwhile.

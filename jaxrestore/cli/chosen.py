@@ -6,17 +6,16 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
 
 from jaxrestore import priors
 from jaxrestore.cli import posterior
 from jaxrestore.cli.forecast import Needs
 from jaxrestore.cli.outcome import Outcome, recorded
+from jaxrestore.cli.room import rows, savings
 from jaxrestore.cli.solve_config import AUTO, SELECTED, SolveConfig
 from jaxrestore.cli.task import Problem
 from jaxrestore.cli.tiling import Tiling
 from jaxrestore.errors import InputError
-from jaxrestore.mesh import rows_mesh
 from jaxrestore.operators import Downsample
 from jaxrestore.priors import Tiled
 from jaxrestore.priors.weights import resolve, sha256
@@ -85,7 +84,7 @@ class Chosen:
                 f"{names}: are all to be chosen from the photograph, expected one of"
                 " them; give the others numbers"
             )
-        self._mesh = _mesh(config, self.kind)
+        self._mesh = rows(config, self.kind)
         wanted = 0 if self._mesh and config.tile == AUTO else config.tile
         self._tiling = Tiling(self.kind, self._models.get("prior"), wanted)
         self._check_acceleration()
@@ -239,6 +238,11 @@ class Chosen:
         draws = posterior.passes(drawn.n_samples) if drawn else 0
         return Needs(size, draws=draws, tile=self._tiling.remedy(problem.image_shape))
 
+    def savings(self, problem: Problem) -> list[str]:
+        """Settings that take less of a device's memory for an image."""
+        tile = self._tiling.remedy(problem.image_shape)
+        return savings(self._config, self.kind, self.prior, problem, tile)
+
     def _rules(self, problem: Problem, method: Any) -> dict[str, Any]:
         """What a method that iterates is run with."""
         rules = dataclasses.asdict(self._config.stopping)
@@ -350,25 +354,3 @@ class Chosen:
                 " not what task, kernel, factor and boundary say; take"
                 f" --config=diverse_sr_x{expected.factor}"
             )
-
-
-def _mesh(config: SolveConfig, kind: Any) -> Mesh | None:
-    """The devices that share the rows of images, where that is asked for."""
-    if config.mesh == "none":
-        return None
-    if not issubclass(kind, Method) or config.posterior:
-        raise InputError(
-            f"--mesh=rows: has no use with the method {kind.name}, which draws;"
-            " expected one that iterates; leave it out"
-        )
-    if config.tile not in (AUTO, 0):
-        raise InputError(
-            f"--mesh=rows: does not go with --tile={config.tile}; leave one of them out"
-        )
-    mesh = rows_mesh()
-    if mesh.size == 1:
-        raise InputError(
-            "--mesh=rows: expected several devices, there is 1; leave it out, or"
-            " --tile=1024 where memory is short"
-        )
-    return mesh

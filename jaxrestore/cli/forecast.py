@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
+from jaxrestore.cli.room import is_processor
 from jaxrestore.cli.tiling import LARGE, free_memory
 from jaxrestore.errors import InputError
 from jaxrestore.likelihoods import Observation
@@ -42,7 +43,7 @@ class Needs:
 
         Devices that are simulated on a processor share its memory and its cores.
         """
-        if mesh.devices.flat[0].platform == "cpu":
+        if is_processor(mesh.devices.flat[0]):
             return replace(self, memory=self.memory * mesh.size)
         return replace(self, sharers=mesh.size)
 

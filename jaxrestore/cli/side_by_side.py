@@ -1,12 +1,16 @@
 """Images that share a program are solved side by side, as many as memory holds."""
 
+import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 import jax
 
 from jaxrestore.cli.chosen import Chosen
 from jaxrestore.cli.outcome import Outcome
+from jaxrestore.cli.room import is_processor, tried
 from jaxrestore.cli.solve_config import AUTO, SolveConfig
 from jaxrestore.cli.task import Problem
 from jaxrestore.cli.tiling import free_memory
@@ -20,38 +24,42 @@ _MOST = 64  # on a device: more gain little, and a run that is killed loses its 
 _SHARE = 0.8  # of the free memory
 
 Question = tuple[Any, Problem]  # a method and what it is asked
+Say = Callable[[str], Any]
 
 
 class SideBySide:
     """Restores problems by the chosen solver, those that share a program side by side.
 
     What is told and doubted stays each image's own: an image that is to be tried again
-    goes into another batch, with those that are, too.
+    goes into another batch, with those that are, too. A batch that a device refuses is
+    halved, and so are those of its kind from then on; an image that is refused alone
+    ends as an error.
 
     Args:
         chosen: the solver.
         config: the settings; `batch` and `check` count here.
         argument: what the user calls the images, for messages.
+        savings: settings of the caller's own that take less memory for an image.
 
     Raises:
         InputError: several at once are asked for, of a solver that cannot.
     """
 
-    def __init__(self, chosen: Chosen, config: SolveConfig, argument: str):
+    def __init__(
+        self,
+        chosen: Chosen,
+        config: SolveConfig,
+        argument: str,
+        savings: Callable[[Problem], list[str]] = lambda problem: [],
+    ):
         self._chosen, self._check, self._argument = chosen, config.check, argument
+        self._savings = savings
         self._batch, devices = config.batch, jax.local_devices()
-        reason = _alone(chosen.kind, config)
-        if reason and self._batch not in (AUTO, 1):
-            raise InputError(
-                f"--batch={self._batch}: has no use with {reason}; leave it out"
-            )
-        # Processors gain nothing by it (docs/restoring.md).
-        alone = reason or _is_processor(devices[0])
-        auto = 1 if alone else _MOST * len(devices)
-        most: int = auto if self._batch == AUTO else self._batch
+        most = at_once(chosen.kind, config, len(devices), is_processor(devices[0]))
         self._devices = devices[:most]
         self._most = most // len(self._devices)
         self._fitting: dict[Any, int] = {}
+        self._halved: dict[Any, int] = {}  # of a kind, images on each device
 
     @property
     def alone(self) -> bool:
@@ -76,6 +84,7 @@ class SideBySide:
         problems: Sequence[Problem],
         progress: Progress | None = None,
         kept: Callable[[Told], Any] = lambda told: told,
+        tell: Say = warnings.warn,
     ) -> list[Any]:
         """The end of each restoration: what came of it, or why nothing did.
 
@@ -83,6 +92,7 @@ class SideBySide:
             problems: any; those of a kind are solved side by side.
             progress: of those that are solved alone.
             kept: what is to be kept of an image's end, at once.
+            tell: says that a device refused a batch.
 
         Returns:
             `kept` of each, or an `InputError`.
@@ -92,8 +102,9 @@ class SideBySide:
         asked: dict[int, Question] = {}
 
         def go_on(place: int, step: Callable[[Any], Question]) -> None:
+            refused = partial(self.refuse, problems[place])
             try:
-                asked[place] = step(runs[place])
+                asked[place] = tried(lambda: step(runs[place]), refused)
             except StopIteration as end:
                 ends[place] = kept(end.value)
             except InputError as error:
@@ -103,7 +114,7 @@ class SideBySide:
             go_on(place, next)
         while asked:
             now, asked = asked, {}
-            for place, found in self._answers(now, progress):
+            for place, found in self._answers(now, progress, tell):
                 if isinstance(found, InputError):
                     go_on(place, lambda run, error=found: run.throw(error))
                 else:
@@ -116,7 +127,7 @@ class SideBySide:
         return as_told(self._chosen, problem, self._argument)
 
     def _answers(
-        self, questions: dict[int, Question], progress: Progress | None
+        self, questions: dict[int, Question], progress: Progress | None, tell: Say
     ) -> Iterator[tuple[int, Outcome | InputError]]:
         """What comes of each question, by its place."""
         if self.alone or len(questions) == 1:
@@ -131,46 +142,87 @@ class SideBySide:
             while left:
                 first = left[0]
                 size = self._size(questions[first], given[first], len(left))
-                batch, left = left[:size], left[size:]
-                if len(batch) == 1:
-                    yield first, self._run(questions[first], progress)
-                    continue
-                pairs = [questions[place] for place in batch]
-                several = [given[place] for place in batch]
-                how = size, self._devices
-                found = self._chosen.run_many(pairs, several, *how)
-                yield from zip(batch, found, strict=True)
+                if (batch := left[:size]) == [first]:
+                    found = [self._run(questions[first], progress)]
+                else:
+                    pairs = [questions[place] for place in batch]
+                    several = [given[place] for place in batch]
+                    found = self._run_many(pairs, several, size, tell)
+                if found is not None:
+                    yield from zip(batch, found, strict=True)
+                    left = left[size:]
 
     def _run(self, question: Question, progress: Progress | None):
+        run = partial(self._chosen.run, *question, progress)
         try:
-            return self._chosen.run(*question, progress)
+            return tried(run, partial(self.refuse, question[1]))
         except InputError as error:
             return error
+
+    def _run_many(
+        self, questions: list[Question], asked: list[Asked], size: int, tell: Say
+    ) -> list[Outcome] | None:
+        """What comes of a batch; None where it is refused, and is to be halved."""
+
+        def halve() -> None:
+            each = size // len(self._devices) // 2
+            self._halved[asked[0].kind()] = each
+            height, width, _ = questions[0][1].image_shape
+            fewer = len(self._devices) * each or 1
+            tell(
+                f"{size} images of {width}x{height} pixels at once are more than there"
+                f" is memory for: {fewer} at once from here on; --batch={fewer} begins"
+                " there"
+            )
+
+        how = size, self._devices
+        return tried(lambda: self._chosen.run_many(questions, asked, *how), halve)
+
+    def refuse(self, problem: Problem) -> NoReturn:
+        """Says of an image that a device has no memory for it, and what to do.
+
+        Raises:
+            InputError: this.
+        """
+        height, width, _ = problem.image_shape
+        found = [*self._chosen.savings(problem), *self._savings(problem)]
+        take = f"take {' or '.join(found)}, or " if found else ""
+        raise InputError(
+            f"{self._argument}: {width}x{height} pixels with {self._chosen.kind.name}"
+            f" are more than the device has memory for; {take}reduce the image or cut"
+            " it into parts"
+        )
 
     def _size(self, question: Question, asked: Asked, number: int) -> int:
         """Of a batch, where so many of a kind wait: a power of 2 on each device.
 
-        So that few programs serve any number of images.
+        So that few programs serve any number of images. 1 where devices refuse one
+        each.
         """
-        devices = len(self._devices)
+        devices, kind = len(self._devices), asked.kind()
         each = 1 << (-(-number // devices) - 1).bit_length()
-        each = min(each, self._most)
-        key = asked.kind(), each
+        each = min(each, self._most, self._halved.get(kind, self._most))
+        if not each:
+            return 1
+        key = kind, each
         if key not in self._fitting:
             self._fitting[key] = self._fitted(question, asked, each)
         return devices * self._fitting[key]
 
     def _fitted(self, question: Question, asked: Asked, each: int) -> int:
         """How many of a kind fit a device, not more than `each`."""
-        sharers = len(self._devices) if _is_processor(self._devices[0]) else 1
+        sharers = len(self._devices) if is_processor(self._devices[0]) else 1
         budget = _SHARE * free_memory() / sharers
         if self._batch == AUTO:  # saves compiling what is much too large
-            one = self._chosen.memory(*question).memory - asked.held
+            one = tried(
+                lambda: self._chosen.memory(*question).memory - asked.held,
+                lambda: math.inf,
+            )
             each = min(each, max(1, int((budget - asked.held) // max(one, 1))))
 
         def needs(number: int) -> float:
-            total = number * len(self._devices)
-            return memory_of_many(asked, total, self._devices)
+            several = asked, number * len(self._devices), self._devices
+            return tried(lambda: memory_of_many(*several), lambda: 2 * max(budget, 1))
 
         return fitting(needs, each, budget)
 
@@ -188,9 +240,26 @@ def fitting(needs: Callable[[int], float], most: int, budget: float) -> int:
     return most
 
 
-def _is_processor(device: Any) -> bool:
-    """Whether it has the machine's memory, and shares its cores."""
-    return device.platform == "cpu"
+def at_once(kind: type, config: SolveConfig, devices: int, processor: bool) -> int:
+    """How many images are solved at once at most.
+
+    Args:
+        kind: class of the solver.
+        config: the settings.
+        devices: that share them.
+        processor: these are processors, which gain nothing by it (docs/restoring.md).
+
+    Raises:
+        InputError: several are asked for, of a solver that cannot.
+    """
+    reason = _alone(kind, config)
+    if config.batch == AUTO:
+        return 1 if reason or processor else _MOST * devices
+    if reason and config.batch != 1:
+        raise InputError(
+            f"--batch={config.batch}: has no use with {reason}; leave it out"
+        )
+    return config.batch
 
 
 def _alone(kind: type, config: SolveConfig) -> str:

@@ -90,6 +90,10 @@ class Streamed:
 
         return self._chosen.run(method, problem, progress, restored)
 
+    def savings(self, problem: Problem) -> list[str]:
+        """As `Chosen.savings`."""
+        return ["a smaller --tile"]
+
     def give_back(self) -> None:
         """Writes the observation in the place of the result."""
         self._renew()

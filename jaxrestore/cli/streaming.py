@@ -69,6 +69,10 @@ class Streaming:
         if self._reason and config.stream is True:
             raise InputError(f"--stream=true: {self._reason}; leave it out")
 
+    def savings(self, problem: Problem) -> list[str]:
+        """As `Chosen.savings`, of an image that was restored whole."""
+        return [] if self._reason or problem.jpeg else ["--stream=true"]
+
     def takes(self, item: Item) -> bool:
         """Whether an image is restored this way.
 

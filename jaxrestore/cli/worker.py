@@ -13,6 +13,7 @@ from jaxrestore.cli import outputs, watch
 from jaxrestore.cli.chosen import Chosen
 from jaxrestore.cli.forecast import check_limits, forecast
 from jaxrestore.cli.items import Item
+from jaxrestore.cli.room import tried
 from jaxrestore.cli.side_by_side import SideBySide
 from jaxrestore.cli.solve_config import SolveConfig
 from jaxrestore.cli.streaming import Streaming
@@ -58,8 +59,9 @@ class Worker:
         self.canvases = canvases
         self.chosen = Chosen(config)
         self.task = Task(config, simulate, self.chosen.prior)
-        self._restore = SideBySide(self.chosen, config, "--input")
         self._streaming = Streaming(config, self.chosen, output, simulate, figures)
+        savings = self._streaming.savings
+        self._restore = SideBySide(self.chosen, config, "--input", savings)
         self._tell = tell or Teller()
 
     @property
@@ -146,7 +148,8 @@ class Worker:
         source = item.load()
         problem = self.task.problem(item.name, source)
         problem = self.chosen.placed(problem, self.canvases)
-        self._check_size(item.name, problem)
+        refused = partial(self._restore.refuse, problem)
+        tried(lambda: self._check_size(item.name, problem), refused)
         return _Opened(item, digest, source, problem)
 
     def _restored(self, opened: "Sequence[_Opened]") -> Iterator[dict[str, Any]]:
@@ -157,7 +160,9 @@ class Worker:
         steps = getattr(self._config.stopping, "max_steps", 1)
         several = f"{len(opened)} images at once" if len(opened) > 1 else ""
         with watch.steps(steps, several or "compiling") as progress:
-            ends = self._restore([one.problem for one in opened], progress)
+            problems = [one.problem for one in opened]
+            tell = lambda note: self._tell(opened[0].item.name, note, True)  # noqa: E731
+            ends = self._restore(problems, progress, tell=tell)
         for one, end in zip(opened, ends, strict=True):
             try:
                 if isinstance(end, InputError):

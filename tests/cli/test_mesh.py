@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxrestore.cli import chosen
+from jaxrestore.cli import chosen, room
 from jaxrestore.data.images import read_image
 from jaxrestore.mesh import rows_mesh
 
@@ -51,6 +51,6 @@ def test_what_cannot_be_shared(run, photo, flags, named):
 
 
 def test_one_device_has_nothing_to_share(run, photo, monkeypatch):
-    monkeypatch.setattr(chosen, "rows_mesh", lambda: rows_mesh(jax.devices()[:1]))
+    monkeypatch.setattr(room, "rows_mesh", lambda: rows_mesh(jax.devices()[:1]))
     code, _, messages = run(*GIVEN, f"--input={photo('a.png')}", "--mesh=rows")
     assert code == 2 and "there is 1" in messages

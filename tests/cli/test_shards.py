@@ -89,7 +89,7 @@ def unsolved(monkeypatch):
         for name in outputs.names(config, figures):
             (folder / name).touch()
 
-    def solved(_, problems, progress):
+    def solved(_, problems, progress, tell):
         return [Told(problem, SimpleNamespace(record={}), []) for problem in problems]
 
     monkeypatch.setattr(SideBySide, "__call__", solved)
@@ -179,7 +179,7 @@ def test_with_programs_an_image_below_the_kernel_fails_alone(
     given = "--config=gaussian_deblur", *given, "--kernel.std=1", "--programs=1"
     code, _, err = run(*given)
     assert code == 1 and unsolved == ["0", "2"]
-    assert err.count("error: --kernel: 5x5 is larger than the image's 4x4") == 1
+    assert err.count("error: 1: --kernel: 5x5 is larger than the image's 4x4") == 1
 
 
 def test_locks_work_where_a_shared_one_needs_reading(tmp_path, monkeypatch):

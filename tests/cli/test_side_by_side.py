@@ -140,7 +140,7 @@ def test_on_accelerators_one_image_says_where_to_begin(monkeypatch, toy, counted
         looked.append(size)
         return measured(asked, size, devices)
 
-    monkeypatch.setattr(side_by_side, "_is_processor", lambda device: False)
+    monkeypatch.setattr(side_by_side, "is_processor", lambda device: False)
     monkeypatch.setattr(side_by_side, "memory_of_many", memory)
     monkeypatch.setattr(side_by_side, "free_memory", lambda: free)
     given = config(f"--prior={toy}", "--noise_std=0.02")
