@@ -133,7 +133,7 @@ class Batch:
             tell, canvases = Teller(), self._worker.canvases
             how = self._config, self._output, self._simulate, self._figures, canvases
             for entry in on_ray.restored(
-                found, self._workers, self._hold, self._worker.program, *how
+                found, self._workers, self._hold, self._worker, *how
             ):
                 for line in entry.pop("told"):
                     tell(*line)

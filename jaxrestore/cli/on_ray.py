@@ -5,21 +5,23 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from jaxrestore.cli.entry import keep_compiled_programs
 from jaxrestore.cli.items import Item
-from jaxrestore.cli.solve_config import SolveConfig, schema
+from jaxrestore.cli.side_by_side import at_once
+from jaxrestore.cli.solve_config import AUTO, SolveConfig, schema
 from jaxrestore.cli.worker import Worker
 from jaxrestore.errors import InputError
 from jaxrestore.report.summary import device
 from jaxrestore.settings import as_dict, bind, checks, plain
 
-# How often an image that its process did not survive is tried again; Ray: forever.
+# How often a task that its process did not survive is tried again; Ray: forever.
 _RETRIES = 3
+_GROUP = 16  # images of a task with --batch=auto: what a process that dies loses
 
 
 def check_ray() -> Any:
@@ -41,7 +43,7 @@ def restored(
     items: Sequence[Item],
     workers: int,
     begin: Callable[[], None],
-    program: Mapping[str, Any],
+    worker: Worker,
     config: SolveConfig,
     output: Path,
     *more: Any,
@@ -51,15 +53,15 @@ def restored(
     With "told" in each: the arguments of `Tell`, one for each line that its process
     would have said.
 
-    An image is a task of its own: of a process that dies, another restores the image
-    that it was at.
+    A task is a few images that share a program, as `batch` says, and its entries come
+    together: of a process that dies, another does the task that it was at.
 
     Args:
         items: the images.
         workers: how many processes, each with a GPU of its own where the cluster has
             any; 0: one for each GPU, or for each machine where there is none.
         begin: called once the cluster is known to be of use.
-        program: `Worker.program` of this machine, which all must have.
+        worker: this machine's, whose program all must have; restores nothing.
         config, output, *more: arguments of `Worker`.
 
     Raises:
@@ -67,16 +69,18 @@ def restored(
     """
     known = checks(type(config))
     values = {k: v for k, v in as_dict(config).items() if k in known}
-    rows = [{"name": item.name, "path": str(item.path or "")} for item in items]
+    given = values, str(output), *more
     with _cluster() as ray:
         size, each = _share(ray, workers)
         begin()
+        most = _most(worker.chosen.kind, config, "num_gpus" in each)
+        rows = [{"task": _text(group)} for group in _groups(worker, items, most, size)]
         data = ray.data
         data.DataContext.get_current().enable_progress_bars = False
         dataset = data.from_items(rows, override_num_blocks=len(rows)).map_batches(
             RayWorker,
             batch_size=1,
-            fn_constructor_args=(os.getcwd(), program, values, str(output), *more),
+            fn_constructor_args=(os.getcwd(), worker.program, *given),
             compute=data.ActorPoolStrategy(size=min(size, len(rows))),
             max_task_retries=_RETRIES,
             **each,
@@ -91,6 +95,26 @@ def restored(
                 f"--engine=ray: a worker cannot go on ({last}); expected jaxrestore and"
                 " the same folders on all machines, see the cluster's logs"
             ) from error
+
+
+def _most(kind: Any, config: SolveConfig, gpus: bool) -> int:
+    """How many images are a task at most, for processes of one device each."""
+    most = at_once(kind, config, 1, processor=not gpus)
+    return min(most, _GROUP) if config.batch == AUTO else most
+
+
+def _groups(
+    worker: Worker, items: Sequence[Item], most: int, size: int
+) -> Iterator[Sequence[Item]]:
+    """Images that share a program, so many at most, and spread over the processes."""
+    most = min(most, -(-len(items) // size))
+    for alike in worker.alike(items) if most > 1 else [items]:
+        yield from (alike[i : i + most] for i in range(0, len(alike), most))
+
+
+def _text(items: Iterable[Item]) -> str:
+    """A task, as `RayWorker` takes it."""
+    return json.dumps([[item.name, str(item.path or "")] for item in items])
 
 
 @contextmanager
@@ -171,18 +195,18 @@ class RayWorker:
         self._place = {**place, "device": device()}
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
-        """Restores the images of a batch, columns "name" and "path"; JSON texts."""
-        columns = (batch[key].tolist() for key in ("name", "path"))
-        pairs = zip(*columns, strict=True)
-        items = [Item(name, Path(path) if path else None) for name, path in pairs]
-        found = [entry | self._place for item in items for entry in self._entries(item)]
+        """Restores the images of tasks, the column "task"; entries as JSON texts."""
+        tasks = map(json.loads, batch["task"].tolist())
+        found = [entry | self._place for task in tasks for entry in self._entries(task)]
         return {"entry": [json.dumps(plain(entry)) for entry in found]}
 
-    def _entries(self, item: Item) -> Iterator[dict[str, Any]]:
-        """An image's entry with what was told meanwhile, for the command to say."""
-        for entry in self._worker([item]):
-            yield entry | {"told": self._told}
-            self._told = []
+    def _entries(self, task: Iterable[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+        """Images' entries with what was told of them, for the command to say."""
+        self._told.clear()  # of a task that ended early
+        items = [Item(name, Path(path) if path else None) for name, path in task]
+        for entry in list(self._worker(items)):
+            told = [line for line in self._told if line[0] == entry["name"]]
+            yield entry | {"told": told}
 
     def _note(self, *line: Any) -> None:
         self._told.append(line)

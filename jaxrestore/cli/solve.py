@@ -145,11 +145,6 @@ def _check_use(line: Parsed) -> None:
             f"--workers={line.flags.workers}: has no use without --engine=ray; leave it"
             " out"
         )
-    if line.config.batch not in ("auto", 1) and line.flags.engine == RAY:
-        raise InputError(
-            f"--batch={line.config.batch}: has no use with --engine=ray, whose"
-            " processes take one image at a time; leave it out"
-        )
     if line.given.get("simulate") == "false" and line.flags.input is None:
         raise InputError("--nosimulate: needs an observation, give --input=FILE")
 

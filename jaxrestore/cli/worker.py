@@ -82,7 +82,8 @@ class Worker:
             Of each its record, or its name and "error": one line that says why there
             is none.
         """
-        for alike in self._alike(items):
+        single = ([item] for item in items)
+        for alike in single if self._restore.alone else self.alike(items):
             opened: list[_Opened] = []
             for left, item in zip(range(len(alike), 0, -1), alike, strict=True):
                 try:
@@ -103,10 +104,8 @@ class Worker:
             if opened:
                 yield from self._restored(opened)
 
-    def _alike(self, items: Iterable[Item]) -> Iterable[list[Item]]:
+    def alike(self, items: Iterable[Item]) -> Iterable[list[Item]]:
         """Images of a canvas or a size together, by their files' headers."""
-        if self._restore.alone:
-            return ([item] for item in items)
         found: dict[Any, list[Item]] = {}
         for item in items:
             found.setdefault(self._place(item.shape()), []).append(item)

@@ -8,18 +8,22 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
 from jaxrestore.cli.entry import run_command
 from jaxrestore.cli.items import items
-from jaxrestore.cli.on_ray import RayWorker
+from jaxrestore.cli.on_ray import RayWorker, _groups, _most, _text
 from jaxrestore.cli.solve import command_line, main
 from jaxrestore.cli.worker import Worker
 from jaxrestore.data.images import read_image
 from jaxrestore.errors import InputError
 from jaxrestore.settings import as_dict, checks
+from jaxrestore.solvers import PnPHVAE
 
 ROOT = Path(__file__).parents[2]
 GIVEN = "--config=denoise", "--noise_std=0.1", "--nocheck", "--no_figures"
@@ -32,23 +36,32 @@ def folder(photo, tmp_path):
     return tmp_path / "in"
 
 
+def settings(toy, *more):
+    """The config of a command line, and its values as they travel."""
+    given = *GIVEN, f"--prior={toy}", "--config.stopping.max_steps=2", *more
+    line: Any = command_line("").parse(["", *given])
+    config = line.config
+    values = {k: v for k, v in as_dict(config).items() if k in checks(type(config))}
+    return config, json.loads(json.dumps(values))
+
+
+def entries_of(worker, *tasks):
+    column = np.array([_text(task) for task in tasks])
+    return [json.loads(text) for text in worker({"task": column})["entry"]]
+
+
 def test_its_worker_does_what_the_command_does(run, toy, folder, tmp_path):
     """From settings that went through JSON; what cannot be read is an entry, too."""
     assert run(*GIVEN, f"--input={folder}")[0] == 0
-    given = *GIVEN, f"--prior={toy}", "--config.stopping.max_steps=2"
-    config = command_line("").parse(["", *given]).config
-    values = {k: v for k, v in as_dict(config).items() if k in checks(type(config))}
-    values, output = json.loads(json.dumps(values)), tmp_path / "worker"
+    (config, values), output = settings(toy), tmp_path / "worker"
     program = Worker(config, output, False).program
     more = values, str(output), False, False, []
     worker = RayWorker(os.getcwd(), program, *more)
     with pytest.raises(InputError, match="other weights or versions"):
         RayWorker(os.getcwd(), program | {"versions": {}}, *more)
     (folder / "1.png").write_text("no picture")
-    found = items(str(folder))
-    columns = {"name": [i.name for i in found], "path": [str(i.path) for i in found]}
-    batch = {key: np.array(column) for key, column in columns.items()}
-    entries = [json.loads(text) for text in worker(batch)["entry"]]
+    first, *others = items(str(folder))
+    entries = entries_of(worker, [first], others)
     assert [entry["name"] for entry in entries] == ["0", "1", "2"]
     assert "1.png: cannot be read as an image" in entries[1]["error"]
     for name in ("0", "2"):
@@ -63,6 +76,38 @@ def test_its_worker_does_what_the_command_does(run, toy, folder, tmp_path):
         assert headline == ("error" not in entry) and len(lines) == len(entry["told"])
     assert entries[0]["input_sha256"] == known["0"]["input_sha256"]
     assert entries[0]["process"] == os.getpid()
+
+
+def test_images_of_a_task_are_solved_at_once(toy, photo, tmp_path, monkeypatch):
+    """Those that share a program; each has the lines that are its own."""
+    monkeypatch.setattr(jax, "local_devices", lambda: jax.devices()[:1])
+    for i in range(7):
+        photo(f"in/{i}.png", (16, 20 if i in (1, 4) else 16, 3), i)
+    config, values = settings(toy, "--batch=2")
+    local, images = Worker(config, tmp_path, False), items(str(tmp_path / "in"))
+
+    def groups(most, size):
+        found = _groups(local, images, most, size)
+        return ["".join(item.name for item in group) for group in found]
+
+    assert groups(2, 2) == ["02", "35", "6", "14"]
+    assert groups(16, 2) == ["0235", "6", "14"]  # each process has some
+    assert groups(1, 2) == list("0123456")
+    place = os.getcwd(), local.program, values, str(tmp_path / "out")
+    entries = entries_of(RayWorker(*place, False, False, []), images[2:4], images[5:6])
+    assert [entry.get("batch") for entry in entries] == [2, 2, None]
+    for entry in entries:
+        assert {name for name, _, _ in entry["told"]} == {entry["name"]}
+        assert sum("restoring" in note for _, note, _ in entry["told"]) == 1
+
+
+def test_a_task_is_small_unless_it_is_asked_for():
+    def most(batch, gpus):
+        config: Any = SimpleNamespace(batch=batch, mesh="none")
+        return _most(PnPHVAE, config, gpus)
+
+    assert (most("auto", False), most("auto", True)) == (1, 16)
+    assert (most(1, True), most(64, True), most(4, False)) == (1, 64, 4)
 
 
 def test_without_ray_one_line_says_what_to_install(run, folder, monkeypatch, tmp_path):
@@ -103,7 +148,7 @@ def test_a_killed_process_loses_nothing_and_nothing_is_done_twice(
     given = *GIVEN, f"--prior={weights}"
     given += "--stopping.tolerance=0", "--stopping.max_steps=1000"
     folder = f"--input={tmp_path / 'in'}", f"--output={tmp_path / 'ray'}"
-    on_ray = "--engine=ray", "--workers=2", "--shard=0/1"
+    on_ray = "--engine=ray", "--workers=2", "--shard=0/1", "--batch=2"
     command = [sys.executable, str(ROOT / "solve.py"), *given, *folder, *on_ray]
     journal = tmp_path / "ray" / "records-0-of-1.jsonl"
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -122,6 +167,7 @@ def test_a_killed_process_loses_nothing_and_nothing_is_done_twice(
     found = lines(journal)
     assert before < len(found)  # it was killed in the middle
     assert Counter(entry["name"] for entry in found) == {str(i): 1 for i in range(10)}
+    assert [entry["batch"] for entry in found] == [2] * 10
     processes = {entry["process"] for entry in found}
     assert killed in processes and len(processes) >= 2 and os.getpid() not in processes
     # Another engine finds all of it done, and makes the same of an image.

@@ -162,8 +162,6 @@ def test_refused(run, photo, tmp_path):
     source = f"--input={photo()}"
     code, _, err = run("--config=denoise", source, "--batch=0")
     assert code == 2 and "batch=0: expected a whole number from 1" in err
-    code, _, err = run("--config=denoise", source, "--batch=4", "--engine=ray")
-    assert code == 2 and "--batch=4: has no use with --engine=ray" in err
     given = SimpleNamespace(batch=4, mesh="rows", check=True)
     chosen = SimpleNamespace(kind=jaxrestore.solvers.PnPHVAE)
     with pytest.raises(InputError, match="--batch=4: has no use with --mesh=rows"):
