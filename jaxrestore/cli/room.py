@@ -1,9 +1,9 @@
 """The memory of devices: what they refuse, and what takes less of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import jax
 from jax.sharding import Mesh
@@ -29,6 +29,27 @@ def tried(call: Callable[[], T], refused: Callable[[], T]) -> T:
         if "RESOURCE_EXHAUSTED" not in text and "out of memory" not in text.lower():
             raise
     return refused()  # not above, where the error's traceback holds the arrays
+
+
+def too_large(
+    argument: str, shape: Sequence[int], name: str, found: Sequence[str] = ()
+) -> NoReturn:
+    """Says that a device has no memory for an image.
+
+    Args:
+        argument: what the user calls the image.
+        shape: its height and width first.
+        name: of what is done with it.
+        found: settings that take less.
+
+    Raises:
+        InputError: this.
+    """
+    take = f"take {' or '.join(found)}, or " if found else ""
+    raise InputError(
+        f"{argument}: {shape[1]}x{shape[0]} pixels with {name} are more than the device"
+        f" has memory for; {take}reduce the image or cut it into parts"
+    )
 
 
 def is_processor(device: Any) -> bool:

@@ -10,7 +10,7 @@ import jax
 
 from jaxrestore.cli.chosen import Chosen
 from jaxrestore.cli.outcome import Outcome
-from jaxrestore.cli.room import is_processor, tried
+from jaxrestore.cli.room import is_processor, too_large, tried
 from jaxrestore.cli.solve_config import AUTO, SolveConfig
 from jaxrestore.cli.task import Problem
 from jaxrestore.cli.tiling import free_memory
@@ -184,14 +184,8 @@ class SideBySide:
         Raises:
             InputError: this.
         """
-        height, width, _ = problem.image_shape
         found = [*self._chosen.savings(problem), *self._savings(problem)]
-        take = f"take {' or '.join(found)}, or " if found else ""
-        raise InputError(
-            f"{self._argument}: {width}x{height} pixels with {self._chosen.kind.name}"
-            f" are more than the device has memory for; {take}reduce the image or cut"
-            " it into parts"
-        )
+        too_large(self._argument, problem.image_shape, self._chosen.kind.name, found)
 
     def _size(self, question: Question, asked: Asked, number: int) -> int:
         """Of a batch, where so many of a kind wait: a power of 2 on each device.

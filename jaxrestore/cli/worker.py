@@ -13,7 +13,7 @@ from jaxrestore.cli import outputs, watch
 from jaxrestore.cli.chosen import Chosen
 from jaxrestore.cli.forecast import check_limits, forecast
 from jaxrestore.cli.items import Item
-from jaxrestore.cli.room import tried
+from jaxrestore.cli.room import too_large, tried
 from jaxrestore.cli.side_by_side import SideBySide
 from jaxrestore.cli.solve_config import SolveConfig
 from jaxrestore.cli.streaming import Streaming
@@ -144,9 +144,11 @@ class Worker:
         Raises:
             InputError: it cannot be read or used, or takes too much.
         """
-        source = item.load()
-        problem = self.task.problem(item.name, source)
-        problem = self.chosen.placed(problem, self.canvases)
+        source, task, chosen = item.load(), self.task, self.chosen
+        problem = tried(
+            lambda: chosen.placed(task.problem(item.name, source), self.canvases),
+            lambda: too_large("--input", source.pixels.shape, chosen.kind.name),
+        )
         refused = partial(self._restore.refuse, problem)
         tried(lambda: self._check_size(item.name, problem), refused)
         return _Opened(item, digest, source, problem)
@@ -166,7 +168,8 @@ class Worker:
             try:
                 if isinstance(end, InputError):
                     raise end
-                yield self._written(one, end)
+                refused = partial(self._restore.refuse, one.problem)
+                yield tried(partial(self._written, one, end), refused)
             except InputError as error:
                 yield {"name": one.item.name, "error": str(error)}
 

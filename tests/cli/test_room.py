@@ -13,7 +13,7 @@ import pytest
 import jaxrestore
 from jaxrestore import InputError
 from jaxrestore.cli import chosen as module
-from jaxrestore.cli import room, side_by_side
+from jaxrestore.cli import outputs, room, side_by_side
 from jaxrestore.cli.chosen import Chosen
 from jaxrestore.cli.room import tried
 from jaxrestore.cli.side_by_side import SideBySide
@@ -137,20 +137,29 @@ def test_other_errors_are_not_taken_for_it(toy, sizes, monkeypatch):
             one([np.full((12, 16, 3), 0.5, np.float32)] * 2)
 
 
-@pytest.mark.parametrize("when", ["running", "compiling"])
+REFUSALS = {
+    "posing": (Task, "problem"),
+    "compiling": (Chosen, "method"),
+    "running": (module, "restore"),
+    "scoring": (outputs, "scores"),
+}
+
+
+@pytest.mark.parametrize("when", REFUSALS)
 def test_an_image_that_is_refused_fails_alone(run, photo, tmp_path, monkeypatch, when):
     for i, size in enumerate([(16, 20), (24, 28), (16, 20)]):
         photo(f"in/{i}.png", (*size, 3), i)
-    if when == "running":
-        place, solve = (module, "restore"), module.restore
-    else:
-        place, solve = (Chosen, "method"), Chosen.method
+    place, name = REFUSALS[when]
+    call = getattr(place, name)
 
-    def scarce(first, second, **more):
-        large = second.image_shape[0] == 24
-        return refuse() if large else solve(first, second, **more)
+    def scarce(*given, **more):
+        shapes = [
+            getattr(x, "image_shape", np.shape(getattr(x, "pixels", 0))) for x in given
+        ]
+        large = any(shape[:1] == (24,) for shape in shapes)
+        return refuse() if large else call(*given, **more)
 
-    monkeypatch.setattr(*place, scarce)
+    monkeypatch.setattr(place, name, scarce)
     code, _, err = run(*GIVEN, f"--input={tmp_path / 'in'}")
     assert code == 1
     assert "error: 1: --input: 28x24 pixels with pnp_hvae are more than the" in err
