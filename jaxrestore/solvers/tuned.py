@@ -63,11 +63,11 @@ THESIS = {
 
 # A critic's weight for the "pixel" scaling; levels in [0, 1].
 WEIGHTS = {
-    "identity": {0.1: 0.17, 0.2: 0.28, 0.4: 0.35},
-    "blur": {0.03: 0.08},
-    "downsample": {0.03: 0.04},
-    "resize": {0.03: 0.04},
-    "mask": {0.03: 0.1},
+    "identity": {0.1: 0.13, 0.2: 0.17, 0.4: 0.28},
+    "blur": {0.03: 0.05},
+    "downsample": {0.03: 0.03},
+    "resize": {0.03: 0.03},
+    "mask": {0.03: 0.07},
 }
 # The weights of the thesis (3.4.1), for the "literal" scaling of eq. (3.4).
 PUBLISHED_WEIGHTS = {0.05: 0.15, 0.1: 0.35, 0.2: 0.6, 0.3: 0.8, 0.4: 1.0}
