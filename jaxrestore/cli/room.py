@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import jax
@@ -29,6 +30,25 @@ def tried(call: Callable[[], T], refused: Callable[[], T]) -> T:
         if "RESOURCE_EXHAUSTED" not in text and "out of memory" not in text.lower():
             raise
     return refused()  # not above, where the error's traceback holds the arrays
+
+
+def forget_programs(
+    limit: Path = Path("/proc/sys/vm/max_map_count"),
+    taken: Path = Path("/proc/self/maps"),
+) -> None:
+    """Lets compiled programs go before the process may map no more memory.
+
+    Linux allows a process 65,530 mappings, a program of a processor takes some 700 of
+    them, and compiling one more than fits ends in a segmentation fault. Those that
+    are wanted again are read from disk.
+
+    Args:
+        limit: a file with the number that is allowed.
+        taken: a file with a line for each mapping.
+    """
+    with suppress(OSError), taken.open() as lines:  # other systems have neither
+        if sum(1 for _ in lines) > int(limit.read_text()) / 2:
+            jax.clear_caches()
 
 
 def too_large(

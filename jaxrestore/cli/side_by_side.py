@@ -10,7 +10,7 @@ import jax
 
 from jaxrestore.cli.chosen import Chosen
 from jaxrestore.cli.outcome import Outcome
-from jaxrestore.cli.room import is_processor, too_large, tried
+from jaxrestore.cli.room import forget_programs, is_processor, too_large, tried
 from jaxrestore.cli.solve_config import AUTO, SolveConfig
 from jaxrestore.cli.task import Problem
 from jaxrestore.cli.tiling import free_memory
@@ -154,6 +154,7 @@ class SideBySide:
 
     def _run(self, question: Question, progress: Progress | None):
         run = partial(self._chosen.run, *question, progress)
+        forget_programs()
         try:
             return tried(run, partial(self.refuse, question[1]))
         except InputError as error:
@@ -176,6 +177,7 @@ class SideBySide:
             )
 
         how = size, self._devices
+        forget_programs()
         return tried(lambda: self._chosen.run_many(questions, asked, *how), halve)
 
     def refuse(self, problem: Problem) -> NoReturn:

@@ -206,3 +206,26 @@ def test_what_takes_less_is_named_where_it_holds(weights, monkeypatch):
     assert posed(*given, side=1024)[1].savings(one) == []
     _, tv, one = posed("--solver.name=tv")
     assert tv.savings(one) == several
+
+
+@pytest.mark.parametrize("lines, kept", [(5, 1), (6, 0)])
+def test_programs_are_let_go_before_mappings_run_out(tmp_path, lines, kept):
+    limit, taken = tmp_path / "limit", tmp_path / "taken"
+    limit.write_text("10\n")
+    taken.write_text("mapping\n" * lines)
+    double = jax.jit(lambda x: 2 * x)
+    double(1.0)
+    room.forget_programs(limit, tmp_path / "none")
+    room.forget_programs(tmp_path / "none", taken)
+    assert double._cache_size() == 1
+    room.forget_programs(limit, taken)
+    assert double._cache_size() == kept
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_mappings_are_watched_by_every_solve(toy, monkeypatch, batch):
+    watched = []
+    monkeypatch.setattr(side_by_side, "forget_programs", lambda: watched.append(1))
+    settings = {**SETTINGS, "prior": str(toy), "batch": batch}
+    jaxrestore.Restorer("denoise", settings)([np.full((12, 16, 3), 0.5, "f")] * 2)
+    assert len(watched) == 2 // batch
