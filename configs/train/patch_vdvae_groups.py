@@ -4,13 +4,18 @@
         --out=runs/groups
 
 trains it and its variants of 6, 12 and 18 groups. DIR: folders of photographs (ours:
-BSDS500); the same command goes on with stopped trainings.
+BSDS500); the same command goes on with stopped trainings. Variant:
+
+    ...patch_vdvae_groups.py:small   three levels, 32 channels: for processors
 """
 
 from jaxrestore.configs.train import patch_vdvae_natural
 
 
-def get_config():
+def get_config(size=""):
+    """`size`: "", or "small"."""
+    if size not in ("", "small"):
+        raise ValueError(f"{size}: expected small, or nothing")
     config = patch_vdvae_natural.get_config()
     config["model"] = {
         "strides": (1, 2, 2, 2, 2, 2),
@@ -29,4 +34,10 @@ def get_config():
     config["loss"] |= {"warmup_steps": 1_000, "balance_steps": 2_000}
     config["optimizer"] |= {"name": "adamax"}
     config["data"] = {"patch_size": 64}
+    if size:
+        config["model"] |= {"strides": (1, 2, 4), "skip_filters": 16}
+        config["model"] |= {"groups": (6,) * 3, "cells": (2,) * 3}
+        config["model"] |= {"top_down_filters": (32,) * 3, "kernel_sizes": (3,) * 3}
+        config["model"] |= {"bottom_up_filters": (32,) * 3}
+        config["data"] = {"patch_size": 48}
     return config
