@@ -40,7 +40,7 @@ def forget_programs(
 
     Linux allows a process 65,530 mappings, a program of a processor takes some 700 of
     them, and compiling one more than fits ends in a segmentation fault. Those that
-    are wanted again are read from disk.
+    are wanted again are compiled again, or read from JAX's cache on disk.
 
     Args:
         limit: a file with the number that is allowed.
