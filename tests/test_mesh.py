@@ -73,7 +73,7 @@ def test_the_whole_restoration(mesh, masked):
     blur = Blur(KERNEL)
     operator = Mask(np.float32(seen)) @ blur if masked else blur
     observation = Observation.create(operator(image), operator, 0.1)
-    method = PnPHVAE(prior, 0.8, 0.2, 0.1, schedule="4:3", flips="both")
+    method = PnPHVAE(prior, 0.8, 0.2, 0.1, schedule="4:3", views="flips")
     asked = {"max_steps": 4, "history": True}
     text = program(method, observation, mesh=mesh, **asked).as_text()
     assert "collective-permute" in text and "all-gather" not in text

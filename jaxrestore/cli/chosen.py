@@ -196,7 +196,11 @@ class Chosen:
         models = dict(self._models)
         if "prior" in models:
             models["prior"] = self._tiling.prior(problem.image_shape)
-        method: Any = self.kind(*models.values(), **found.settings)
+        settings = dict(found.settings)
+        if self._mesh and settings.get("views") == "shifts":
+            settings["views"] = "flips"
+            line = line or "views=flips: no device is to hold a whole image"
+        method: Any = self.kind(*models.values(), **settings)
         for name, criterion in self._selected.items():
             if name == "rate":
                 method = SelectRate(method)

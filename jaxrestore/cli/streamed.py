@@ -29,7 +29,9 @@ def tiled(chosen: Chosen, problem: Problem, shape: Any) -> tuple[PnPHVAE, list[s
     """
     method, notes = chosen.method(problem)
     if isinstance(method, PnPHVAE):
-        method = replace(method, prior=chosen.tiled(shape))
+        if method.averaged:
+            notes = [*notes, "one view of the image alone: solver.averaged=false"]
+        method = replace(method, prior=chosen.tiled(shape), averaged=False)
     if reason := why_not(method):
         raise InputError(f"--stream: {reason}; take --stream=false")
     return method, notes

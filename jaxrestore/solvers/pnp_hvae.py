@@ -1,6 +1,7 @@
 """PnP-HVAE: restoration with a hierarchical VAE (thesis, Algorithm 4)."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -8,8 +9,8 @@ import jax.numpy as jnp
 
 from jaxrestore.priors.base import Reconstruction, Reconstructs
 from jaxrestore.pytrees import pytree
-from jaxrestore.settings import choice, count, number, setting, static
-from jaxrestore.solvers import checks
+from jaxrestore.settings import choice, count, flag, number, setting, static
+from jaxrestore.solvers import checks, views
 from jaxrestore.solvers.method import Method, Problem
 from jaxrestore.solvers.objective import joint_objective
 from jaxrestore.solvers.results import Found
@@ -17,14 +18,6 @@ from jaxrestore.solvers.schedule import factors_at, schedule, table
 from jaxrestore.solvers.stopping import Stopping
 from jaxrestore.solvers.temperature import for_groups, temperature
 from jaxrestore.solvers.tv import TV
-
-_FLIPS = (
-    lambda image: image,
-    lambda image: image[:, ::-1],
-    lambda image: image[::-1],
-    lambda image: image[::-1, ::-1],
-)
-_KINDS = {"none": 1, "horizontal": 2, "both": 4}
 
 
 class State(NamedTuple):
@@ -79,11 +72,15 @@ class PnPHVAE(Method):
             priors trained for denoising; None: the prior's own choice.
         schedule: None, or what the settings are multiplied by from evaluation to
             evaluation, (K, 3); see `solvers.schedule`.
-        flips: the image is encoded and decoded flipped left-right ("horizontal"), and
-            up-down, too ("both"), in turn along the schedule, so that what the network
-            does to one side alone averages out; as it is from the schedule's end on, or
-            at the last step that is allowed. (Only a run that diverges in between
-            returns latents of a flipped image.)
+        views: what the network sees of the image in turn along the schedule, so that
+            what it does to one side alone averages out: "horizontal", mirrored and as
+            it is; "flips", upside down, too; "shifts", each of the four flips moved
+            by a pixel of its own on the grid of the network's blocks, for priors of
+            any size. The image as it is from the schedule's end on, or at the last
+            step that is allowed. (A run that diverges in between returns latents of
+            another view. Those of "shifts" are of a canvas, `views.canvas`.)
+        averaged: the returned mean is that of the decoder means of all views of x_K;
+            as many evaluations more as there are others.
         tv_start: None: x^0 is what the run is given. w: what `TV(w)` makes of that in
             its 150 steps at most; it fills holes with edges where the observation's own
             fill is smooth.
@@ -100,7 +97,8 @@ class PnPHVAE(Method):
     schedule: Any = setting(
         None, schedule, "5:8: 5 times as large at first, held from the 8th on | none"
     )
-    flips: str = static("none", choice(*_KINDS), "along the schedule")
+    views: str = static("none", choice(*views.VIEWS), "in turn along the schedule")
+    averaged: bool = static(False, flag, "the mean over all views in the end")
     tv_start: Any = setting(
         None, number(0, 1e9, above=True, none=True), "total variation's weight | none"
     )
@@ -117,6 +115,7 @@ class PnPHVAE(Method):
     def validate(self, observation):
         method = super().validate(observation)
         tau = for_groups(method.temperature, method.prior.num_groups)
+        views.check(method.views, method.prior)
         factors = table(method.schedule)
         return replace(method, temperature=tau, schedule=factors)
 
@@ -142,17 +141,29 @@ class PnPHVAE(Method):
         return self._at(problem, image, state.step)
 
     def _at(self, problem: Problem, image: jax.Array, step: jax.Array) -> State:
-        tau, told = self._told(step)
-        which = self.flip(problem.max_steps, step)
-        flipped = _flipped(image, which, self.flips)
-        found = self.prior.reconstruct(flipped, tau, told)
-        mean, std = (_flipped(a, which, self.flips) for a in (found.mean, found.std))
-        return State(image, replace(found, mean=mean, std=std), step)
+        which = self.view(problem.max_steps, step)
+        return State(image, self._seen(image, step, which), step)
 
-    def flip(self, max_steps: int, step: Any) -> jax.Array:
-        """How x^step is flipped: 0 not, 1 left-right, 2 up-down, 3 both."""
+    def _seen(self, image: jax.Array, step: jax.Array, which: Any) -> Reconstruction:
+        """The reconstruction by one view."""
+        tau, told = self._told(step)
+        canvas = views.canvas(self.views, self.prior, image.shape)
+        seen = views.see(self.views, which, image, canvas)
+        found = self.prior.reconstruct(seen, tau, told)
+        mean, std = (
+            views.undo(self.views, which, a, image.shape)
+            for a in (found.mean, found.std)
+        )
+        return replace(found, mean=mean, std=std)
+
+    def view(self, max_steps: int, step: Any) -> jax.Array:
+        """Which view x^step is seen by; 0: as it is."""
         last = min(len(self.schedule) - 1, max_steps)
-        return jnp.maximum(last - step, 0) % _KINDS[self.flips]
+        return jnp.maximum(last - step, 0) % self._count
+
+    @property
+    def _count(self) -> int:
+        return len(views.VIEWS[self.views])
 
     def _told(self, step: jax.Array) -> tuple[Any, Any]:
         """Temperature and noise level that the encoder is told."""
@@ -178,15 +189,18 @@ class PnPHVAE(Method):
         )
 
     def found(self, problem, state, steps):
-        return Found(
+        mean, others = (
             state.reconstruction.mean,
+            self._count - 1 if self.averaged else 0,
+        )
+        if others:
+            numbers = jnp.arange(1, others + 1)
+            seen = partial(self._seen, state.image, state.step)
+            means = jax.lax.map(lambda which: seen(which).mean, numbers)
+            mean = (mean + means.sum(0)) / (1 + others)
+        return Found(
+            mean,
             state.reconstruction.latents,
-            evaluations=steps + 1,
+            evaluations=steps + 1 + others,
             temperature=self._told(state.step)[0],
         )
-
-
-def _flipped(image: jax.Array, which: jax.Array, kind: str) -> jax.Array:
-    """One of the flips of a kind; each is its own inverse."""
-    flips = _FLIPS[: _KINDS[kind]]
-    return jax.lax.switch(which, flips, image) if len(flips) > 1 else image

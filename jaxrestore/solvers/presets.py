@@ -28,7 +28,7 @@ WEIGHT_STEPS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 # solver -> the settings that may be left to this file.
 OPEN = {
-    "pnp_hvae": (*_PNP, "schedule", "flips", "tv_start"),
+    "pnp_hvae": (*_PNP, "schedule", "views", "averaged", "tv_start"),
     "joint_map": (*_PNP, "learning_rate"),
     "variational": ("weight",),
     "tv": ("weight",),
@@ -156,7 +156,7 @@ def _open(solver, prior, task, noise_std, given) -> tuple[dict[str, Any], str]:
     rows = tuned.CONTINUED.get(prior, {}).get(task)
     if solver == "pnp_hvae" and rows and _continues(given):
         found = _continued(rows, 255 * noise_std, tuned.FIRST_TAU.get(prior, 1))
-        found["flips"] = tuned.FLIPS.get(prior, "none")
+        found["views"] = tuned.VIEWS.get(prior, "none")
         if (prior, task) in tuned.TV_STARTS:
             found["tv_start"] = _rows(tuned.TV, task) / noise_std
         return found, ""
@@ -166,6 +166,8 @@ def _open(solver, prior, task, noise_std, given) -> tuple[dict[str, Any], str]:
         tau, *levels = _row(table, 255 * noise_std)
         values = tau, *(value / 255 for value in levels)
         found: dict[str, Any] = dict(zip(_PNP, values, strict=False))
+        if solver == "pnp_hvae" and (prior, task) in tuned.AVERAGED:
+            found |= {"views": tuned.VIEWS[prior], "averaged": True}
         if solver == "joint_map":  # the thesis' other rate, 0.01, circles for long
             found["learning_rate"] = 0.001
         return found, "" if own else _note(prior, "the thesis' values")

@@ -19,6 +19,7 @@ from jaxrestore.solvers.pnp_hvae import PnPHVAE
 from jaxrestore.solvers.restore import Progress, memory_of
 from jaxrestore.solvers.results import Restoration
 from jaxrestore.solvers.stopping import Status, Stopping
+from jaxrestore.solvers.views import VIEWS, View, canvas
 from jaxrestore.solvers.windows import Readable, Tile, Windows, tiles
 
 
@@ -36,8 +37,8 @@ def restore_streamed(
     """Denoise an image by windows, so that memory is that of one tile.
 
     The run is that of ``restore(method, Observation.create(y, Identity(), noise_std))``
-    to rounding: each step walks over the tiles of `Tiled`, of the flipped image where
-    the method flips, and reads, restores and writes the window of one after the other.
+    to rounding: each step walks over the tiles of `Tiled`, of the view that the method
+    takes, and reads, restores and writes the window of one after the other.
     The data step is pointwise; x^k and x^{k+1} are two images, so that no window sees
     what another has written in the same step. What the rules look at is summed over
     the tiles.
@@ -97,6 +98,8 @@ def why_not(method: Any) -> str:
     for name in ("tv_start", "cg_steps"):
         if (value := getattr(method, name)) is not None:
             return f"{name}={value} needs the whole image, expected none"
+    if method.averaged and method.views != "none":
+        return "averaged=true needs the whole image, expected false"
     if np.ndim(method.decoder_std):  # type: ignore[arg-type]
         return "decoder_std is one for each pixel, expected a number, or predicted"
     return ""
@@ -105,7 +108,7 @@ def why_not(method: Any) -> str:
 def memory(method: PnPHVAE, shape: tuple[int, ...]) -> int:
     """Bytes of the program for one tile of an image (H, W, C), with the weights."""
     method, *_ = _checked(method, jax.ShapeDtypeStruct(shape, "float32"), 0.1)
-    rows, columns = method.prior.axes(shape)  # type: ignore[attr-defined]
+    rows, columns = method.prior.axes(_canvas(method, shape))  # type: ignore[attr-defined]
     window = jax.ShapeDtypeStruct((rows.side, columns.side, shape[2]), "float32")
     number, kept = np.int32(0), np.zeros(4, np.int32)
     arguments = _alone(method), window, window, np.float32(0.1), number, kept
@@ -128,14 +131,18 @@ def _checked(method, y, noise_std, stopping=None, max_steps=None):
     return method.cast(jnp.float32), stopping, count()(steps, "max_steps")
 
 
+def _canvas(method: PnPHVAE, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return canvas(method.views, method.prior, shape)
+
+
 def _held(steps: int, y: Readable, images: tuple[Windows, Windows]) -> Readable:
     """What holds x^steps."""
     return images[steps % 2] if steps else y
 
 
 def _alone(method: PnPHVAE) -> PnPHVAE:
-    """The method as it runs on one tile, which is flipped when it is read."""
-    return replace(method, prior=method.prior.prior, flips="none")  # type: ignore[attr-defined]
+    """The method as it runs on one tile, whose view is taken when it is read."""
+    return replace(method, prior=method.prior.prior, views="none")  # type: ignore[attr-defined]
 
 
 class _Walk:
@@ -162,8 +169,8 @@ class _Walk:
             mean: to hold the decoder mean of x^k.
         """
         number = int(run.steps)
-        flip = int(self._tiled.flip(self._max_steps, number))
-        walked = list(tiles(self._tiled.prior, self._y.shape, flip))
+        which, canvas = self._view(number), _canvas(self._tiled, self._y.shape)
+        walked = list(tiles(self._tiled.prior, self._y.shape, which, canvas))
         sums, found = np.zeros(2), None
         healthy = settled = np.bool_(True)
         ahead = self._read(walked[0], source)
@@ -191,6 +198,9 @@ class _Walk:
             healthy=healthy,  # type: ignore[arg-type]
             extras={},
         )
+
+    def _view(self, number: int) -> View:
+        return VIEWS[self._tiled.views][int(self._tiled.view(self._max_steps, number))]
 
     def _read(self, tile: Tile, source: Readable) -> tuple[np.ndarray, np.ndarray]:
         """Windows of x^k and of y."""

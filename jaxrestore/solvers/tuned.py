@@ -46,7 +46,9 @@ CONTINUED: dict[str, dict[str, dict[float, tuple]]] = {
 }
 # What the schedule's first temperature is of the last: faces begin as their mean.
 FIRST_TAU = {"vdvae-faces64": 0.7}
-FLIPS = {"patch-vdvae-natural": "both"}
+VIEWS = {"patch-vdvae-natural": "shifts"}
+# Where one evaluation is all, the mean over the views takes the place of a schedule's.
+AVERAGED = {("patch-vdvae-natural", "identity")}
 # What begins where total variation ends.
 TV_STARTS = {("patch-vdvae-natural", "hole")}
 # The tolerance that ends a run with its schedule: held on, the natural prior loses 0.2

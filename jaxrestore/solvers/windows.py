@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from jaxrestore.priors.hvae.tiled import Tiled, places
+from jaxrestore.solvers.views import View
 
 
 class Readable(Protocol):
@@ -64,18 +65,21 @@ def _taken(source: Readable, rows: np.ndarray, columns: np.ndarray) -> np.ndarra
     return np.asarray(source[window], np.float32)[order]
 
 
-def tiles(prior: Tiled, shape: tuple[int, ...], flip: int) -> Iterator[Tile]:
-    """Those of an image (H, W) that is flipped as `PnPHVAE.flip` says."""
-    stride, sides = prior.config.stride, []
-    for length, backwards in zip(shape, (flip in (2, 3), flip in (1, 3)), strict=False):
-        own = np.arange(length)[:: -1 if backwards else 1]
-        sides.append(np.pad(own, (0, -length % stride), "symmetric"))
-    rows, columns = prior.axes(shape)
-    most = np.array(shape[:2]).repeat(2)
+def tiles(
+    prior: Tiled, shape: tuple[int, ...], view: View, canvas: tuple[int, ...]
+) -> Iterator[Tile]:
+    """Those of a canvas (h, w) that shows a view of an image (H, W)."""
+    stride, corner = prior.config.stride, np.array(view.moves)
+    sides = [
+        view.places(axis, length, -(-side // stride) * stride)
+        for axis, (length, side) in enumerate(zip(shape[:2], canvas, strict=True))
+    ]
+    rows, columns = prior.axes(canvas)
     for top, left, *kept in np.asarray(places(rows, columns)):
-        kept = np.minimum(kept, most - (top, top, left, left))
+        first = (corner - (top, left)).repeat(2)
+        last = first + np.array(shape[:2]).repeat(2)
         yield Tile(
             sides[0][top : top + rows.side],
             sides[1][left : left + columns.side],
-            kept.astype(np.int32),
+            np.clip(kept, first, last).astype(np.int32),
         )

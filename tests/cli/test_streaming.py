@@ -237,14 +237,14 @@ def test_what_cannot_be_streamed(denoise, tmp_path, flags, named):
 
 @pytest.mark.slow
 def test_as_the_run_that_has_the_image_whole(denoise, tmp_path):
-    """Grey and colour; with a schedule and flips, which also ends by the tolerance."""
+    """Grey and colour; with a schedule and views, which also ends by the tolerance."""
     how = "--noise_std=0.1", "--nocheck", "--tile=88", "--solver.schedule=2:3"
     how += "--solver.decoder_std=0.1", "--solver.encoder_noise=0.1", "--no_figures"
     for shape in ((90, 124, 3), (101, 90)):
         source = _photo(tmp_path / "a.tif", shape, compression="zlib")
         results = []
         for stream in ("true", "false"):
-            given = *how, "--solver.flips=both", f"--stream={stream}", "--overwrite"
+            given = *how, "--solver.views=shifts", f"--stream={stream}", "--overwrite"
             code, messages, folder = denoise(source, *given, output=stream)
             assert code == 0, messages
             (file,) = (folder / "a").glob("restored.*")

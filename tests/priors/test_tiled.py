@@ -58,11 +58,11 @@ def test_as_the_whole_image(prior, image):
 
 @pytest.mark.slow
 def test_the_fixed_point_has_no_seams(prior, image):
-    """Five steps with a schedule and flips, which a blur mixes over the whole image."""
+    """Five steps with a schedule and views, which a blur mixes over the whole image."""
     seen = Observation.create(image, Blur(jnp.asarray(gaussian(5, 1.0))), 0.1)
 
     def run(prior):
-        method = PnPHVAE(prior, 0.8, 0.2, 0.1, schedule="4:4", flips="both")
+        method = PnPHVAE(prior, 0.8, 0.2, 0.1, schedule="4:4", views="shifts")
         return restore(method, seen, max_steps=5, history=True)
 
     whole, tiled = run(prior), run(Tiled(prior, TILE, REACH))

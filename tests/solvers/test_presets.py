@@ -40,8 +40,8 @@ def test_a_schedule_has_settings_of_its_own():
         preset("pnp_hvae", NATURAL, "blur", 0.03, given).settings
         for given in ({"schedule": "preset"}, {"schedule": "none"})
     )
-    assert with_["flips"] == "both" and ":" in with_["schedule"]
-    assert without["schedule"] == "none" and "flips" not in without
+    assert with_["views"] == "shifts" and ":" in with_["schedule"]
+    assert without["schedule"] == "none" and "views" not in without
     assert with_["decoder_std"] < without["decoder_std"]
     # A level that is told to the prior at first is one that it was trained for.
     for task in TASKS:
@@ -53,7 +53,7 @@ def test_a_schedule_has_settings_of_its_own():
 
 @pytest.mark.parametrize("level, tau", [(2.55, 0.95), (7.65, 0.8), (12.75, 0.6)])
 def test_converted_published_weights_get_the_thesis_settings(level, tau):
-    """Section 5.6: tau = 0.95, 0.8, 0.6 by noise, gamma = 10; no schedule, no flips."""
+    """Section 5.6: tau = 0.95, 0.8, 0.6 by noise, gamma = 10; no schedule, no views."""
     published = dataclasses.make_dataclass("Prior", ["config"])(PatchVDVAEConfig())
     name, _ = row(published, "published.safetensors", "of no bundled file")
     found = preset("pnp_hvae", name, "blur", level / 255)

@@ -125,17 +125,17 @@ def test_a_run_does_not_converge_before_the_end_of_its_schedule():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("flips", ["none", "horizontal", "both"])
-def test_flips_end_as_they_began(flips):
-    """The prior does care for orientation; the fixed point is that without flips."""
+@pytest.mark.parametrize("views", ["none", "horizontal", "flips"])
+def test_views_end_as_they_began(views):
+    """The prior does care for orientation; the fixed point is that without views."""
     y = observations(0, 1)[0]
     never = Stopping(0.0)
-    found = solve(y, never, 6, schedule="4:4", flips=flips)
+    found = solve(y, never, 6, schedule="4:4", views=views)
     plain = solve(y, never, 6, schedule="4:4")
     same = np.array_equal(found.image, plain.image)
-    assert same == (flips == "none")  # the toy's maps are dense: it does care
+    assert same == (views == "none")  # the toy's maps are dense: it does care
     strict = Stopping(1e-6)
-    end = solve(y, strict, 500, schedule="4:4", flips=flips)
+    end = solve(y, strict, 500, schedule="4:4", views=views)
     np.testing.assert_allclose(end.image, solve(y, strict, 500).image, atol=1e-4)
 
 
@@ -143,7 +143,7 @@ def test_flips_end_as_they_began(flips):
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_latents_are_those_of_the_mean_where_the_run_is_cut_short(steps):
     y, p = observations(0, 1)[0], prior()
-    found = solve(y, Stopping(0.0), steps, schedule="6:9:0.5", flips="both")
+    found = solve(y, Stopping(0.0), steps, schedule="6:9:0.5", views="flips")
     again = p.at(found.latents, found.mean.shape[:2]).mean
     np.testing.assert_allclose(found.mean, again, atol=1e-5)
     assert found.temperature < 0.75
@@ -166,9 +166,9 @@ def test_arrays_of_jax():
 @pytest.mark.slow
 def test_a_batch_gives_each_image_what_it_gets_alone():
     ys = observations(3, 3)
-    together = jax.vmap(lambda y: solve(y, schedule="6:5", flips="both"))(ys)
+    together = jax.vmap(lambda y: solve(y, schedule="6:5", views="flips"))(ys)
     for i, y in enumerate(ys):
-        alone = solve(y, schedule="6:5", flips="both")
+        alone = solve(y, schedule="6:5", views="flips")
         np.testing.assert_allclose(together.image[i], alone.image, atol=1e-5)
         assert together.steps[i] == alone.steps
 

@@ -217,7 +217,7 @@ def test_mistakes():
     with pytest.raises(InputError, match="held_out: a Blur has no pixels"):
         restore(Select(PnPHVAE(prior()), criterion="held_out"), observation)
     for points in (
-        {"flips": ("none", "both")},
+        {"views": ("none", "flips")},
         {"decoder_std": (None, 0.1)},
         {"a": (1,)},
     ):

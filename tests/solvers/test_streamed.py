@@ -1,4 +1,4 @@
-"""From window to window is the whole run, whatever the schedule, flips and size."""
+"""From window to window is the whole run, whatever the schedule, views and size."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -72,17 +72,18 @@ def _compared(method, y, **rules):
     return own
 
 
-def _continued(prior, flips="both"):
-    """Along a schedule of more steps than there are flips."""
-    return PnPHVAE(prior, [0.9, 0.7], 0.3, 0.1, schedule="3:6:0.8", flips=flips)
+def _continued(prior, views="shifts"):
+    """Along a schedule of more steps than there are views."""
+    return PnPHVAE(prior, [0.9, 0.7], 0.3, 0.1, schedule="3:6:0.8", views=views)
 
 
 @pytest.mark.parametrize(
-    ("shape", "flips"), [((53, 41, 3), "both"), ((7, 60, 1), "horizontal")]
+    ("shape", "views"),
+    [((53, 41, 3), "shifts"), ((7, 60, 1), "horizontal"), ((48, 32, 1), "shifts")],
 )
-def test_equals_the_run_on_the_whole_image(shape, flips):
+def test_equals_the_run_on_the_whole_image(shape, views):
     reports = []
-    method, y = _continued(_local(shape[-1]), flips), _image(*shape)
+    method, y = _continued(_local(shape[-1]), views), _image(*shape)
     own = _compared(method, y, max_steps=7, stopping=Stopping(tolerance=0))
     assert int(own.steps) == 7 and int(own.status) == Status.MAX_STEPS
     _streamed(method, y, max_steps=1, progress=lambda *a: reports.append(a))
@@ -120,6 +121,7 @@ def test_what_needs_the_whole_image():
         (PnPHVAE(tiled.prior), "the prior sees the whole image"),
         (PnPHVAE(tiled, cg_steps=1), "cg_steps=1 needs"),
         (PnPHVAE(tiled, tv_start=2.0), "tv_start=2.0 needs"),
+        (PnPHVAE(tiled, views="flips", averaged=True), "averaged=true needs"),
         (PnPHVAE(tiled, decoder_std=y + 0.1), "decoder_std is one for each pixel"),
     ):
         with pytest.raises(InputError, match=named):
