@@ -196,10 +196,10 @@ class Chosen:
         models = dict(self._models)
         if "prior" in models:
             models["prior"] = self._tiling.prior(problem.image_shape)
-        settings = dict(found.settings)
+        settings, notes = dict(found.settings), []
         if self._mesh and settings.get("views") == "shifts":
             settings["views"] = "flips"
-            line = line or "views=flips: no device is to hold a whole image"
+            notes.append("views=flips: with shifts each device would hold the image")
         method: Any = self.kind(*models.values(), **settings)
         for name, criterion in self._selected.items():
             if name == "rate":
@@ -220,7 +220,8 @@ class Chosen:
             method = Anderson(method, **vars(self._config.acceleration))
         if encoder := self._models.get("encoder"):
             self._check_encoder(encoder, problem)
-        return method.validate(problem.observation), [line] if line else []
+        notes += [line] if line else []
+        return method.validate(problem.observation), notes
 
     def _preset(self, problem: Problem) -> presets.Preset:
         """What was tuned for the prior and the problem."""

@@ -103,7 +103,8 @@ def forecast(
 
     program = jax.jit(step).lower(inner, *problem).compile()
     seconds = min(_seconds(program, inner, *problem) for _ in range(2)) / 2
-    steps = (max_steps + 1) * getattr(method, "runs", 1) + getattr(method, "trials", 0)
+    passes = max_steps + 1 + getattr(inner, "other_views", 0)
+    steps = passes * getattr(method, "runs", 1) + getattr(method, "trials", 0)
     found = needs()
     steps += found.draws / 2
     return Forecast(seconds * times * steps / found.sharers, found)

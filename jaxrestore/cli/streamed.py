@@ -29,7 +29,7 @@ def tiled(chosen: Chosen, problem: Problem, shape: Any) -> tuple[PnPHVAE, list[s
     """
     method, notes = chosen.method(problem)
     if isinstance(method, PnPHVAE):
-        if method.averaged:
+        if method.other_views:
             notes = [*notes, "one view of the image alone: solver.averaged=false"]
         method = replace(method, prior=chosen.tiled(shape), averaged=False)
     if reason := why_not(method):

@@ -222,8 +222,8 @@ def _reason(config: SolveConfig, chosen: Chosen, simulate: bool) -> str:
         return "works with pnp_hvae and a PatchVDVAE alone"
     if chosen.wraps:
         return "does not go with acceleration, nor with settings chosen by the image"
-    for name in ("tv_start", "cg_steps"):
-        if (value := getattr(config.solver, name)) not in (None, PRESET):
+    for name in ("tv_start", "cg_steps", "averaged"):
+        if (value := getattr(config.solver, name)) not in (None, False, PRESET):
             return f"config.solver.{name}={value} needs the whole image"
     if config.mesh != "none":
         return f"does not go with --mesh={config.mesh}"

@@ -68,14 +68,11 @@ def contraction(
 
 @partial(jax.jit, static_argnames="rounds")
 def _contraction(method: PnPHVAE, observation, image, key, rounds) -> Contraction:
-    factors, variance = method.schedule[-1], method.decoder_std**2
-    variance = variance * factors[1] ** 2
-    tau = jnp.minimum(factors[0] * method.temperature, 1)
-    told = method.encoder_noise
-    told = None if told is None else factors[2] * told
+    last = jnp.int32(len(method.schedule) - 1)
+    variance = (method.schedule[-1, 1] * method.decoder_std) ** 2
 
     def reconstruct(x):
-        return method.prior.reconstruct(x, tau, told).mean
+        return method.reconstruction(x, last, 0).mean
 
     def data(v):
         return observation.prox(v, variance)

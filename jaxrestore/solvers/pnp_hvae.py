@@ -1,7 +1,6 @@
 """PnP-HVAE: restoration with a hierarchical VAE (thesis, Algorithm 4)."""
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -77,10 +76,12 @@ class PnPHVAE(Method):
             it is; "flips", upside down, too; "shifts", each of the four flips moved
             by a pixel of its own on the grid of the network's blocks, for priors of
             any size. The image as it is from the schedule's end on, or at the last
-            step that is allowed. (A run that diverges in between returns latents of
-            another view. Those of "shifts" are of a canvas, `views.canvas`.)
-        averaged: the returned mean is that of the decoder means of all views of x_K;
-            as many evaluations more as there are others.
+            step that is allowed. Without a schedule that is all along. (A run that
+            diverges in between returns latents of another view. Those of "shifts",
+            and log p(z) in J1, are of a canvas, `views.canvas`.)
+        averaged: the returned mean is that of the decoder means of all views of x_K,
+            and no longer that of the latents; as many evaluations more as there are
+            others.
         tv_start: None: x^0 is what the run is given. w: what `TV(w)` makes of that in
             its 150 steps at most; it fills holes with edges where the observation's own
             fill is smooth.
@@ -142,16 +143,16 @@ class PnPHVAE(Method):
 
     def _at(self, problem: Problem, image: jax.Array, step: jax.Array) -> State:
         which = self.view(problem.max_steps, step)
-        return State(image, self._seen(image, step, which), step)
+        return State(image, self.reconstruction(image, step, which), step)
 
-    def _seen(self, image: jax.Array, step: jax.Array, which: Any) -> Reconstruction:
-        """The reconstruction by one view."""
+    def reconstruction(self, image: jax.Array, step: Any, which: Any) -> Reconstruction:
+        """HVAE of an image by one view, with the settings of a step."""
         tau, told = self._told(step)
-        canvas = views.canvas(self.views, self.prior, image.shape)
-        seen = views.see(self.views, which, image, canvas)
+        canvas = views.canvas(self.used_views, self.prior, image.shape)
+        seen = views.see(self.used_views, which, image, canvas)
         found = self.prior.reconstruct(seen, tau, told)
         mean, std = (
-            views.undo(self.views, which, a, image.shape)
+            views.undo(self.used_views, which, a, image.shape)
             for a in (found.mean, found.std)
         )
         return replace(found, mean=mean, std=std)
@@ -159,11 +160,18 @@ class PnPHVAE(Method):
     def view(self, max_steps: int, step: Any) -> jax.Array:
         """Which view x^step is seen by; 0: as it is."""
         last = min(len(self.schedule) - 1, max_steps)
-        return jnp.maximum(last - step, 0) % self._count
+        return jnp.maximum(last - step, 0) % len(views.VIEWS[self.used_views])
 
     @property
-    def _count(self) -> int:
-        return len(views.VIEWS[self.views])
+    def used_views(self) -> str:
+        """The kind of views; one view is all that a run of one entry has use for."""
+        turns = self.averaged or len(table(self.schedule)) > 1
+        return self.views if turns else "none"
+
+    @property
+    def other_views(self) -> int:
+        """How many evaluations the returned mean takes beside those of the steps."""
+        return len(views.VIEWS[self.views]) - 1 if self.averaged else 0
 
     def _told(self, step: jax.Array) -> tuple[Any, Any]:
         """Temperature and noise level that the encoder is told."""
@@ -189,18 +197,23 @@ class PnPHVAE(Method):
         )
 
     def found(self, problem, state, steps):
-        mean, others = (
-            state.reconstruction.mean,
-            self._count - 1 if self.averaged else 0,
-        )
-        if others:
-            numbers = jnp.arange(1, others + 1)
-            seen = partial(self._seen, state.image, state.step)
-            means = jax.lax.map(lambda which: seen(which).mean, numbers)
-            mean = (mean + means.sum(0)) / (1 + others)
         return Found(
-            mean,
+            self._mean(problem, state),
             state.reconstruction.latents,
-            evaluations=steps + 1 + others,
+            evaluations=steps + 1 + self.other_views,
             temperature=self._told(state.step)[0],
         )
+
+    def _mean(self, problem: Problem, state: State) -> jax.Array:
+        """mu of the state, or the mean of all views where that is finite."""
+        others, own = self.other_views, state.reconstruction.mean
+        if not others:
+            return own
+        first = self.view(problem.max_steps, state.step)
+
+        def add(i, total):
+            which = (first + i) % (1 + others)
+            return total + self.reconstruction(state.image, state.step, which).mean
+
+        mean = jax.lax.fori_loop(1, 1 + others, add, own) / (1 + others)
+        return jnp.where(jnp.isfinite(mean).all(), mean, own)

@@ -19,6 +19,7 @@ class Restoration:
         mean: (H, W, C) the decoder mean mu_K = HVAE(x_K), which the published
             PnP-HVAE experiments score. Solvers without a decoder put `image` here.
         latents: the latent groups of `mean`, the coarsest first; () without a decoder.
+            (`PnPHVAE` may average `mean` over views, and see a larger canvas.)
         steps: () int32, the number K of steps taken.
         residual: () ||x_K - x_{K-1}|| / ||x_{K-1}||; infinite without a step.
         status: () int32 code, see `Status` and `status_name`.

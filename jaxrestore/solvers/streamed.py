@@ -98,7 +98,7 @@ def why_not(method: Any) -> str:
     for name in ("tv_start", "cg_steps"):
         if (value := getattr(method, name)) is not None:
             return f"{name}={value} needs the whole image, expected none"
-    if method.averaged and method.views != "none":
+    if method.other_views:
         return "averaged=true needs the whole image, expected false"
     if np.ndim(method.decoder_std):  # type: ignore[arg-type]
         return "decoder_std is one for each pixel, expected a number, or predicted"
@@ -132,7 +132,7 @@ def _checked(method, y, noise_std, stopping=None, max_steps=None):
 
 
 def _canvas(method: PnPHVAE, shape: tuple[int, ...]) -> tuple[int, ...]:
-    return canvas(method.views, method.prior, shape)
+    return canvas(method.used_views, method.prior, shape)
 
 
 def _held(steps: int, y: Readable, images: tuple[Windows, Windows]) -> Readable:
@@ -200,7 +200,9 @@ class _Walk:
         )
 
     def _view(self, number: int) -> View:
-        return VIEWS[self._tiled.views][int(self._tiled.view(self._max_steps, number))]
+        return VIEWS[self._tiled.used_views][
+            int(self._tiled.view(self._max_steps, number))
+        ]
 
     def _read(self, tile: Tile, source: Readable) -> tuple[np.ndarray, np.ndarray]:
         """Windows of x^k and of y."""

@@ -30,7 +30,7 @@ CONSTANT: dict[str, dict[str, dict[float, tuple]]] = {
 CONTINUED: dict[str, dict[str, dict[float, tuple]]] = {
     "patch-vdvae-natural": {
         "blur": {
-            2.55: (0.95, 10.4, 7, 90, 8),
+            2.55: (0.95, 9.4, 6.5, 102, 8),
             7.65: (0.95, 11.5, 7, 80, 8),
             12.75: (0.95, 28, 14, 98, 8),
         },

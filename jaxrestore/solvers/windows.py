@@ -78,8 +78,11 @@ def tiles(
     for top, left, *kept in np.asarray(places(rows, columns)):
         first = (corner - (top, left)).repeat(2)
         last = first + np.array(shape[:2]).repeat(2)
+        kept = np.clip(kept, first, last).astype(np.int32)
+        if kept[0] == kept[1] or kept[2] == kept[3]:  # what fills the canvas
+            continue
         yield Tile(
             sides[0][top : top + rows.side],
             sides[1][left : left + columns.side],
-            np.clip(kept, first, last).astype(np.int32),
+            kept,
         )

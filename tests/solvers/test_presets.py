@@ -48,7 +48,7 @@ def test_a_schedule_has_settings_of_its_own():
         for level in (0.5, 2.55, 12.75, 30):
             found = preset("pnp_hvae", NATURAL, task, level / 255).settings
             first = float(found.get("schedule", "1:1").split(":")[0])
-            assert 0 < 255 * first * found["encoder_noise"] < 51
+            assert 0 < 255 * first * found["encoder_noise"] < 75
 
 
 @pytest.mark.parametrize("level, tau", [(2.55, 0.95), (7.65, 0.8), (12.75, 0.6)])
