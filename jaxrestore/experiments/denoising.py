@@ -32,6 +32,7 @@ from jaxrestore.operators import Identity
 from jaxrestore.priors import Critic
 from jaxrestore.settings import count, number, sequence, setting, text
 from jaxrestore.settings import level as unit_level
+from jaxrestore.solvers.presets import preset
 
 QUICK = {
     "max_images": 1,
@@ -67,7 +68,11 @@ def run(config: Config, report) -> None:
     """Choose weights on the validation images, then score the test images."""
     critics = {Path(name).stem: load_prior(name) for name in config.priors}
     entries = [comparison.total_variation(_TV_WEIGHTS, config.tv_steps)]
-    grid = [{"weight": weight} for weight in config.weights]
+
+    def grid(problem):
+        tuned = preset("variational", "alr-natural", problem.task, problem.noise)
+        return [tuned.settings | {"weight": weight} for weight in config.weights]
+
     limits = {"max_steps": config.alr_steps}
     for name, critic in critics.items():
         if not isinstance(critic, Critic):
@@ -75,7 +80,7 @@ def run(config: Config, report) -> None:
                 f"--priors={name}: is a {type(critic).__name__}, expected critics such"
                 " as alr-natural"
             )
-        given = name, name, "variational", (critic,), lambda problem: grid, limits
+        given = name, name, "variational", (critic,), grid, limits
         entries.append(comparison.Entry(*given))
     problems = [
         comparison.Problem(f"{n:g}", "identity", n, partial(noisy, n), _KEYS)

@@ -8,6 +8,22 @@ import optax
 from jaxrestore.solvers.method import Method, Problem
 
 
+@jax.custom_batching.custom_vmap
+def in_step(steps: jax.Array) -> jax.Array:
+    """How many steps were taken; one number for all images of a batch.
+
+    Images that run side by side are at the same step until they have ended, and the
+    steps of those that have are thrown away: what branches on the number stays one
+    branch under `jax.vmap`, which would otherwise compute all.
+    """
+    return steps
+
+
+@in_step.def_vmap
+def _of_batch(size, batched, steps):
+    return (steps.max(axis=0) if batched[0] else steps), False
+
+
 class View(NamedTuple):
     """What an objective shows beside its value: two images (H, W, C)."""
 
@@ -41,6 +57,12 @@ class AdamMethod(Method):
         """The objective at a point, differentiable, and what it shows."""
         raise NotImplementedError
 
+    def evaluate_after(
+        self, problem: Problem, point: Any, steps: jax.Array
+    ) -> tuple[jax.Array, View]:
+        """The same after so many steps, for an objective that changes with them."""
+        return self.evaluate(problem, point)
+
     def rate(self, problem: Problem) -> Any:
         """The learning rate, > 0, or a schedule of the number of steps taken."""
         return self.learning_rate  # type: ignore[attr-defined]
@@ -62,6 +84,9 @@ class AdamMethod(Method):
         return state.value
 
     def _at(self, problem: Problem, point: Any, moments: Any) -> AdamState:
-        evaluate = jax.value_and_grad(lambda p: self.evaluate(problem, p), has_aux=True)
+        steps = in_step(moments[0].count)
+        evaluate = jax.value_and_grad(
+            lambda p: self.evaluate_after(problem, p, steps), has_aux=True
+        )
         (value, view), slope = evaluate(point)
         return AdamState(point, slope, value, view, moments)

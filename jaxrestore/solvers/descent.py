@@ -42,6 +42,12 @@ class Descent(Method):
         """The objective at a point, differentiable, and what it shows."""
         raise NotImplementedError
 
+    def evaluate_after(
+        self, problem: Problem, point: Any, steps: Any
+    ) -> tuple[jax.Array, View]:
+        """The same after so many steps of Adam; gradient descent has one objective."""
+        return self.evaluate(problem, point)
+
     def sizes(self, problem: Problem) -> tuple[Any, Any]:
         """Half of gradient descent's first trial of t, and the largest t."""
         return self.learning_rate, _ANY
@@ -78,8 +84,8 @@ class _Adam(AdamMethod):
     def first(self, problem):
         return self.of.first(problem)
 
-    def evaluate(self, problem, point):
-        return self.of.evaluate(problem, point)
+    def evaluate_after(self, problem, point, steps):
+        return self.of.evaluate_after(problem, point, steps)
 
     def rate(self, problem):
         first, last = self.of.learning_rate, self.of.final_learning_rate

@@ -30,7 +30,7 @@ WEIGHT_STEPS = (0.25, 0.5, 1.0, 2.0, 4.0)
 OPEN = {
     "pnp_hvae": (*_PNP, "schedule", "views", "averaged", "tv_start"),
     "joint_map": (*_PNP, "learning_rate"),
-    "variational": ("weight",),
+    "variational": ("weight", "learning_rate", "turns"),
     "tv": ("weight",),
 }
 
@@ -152,7 +152,10 @@ def _open(solver, prior, task, noise_std, given) -> tuple[dict[str, Any], str]:
         literal = given.get("scaling") == "literal"
         table = tuned.PUBLISHED_WEIGHTS if literal else _rows(tuned.WEIGHTS, task)
         note = "" if prior == "alr-natural" else _note(prior, "alr-natural's weight")
-        return {"weight": _between(table, noise_std)}, note
+        found: dict[str, Any] = {"weight": _between(table, noise_std)}
+        found["turns"] = given.get("descent", "adam") == "adam"
+        found["learning_rate"] = max(0.1, noise_std / 2)  # the farther, the faster
+        return found, note
     rows = tuned.CONTINUED.get(prior, {}).get(task)
     if solver == "pnp_hvae" and rows and _continues(given):
         found = _continued(rows, 255 * noise_std, tuned.FIRST_TAU.get(prior, 1))

@@ -1,6 +1,7 @@
 """Descent on data term plus differentiable regulariser (thesis, 3.4 and 3.5)."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import jax
@@ -10,7 +11,7 @@ from jaxrestore.errors import InputError
 from jaxrestore.operators import LinearOperator
 from jaxrestore.priors.base import Density
 from jaxrestore.pytrees import pytree
-from jaxrestore.settings import choice, number, setting, static
+from jaxrestore.settings import choice, flag, number, setting, static
 from jaxrestore.solvers import checks
 from jaxrestore.solvers.adam import View
 from jaxrestore.solvers.descent import DESCENTS, Descent
@@ -48,6 +49,12 @@ class Variational(Descent):
       Lipschitz constant), so F decreases at every step. Where no t does it, which in
       single precision can be before the minimum, the run has STALLED.
 
+    With `turns`, g at Adam's step k is that of x turned by k quarters. A network that
+    was trained on upright patches answers with ripples along rows and columns of its
+    own; those of the four turns cancel. No step takes longer, and the value that is
+    recorded is F with the g of its step. Turned deterministically, with the mean of
+    all four for g, a step would take four times as long.
+
     K steps take K + 1 gradients of g. No latents; `image` and `mean` are the last x.
 
     Attributes:
@@ -59,6 +66,7 @@ class Variational(Descent):
         final_learning_rate: of Adam's last step, > 0.
         scaling: "pixel" or "literal".
         descent: "adam" or "gradient_descent".
+        turns: as above; for "adam".
     """
 
     regulariser: Any
@@ -67,6 +75,7 @@ class Variational(Descent):
     final_learning_rate: Any = setting(0.01, checks.learning_rate, "of Adam's last")
     scaling: str = static("pixel", choice(*SCALINGS), "pixel | literal, see the docs")
     descent: str = static("adam", choice(*DESCENTS), "adam | gradient_descent")
+    turns: bool = static(False, flag, "x is turned for the regulariser, step by step")
 
     name: ClassVar = "variational"
     requires: ClassVar = {"regulariser": (Density,)}
@@ -82,6 +91,11 @@ class Variational(Descent):
                 "descent=gradient_descent: its first step needs a linear operator, not"
                 f" a {type(observation.operator).__name__}; take descent=adam"
             )
+        if method.turns and method.descent != "adam":
+            raise InputError(
+                f"turns=True: is for descent=adam; {method.descent} halves its steps by"
+                " one objective, which must stay the same; take turns=False"
+            )
         if jax.tree_util.treedef_is_leaf(jax.tree.structure(method.regulariser)):
             wrapped = jax.tree_util.Partial(method.regulariser)
             return replace(method, regulariser=wrapped)
@@ -89,15 +103,20 @@ class Variational(Descent):
 
     def value(self, problem: Problem, x: jax.Array) -> jax.Array:
         """F(x), a scalar."""
-        share, weight = self._weights(problem)
-        misfit = problem.observation.neg_log_likelihood(x)
-        return share * misfit + weight * self.regulariser(x)
+        return self._value(problem, x, self.regulariser(x))
 
     def first(self, problem):
         return problem.start
 
     def evaluate(self, problem, point):
         return self.value(problem, point), View(point, point)
+
+    def evaluate_after(self, problem, point, steps):
+        if not self.turns:
+            return self.evaluate(problem, point)
+        turned = [partial(self._turned, quarters) for quarters in range(4)]
+        score = jax.lax.switch(steps % 4, turned, point)
+        return self._value(problem, point, score), View(point, point)
 
     def sizes(self, problem):
         """1 / L of the data term's gradient, for Gaussian noise."""
@@ -106,6 +125,13 @@ class Variational(Descent):
         norm = observation.operator.norm_squared(problem.start.shape)
         largest = observation.noise.level**2 / (share * norm)
         return largest, largest
+
+    def _turned(self, quarters: int, x: jax.Array) -> jax.Array:
+        return self.regulariser(jnp.rot90(x, quarters))
+
+    def _value(self, problem: Problem, x: jax.Array, score: jax.Array) -> jax.Array:
+        share, weight = self._weights(problem)
+        return share * problem.observation.neg_log_likelihood(x) + weight * score
 
     def _weights(self, problem: Problem) -> tuple[Any, Any]:
         """Of the negative log-likelihood and of g."""

@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from jaxrestore.errors import InputError
@@ -95,8 +96,6 @@ def test_quadratic_has_its_closed_form(method):
 
 
 def test_adam_is_optax_with_the_published_schedule():
-    import optax
-
     observation, steps = observe(), 12
     x = observation.initial_image()
 
@@ -112,6 +111,49 @@ def test_adam_is_optax_with_the_published_schedule():
     result = run(Variational, CRITIC, observation, weight=0.3, max_steps=steps)
     np.testing.assert_allclose(result.image, x, atol=1e-4)
     assert int(result.steps) == steps and int(result.status) == Status.MAX_STEPS
+
+
+def test_turns_are_those_of_the_image_step_by_step():
+    observation, steps = observe(), 6
+    x = observation.initial_image()
+    optimizer = optax.adam(lambda k: 0.1 * 10.0 ** (-k / (steps - 1)))
+    state, values = optimizer.init(x), []
+    for k in range(steps + 1):
+
+        def objective(x, k=k):
+            data = jnp.sum(observation.residual(x) ** 2) / (2 * SHAPE[0] * SHAPE[1])
+            return data + 0.3 * SIGMA * CRITIC(jnp.rot90(x, k % 4))
+
+        value, slope = jax.value_and_grad(objective)(x)
+        values.append(value)
+        if k < steps:
+            update, state = optimizer.update(slope, state)
+            x = optax.apply_updates(x, update)
+    settings = {"weight": 0.3, "max_steps": steps}
+    result = run(Variational, CRITIC, observation, turns=True, **settings)
+    upright = run(Variational, CRITIC, observation, **settings)
+    np.testing.assert_allclose(result.image, x, atol=1e-4)
+    np.testing.assert_allclose(result.history["objective"], values[1:], rtol=1e-4)
+    assert relative(upright.image, x) > 1e-3
+
+
+def test_a_batch_computes_one_turn_a_step():
+    """Not all four of them, to choose one for each image."""
+    solve = functools.partial(
+        run, Variational, CRITIC, weight=0.3, turns=True, max_steps=5
+    )
+    observations = [observe(seed=s) for s in range(2)]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *observations)
+    together = jax.vmap(solve)(stacked)
+    for i, observation in enumerate(observations):
+        assert relative(together.image[i], solve(observation).image) < 1e-4
+    loop = str(jax.make_jaxpr(jax.vmap(solve))(stacked)).split("while[")[1]
+    assert "cond[" in loop
+
+
+def test_turns_are_for_adam():
+    with pytest.raises(InputError, match="turns=True: is for descent=adam"):
+        run(Variational, CRITIC, observe(), turns=True, **DESCENT)
 
 
 @pytest.mark.slow
