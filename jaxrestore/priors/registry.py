@@ -32,7 +32,7 @@ ARCHITECTURES: dict[str, tuple[Any, Any]] = {
 
 # name, also of the file in jaxrestore/weights -> SHA-256
 _SHA256 = """
-147231c3be6a1e2646cd3478c95207854afba9584a4a0f4b9447357fe23fecd8 alr-natural
+9e1aca361e7d298080a01381a33297b012be7c70ca4a0e747aa7b9a08e753b26 alr-natural
 64e470324711b03cce316228ba91ad8b61bafd612a94735cf58154b1423740a2 cae-natural
 0585b3266a037e21a777fd20ba579680ffd51914b65e51dd7c5ab6755bb6e587 cvdvae-faces64-x2
 6c510cd0f94acf50e98d2347889c3a6fb97c9d9017eab144d6cbd66348ebd714 cvdvae-faces64-x4

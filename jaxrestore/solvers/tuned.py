@@ -65,7 +65,7 @@ THESIS = {
 
 # A critic's weight for the "pixel" scaling; levels in [0, 1].
 WEIGHTS = {
-    "identity": {0.1: 0.13, 0.2: 0.17, 0.4: 0.22},
+    "identity": {0.1: 0.125, 0.2: 0.2, 0.4: 0.3},
     "blur": {0.03: 0.05},
     "downsample": {0.03: 0.03},
     "resize": {0.03: 0.03},

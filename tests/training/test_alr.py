@@ -231,7 +231,7 @@ def test_configs():
         for name in ("alr_natural", "alr_noise01")
     )
     assert natural.model == CriticConfig()
-    assert (natural.loss.min_noise_std, natural.loss.max_noise_std) == (0.2, 0.2)
+    assert (natural.loss.min_noise_std, natural.loss.max_noise_std) == (0.05, 0.45)
     assert (single.loss.min_noise_std, single.loss.max_noise_std) == (0.1, 0.1)
     for config in (natural, single):
         ALRRecipe(config)
