@@ -70,7 +70,7 @@ def measure(height: int, width: int, steps: int) -> dict[str, float]:
     seconds = []
     for _ in range(2):
         start = time.perf_counter()
-        method = Variational(critic, weight=0.3)
+        method = Variational(critic, weight=0.3, turns=True)
         result = restore(method, observation, max_steps=steps)
         jax.block_until_ready(result)
         seconds.append(time.perf_counter() - start)

@@ -4,9 +4,10 @@
       --priors=alr-natural,single.safetensors
 
 Every method gets the same observations; its weight is chosen on --val for each noise
-level. The table ends with how many whole images of --val have, for each critic, a mean
-score that grows with the noise (0, 0.05, 0.1, 0.15; figure 3.5). Noise levels are in
-[0, 1] units, not of 255.
+level. Critics see the image turned from step to step (--turns=False: upright). The
+table ends with how many whole images of --val have, for each critic, a mean score that
+grows with the noise (0, 0.05, 0.1, 0.15; figure 3.5). Noise levels are in [0, 1] units,
+not of 255.
 
 The thesis reports 28.85 / 24.88 / 21.58 dB at 0.1 / 0.2 / 0.4 on the 68 images of BSD68
 (table 3.2) with a critic trained on noise of 0.05 to 0.30.
@@ -30,7 +31,7 @@ from jaxrestore.experiments import comparison
 from jaxrestore.experiments.settings import Validated, configured
 from jaxrestore.operators import Identity
 from jaxrestore.priors import Critic
-from jaxrestore.settings import count, number, sequence, setting, text
+from jaxrestore.settings import count, flag, number, sequence, setting, text
 from jaxrestore.settings import level as unit_level
 from jaxrestore.solvers.presets import preset
 
@@ -61,6 +62,7 @@ class Config(comparison.Compared, Validated):
         "of critics, to choose from",
     )
     alr_steps: int = setting(50, count(), "of Adam")
+    turns: bool = setting(True, flag, "critics see the image turned, step by step")
     tv_steps: int = setting(150, count(), "of total variation")
 
 
@@ -71,7 +73,8 @@ def run(config: Config, report) -> None:
 
     def grid(problem):
         tuned = preset("variational", "alr-natural", problem.task, problem.noise)
-        return [tuned.settings | {"weight": weight} for weight in config.weights]
+        chosen = tuned.settings | {"turns": config.turns}
+        return [chosen | {"weight": weight} for weight in config.weights]
 
     limits = {"max_steps": config.alr_steps}
     for name, critic in critics.items():

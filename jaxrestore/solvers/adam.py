@@ -21,7 +21,7 @@ def in_step(steps: jax.Array) -> jax.Array:
 
 @in_step.def_vmap
 def _of_batch(size, batched, steps):
-    return (steps.max(axis=0) if batched[0] else steps), False
+    return in_step(steps.max(axis=0) if batched[0] else steps), False
 
 
 class View(NamedTuple):

@@ -149,13 +149,7 @@ def _open(solver, prior, task, noise_std, given) -> tuple[dict[str, Any], str]:
     if solver == "tv":
         return {"weight": _rows(tuned.TV, task) / noise_std}, ""
     if solver == "variational":
-        literal = given.get("scaling") == "literal"
-        table = tuned.PUBLISHED_WEIGHTS if literal else _rows(tuned.WEIGHTS, task)
-        note = "" if prior == "alr-natural" else _note(prior, "alr-natural's weight")
-        found: dict[str, Any] = {"weight": _between(table, noise_std)}
-        found["turns"] = given.get("descent", "adam") == "adam"
-        found["learning_rate"] = max(0.1, noise_std / 2)  # the farther, the faster
-        return found, note
+        return _descent(prior, task, noise_std, given)
     rows = tuned.CONTINUED.get(prior, {}).get(task)
     if solver == "pnp_hvae" and rows and _continues(given):
         found = _continued(rows, 255 * noise_std, tuned.FIRST_TAU.get(prior, 1))
@@ -175,6 +169,21 @@ def _open(solver, prior, task, noise_std, given) -> tuple[dict[str, Any], str]:
             found["learning_rate"] = 0.001
         return found, "" if own else _note(prior, "the thesis' values")
     return {}, ""
+
+
+def _descent(prior, task, noise_std, given) -> tuple[dict[str, Any], str]:
+    """Of Variational: a critic's weight, and how Adam goes."""
+    literal = given.get("scaling") == "literal"
+    table = tuned.PUBLISHED_WEIGHTS if literal else _rows(tuned.WEIGHTS, task)
+    note = "" if prior == "alr-natural" else _note(prior, "alr-natural's weight")
+    found: dict[str, Any] = {"weight": _between(table, noise_std)}
+    if given.get("descent", "adam") == "adam":
+        # Other bundled priors know upright images; weights of a user's own are a
+        # critic's mostly. The farther the image, the faster.
+        critic = prior == "alr-natural" or prior not in BUNDLED
+        found["turns"] = critic and not literal
+        found["learning_rate"] = 0.1 if literal else max(0.1, noise_std / 2)
+    return found, note
 
 
 def _rows(table: Mapping[str, Any], task: str) -> Any:

@@ -49,11 +49,12 @@ class Variational(Descent):
       Lipschitz constant), so F decreases at every step. Where no t does it, which in
       single precision can be before the minimum, the run has STALLED.
 
-    With `turns`, g at Adam's step k is that of x turned by k quarters. A network that
+    With `turns`, g at Adam's step k is that of x turned by k quarters. A critic that
     was trained on upright patches answers with ripples along rows and columns of its
-    own; those of the four turns cancel. No step takes longer, and the value that is
-    recorded is F with the g of its step. Turned deterministically, with the mean of
-    all four for g, a step would take four times as long.
+    own; those of the four turns largely cancel. No step takes longer, as it would with
+    the mean of all four for g. What is minimised is then that mean, by one part of it
+    at a time, and the recorded value is F with the g of its step: a rule that watches
+    the objective needs a patience of 4 steps or more.
 
     K steps take K + 1 gradients of g. No latents; `image` and `mean` are the last x.
 

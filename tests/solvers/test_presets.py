@@ -73,6 +73,23 @@ def test_a_deviation_of_ones_own_is_meant_for_a_constant_run():
     assert again == tuned
 
 
+def test_critics_are_turned_by_adam_which_goes_faster_for_loud_noise():
+    def found(prior="alr-natural", noise=0.4, **given):
+        return preset("variational", prior, "identity", noise, given).settings
+
+    assert found()["turns"] and found("mine")["turns"]
+    assert not found("glow-faces64")["turns"]
+    assert [found(noise=n)["learning_rate"] for n in (0.03, 0.2, 0.4)] == [
+        0.1,
+        0.1,
+        0.2,
+    ]
+    assert found(learning_rate=0.05, turns=False)["learning_rate"] == 0.05
+    literal = found(scaling="literal")
+    assert not literal["turns"] and literal["learning_rate"] == 0.1
+    assert set(found(descent="gradient_descent")) == {"weight", "descent"}
+
+
 def test_the_users_settings_win():
     given = {"temperature": 0.5}
     found = preset("pnp_hvae", "mine", "blur", 0.03, given)

@@ -149,6 +149,9 @@ def test_a_batch_computes_one_turn_a_step():
         assert relative(together.image[i], solve(observation).image) < 1e-4
     loop = str(jax.make_jaxpr(jax.vmap(solve))(stacked)).split("while[")[1]
     assert "cond[" in loop
+    twice = jax.tree.map(lambda leaf: leaf[None], stacked)
+    loop = str(jax.make_jaxpr(jax.vmap(jax.vmap(solve)))(twice)).split("while[")[1]
+    assert "cond[" in loop
 
 
 def test_turns_are_for_adam():
