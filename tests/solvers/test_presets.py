@@ -79,11 +79,8 @@ def test_critics_are_turned_by_adam_which_goes_faster_for_loud_noise():
 
     assert found()["turns"] and found("mine")["turns"]
     assert not found("glow-faces64")["turns"]
-    assert [found(noise=n)["learning_rate"] for n in (0.03, 0.2, 0.4)] == [
-        0.1,
-        0.1,
-        0.2,
-    ]
+    rates = [found(noise=n)["learning_rate"] for n in (0.03, 0.2, 0.4)]
+    assert rates == [0.1, 0.1, 0.2]
     assert found(learning_rate=0.05, turns=False)["learning_rate"] == 0.05
     literal = found(scaling="literal")
     assert not literal["turns"] and literal["learning_rate"] == 0.1

@@ -95,63 +95,61 @@ def test_quadratic_has_its_closed_form(method):
     np.testing.assert_allclose(result.image.ravel(), exact, atol=tolerance)
 
 
-def test_adam_is_optax_with_the_published_schedule():
-    observation, steps = observe(), 12
-    x = observation.initial_image()
-
-    def objective(x):
-        data = jnp.sum(observation.residual(x) ** 2) / (2 * SHAPE[0] * SHAPE[1])
-        return data + 0.3 * SIGMA * CRITIC(x)
-
-    optimizer = optax.adam(lambda k: 0.1 * 10.0 ** (-k / (steps - 1)))
-    state = optimizer.init(x)
-    for _ in range(steps):
-        update, state = optimizer.update(jax.grad(objective)(x), state)
-        x = optax.apply_updates(x, update)
-    result = run(Variational, CRITIC, observation, weight=0.3, max_steps=steps)
-    np.testing.assert_allclose(result.image, x, atol=1e-4)
-    assert int(result.steps) == steps and int(result.status) == Status.MAX_STEPS
-
-
-def test_turns_are_those_of_the_image_step_by_step():
-    observation, steps = observe(), 6
+def written_out(observation, weight, steps, turns):
+    """Image and objective's values of Adam as the docstring has it, step by step."""
     x = observation.initial_image()
     optimizer = optax.adam(lambda k: 0.1 * 10.0 ** (-k / (steps - 1)))
     state, values = optimizer.init(x), []
     for k in range(steps + 1):
 
-        def objective(x, k=k):
+        def objective(x, quarter=k % 4 if turns else 0):
             data = jnp.sum(observation.residual(x) ** 2) / (2 * SHAPE[0] * SHAPE[1])
-            return data + 0.3 * SIGMA * CRITIC(jnp.rot90(x, k % 4))
+            return data + weight * SIGMA * CRITIC(jnp.rot90(x, quarter))
 
         value, slope = jax.value_and_grad(objective)(x)
         values.append(value)
         if k < steps:
             update, state = optimizer.update(slope, state)
             x = optax.apply_updates(x, update)
-    settings = {"weight": 0.3, "max_steps": steps}
-    result = run(Variational, CRITIC, observation, turns=True, **settings)
-    upright = run(Variational, CRITIC, observation, **settings)
+    return x, values[1:]
+
+
+@pytest.mark.parametrize("turns", [False, True], ids=["upright", "turned"])
+def test_adam_is_optax_with_the_published_schedule(turns):
+    observation, settings = observe(), {"weight": 0.3, "max_steps": 6}
+    result = run(Variational, CRITIC, observation, turns=turns, **settings)
+    x, values = written_out(observation, 0.3, 6, turns)
     np.testing.assert_allclose(result.image, x, atol=1e-4)
-    np.testing.assert_allclose(result.history["objective"], values[1:], rtol=1e-4)
-    assert relative(upright.image, x) > 1e-3
+    np.testing.assert_allclose(result.history["objective"], values, rtol=1e-4)
+    assert int(result.steps) == 6 and int(result.status) == Status.MAX_STEPS
+    other = run(Variational, CRITIC, observation, turns=not turns, **settings)
+    assert relative(other.image, x) > 1e-3
+
+
+def together(solve, count):
+    """Results of `count` observations in one batch, each compared with its own run."""
+    observations = [observe(seed=s) for s in range(count)]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *observations)
+    results = jax.vmap(solve)(stacked)
+    for i, observation in enumerate(observations):
+        alone = solve(observation)
+        assert relative(results.image[i], alone.image) < 1e-4
+        assert int(results.status[i]) == int(alone.status)
+    return stacked
 
 
 def test_a_batch_computes_one_turn_a_step():
     """Not all four of them, to choose one for each image."""
-    solve = functools.partial(
-        run, Variational, CRITIC, weight=0.3, turns=True, max_steps=5
-    )
-    observations = [observe(seed=s) for s in range(2)]
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *observations)
-    together = jax.vmap(solve)(stacked)
-    for i, observation in enumerate(observations):
-        assert relative(together.image[i], solve(observation).image) < 1e-4
-    loop = str(jax.make_jaxpr(jax.vmap(solve))(stacked)).split("while[")[1]
-    assert "cond[" in loop
+    settings = {"weight": 0.3, "turns": True, "max_steps": 5}
+    solve = functools.partial(run, Variational, CRITIC, **settings)
+    stacked = together(solve, 2)
     twice = jax.tree.map(lambda leaf: leaf[None], stacked)
-    loop = str(jax.make_jaxpr(jax.vmap(jax.vmap(solve)))(twice)).split("while[")[1]
-    assert "cond[" in loop
+    for batched, inputs in (
+        (jax.vmap(solve), stacked),
+        (jax.vmap(jax.vmap(solve)), twice),
+    ):
+        loop = str(jax.make_jaxpr(batched)(inputs)).split("while[")[1]
+        assert "cond[" in loop
 
 
 def test_turns_are_for_adam():
@@ -162,16 +160,8 @@ def test_turns_are_for_adam():
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["adam", "gradient_descent"])
 def test_vmap_is_a_loop(method):
-    solve = functools.partial(
-        run, Variational, CRITIC, weight=0.5, descent=method, max_steps=6
-    )
-    observations = [observe(seed=s) for s in range(3)]
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *observations)
-    together = jax.vmap(solve)(stacked)
-    for i, observation in enumerate(observations):
-        alone = solve(observation)
-        assert relative(together.image[i], alone.image) < 1e-4
-        assert int(together.status[i]) == int(alone.status)
+    settings = {"weight": 0.5, "descent": method, "max_steps": 6}
+    together(functools.partial(run, Variational, CRITIC, **settings), 3)
 
 
 def test_failure_is_a_status():
