@@ -62,13 +62,19 @@ def plan_state(recipe: Recipe, mesh: Mesh) -> TrainState:
     placed = sharding.parameter_shardings(shapes.params, config.sharding, mesh)
     moments = optax.tree_utils.tree_map_params(
         recipe.optimizer(config),
-        lambda _, place: place,
+        lambda leaf, place: leaf if _is_hole(leaf) else place,
         shapes.opt_state,
         placed,
         transform_non_params=lambda _: whole,
+        is_leaf=_is_hole,
     )
     shardings = TrainState(placed, placed, moments, whole, whole, whole)
     return jax.tree.map(lambda s, place: s.update(sharding=place), shapes, shardings)
+
+
+def _is_hole(leaf: Any) -> bool:
+    """Whether an optimiser of some of the parameters has no moment here."""
+    return isinstance(leaf, optax.MaskedNode)
 
 
 def create_state(recipe: Recipe, plan: TrainState) -> TrainState:
