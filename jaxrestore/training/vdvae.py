@@ -42,7 +42,8 @@ class VDVAERecipe(HierarchicalVAERecipe):
         """AdamW with the released betas (0.9, 0.9), after clipping of the norm.
 
         Or `muon` of the cells' kernels, which turns their momentum into the nearest
-        orthogonal matrices, as large on average as Adam's steps (Liu et al. 2025).
+        orthogonal matrices, as large on average as Adam's steps (Liu et al. 2025);
+        other parameters follow NAdam.
         """
         settings = config.optimizer
         schedule, decay = warmed_up_cosine(config), settings.weight_decay

@@ -13,19 +13,22 @@ from tests.training.runs import assert_same_bits, losses, run
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=tiny.RECIPES)
+@pytest.fixture(params=[*tiny.RECIPES, "vdvae, muon"])
 def make_tiny(request, image_folder, tiny_prior, tiny_autoencoder):
     """Tiny config of a recipe with overrides, e.g. make_tiny(total_steps=5)."""
+    name, *optimizer = request.param.split(", ")
 
     def make(**overrides):
         given = {"batch_size": 8, "total_steps": 12, "log_every": 1}
         given |= {"data.train": str(image_folder), "data.num_threads": 1}
         given |= {"checkpoint_every": 100}
-        if request.param == "cvdvae":
+        if name == "cvdvae":
             given |= {"prior": str(tiny_prior), "data.val": str(image_folder)}
-        if request.param == "deviation":
+        if name == "deviation":
             given |= {"prior": str(tiny_autoencoder)}
-        return tiny.make(request.param, given | overrides)
+        if optimizer:
+            given |= {"optimizer.name": optimizer[0], "sharding": (("kernel", "fsdp"),)}
+        return tiny.make(name, given | overrides)
 
     return make
 

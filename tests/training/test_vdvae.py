@@ -122,6 +122,35 @@ def test_optimiser_clips_then_decays_weights(recipe):
     assert float(optax.tree.get(state, "nu")["w"][0]) == pytest.approx(0.25 * 0.271)
 
 
+def test_muon_steps_along_orthogonal_matrices(recipe, params):
+    """Of each block's kernel; biases and the outer layers follow NAdam."""
+    given = {
+        "optimizer.name": "muon",
+        "optimizer.warmup": 0,
+        "optimizer.weight_decay": 0.0,
+    }
+    rate = 0.5
+    config = tiny.make("vdvae", given | {"optimizer.learning_rate": rate})
+    optimizer = recipe.optimizer(config)
+    keys = jax.random.split(_key(3), len(jax.tree.leaves(params)))
+    keys = jax.tree.unflatten(jax.tree.structure(params), list(keys))
+    gradient = jax.tree.map(lambda k, p: jax.random.normal(k, p.shape), keys, params)
+    step, _ = optimizer.update(gradient, optimizer.init(params), params)
+    orthogonal = 0
+    for path, leaf in jax.tree.leaves_with_path(step):
+        if path[-1].key != "kernel" or leaf.ndim not in (3, 5):
+            first = rate * (1 + 0.9 * 0.1 / (1 - 0.9**2))
+            np.testing.assert_allclose(np.abs(leaf), first, rtol=1e-3)
+            continue
+        orthogonal += 1
+        for matrix in np.reshape(leaf, (len(leaf), -1, leaf.shape[-1])):
+            size = 0.2 * rate * np.sqrt(max(matrix.shape))
+            values = np.linalg.svd(matrix, compute_uv=False) / size
+            # Five Newton-Schulz iterations come so near to 1.
+            assert values.min() > 0.5 and values.max() < 1.3
+    assert orthogonal > 5
+
+
 def test_grey_batches(tmp_path):
     colours = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     grey = colours[..., 0]
