@@ -28,6 +28,10 @@ from jaxrestore.likelihoods.framed import framed, measured_canvas
 from jaxrestore.operators.canvases import canvases, smallest
 
 _NOISE_FREE = 1 / 255  # before compression: with more, its cells hold the noise, too
+_NOT_JPEG = (
+    "not a JPEG file: what compression did before it was converted is not undone;"
+    " pass the .jpg itself"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -267,6 +271,8 @@ class Task:
                 " grey image; convert it or take a colour prior"
             )
         found, notes = levels(self.config, self.simulate, y, degradation.mask, jpeg)
+        if self.config.simulated_jpeg and jpeg is None:
+            notes = [_NOT_JPEG, *notes]
         degradation, more = degradation.seen_in(y, found.told)
         full = np.repeat(y, self.channels or 1, -1) if grey else y
         known = None if clean is None or degradation.task != "resize" else clean.shape

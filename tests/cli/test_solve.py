@@ -313,6 +313,11 @@ def test_jpeg_comes_back_in_its_cells(run, photo, tmp_path):
     assert share_inside(seen, restored) > 0.95
 
 
+def test_a_jpeg_that_was_converted_is_not_one(run, photo):
+    code, _, err = run("--config=jpeg", f"--input={photo()}", "--nocheck")
+    assert code == 0 and "not a JPEG file" in err
+
+
 def test_the_blur_of_a_photograph_is_not_made_up(photo, tmp_path, capsys):
     source = photo()
     for arguments in (["--config=motion_deblur"], [], ["--config=gaussian_deblur"]):
