@@ -32,7 +32,7 @@ from jaxrestore.priors.hvae.lowres import LowResEncoder
 from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.vdvae_config import PUBLISHED
 from jaxrestore.solvers import DiverseSR, sample
-from jaxrestore.training.hvae import unrolled
+from jaxrestore.training.recipes.hvae import unrolled
 
 
 def main() -> int:

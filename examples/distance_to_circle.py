@@ -19,7 +19,7 @@ import numpy as np
 import optax
 from matplotlib.figure import Figure
 
-from jaxrestore.training.adversarial import criterion, slope
+from jaxrestore.training.recipes.adversarial import criterion, slope
 
 RADIUS, NOISE, BATCH, WIDTH, PENALTY = 1.0, 0.4, 256, 128, 5.0
 # Distances to the circle within which four fifths of the degraded points lie.

@@ -214,7 +214,7 @@ def _spent(prior, image, key):
     if not hasattr(prior, "encoding"):
         terms = prior.elbo(image, key)
         return terms.kl, terms.bits_per_dim, terms.elements
-    from jaxrestore.training.glow import dequantised
+    from jaxrestore.training.recipes.glow import dequantised
 
     image = dequantised(image, key, 8)
     found = prior.encoding(image)

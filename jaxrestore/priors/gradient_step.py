@@ -37,8 +37,8 @@ class GradientStep:
     where a convolutional network, not told the noise level, gives x - N(x). D has a
     symmetric derivative and is, as the best denoiser by Tweedie's formula, a step
     uphill on the logarithm of a density. It is trained by its squared error
-    (`training.gradient_step`), a `Critic` to tell clean from degraded patches. Images
-    of any size, float32 in [0, 1]; the network sees zeros beyond their borders.
+    (`training.recipes.gradient_step`), a `Critic` to tell clean from degraded patches.
+    Images of any size, float32 in [0, 1]; the network sees zeros beyond their borders.
 
     Attributes:
         params: nested dicts of arrays.

@@ -17,16 +17,16 @@ Params = Any
 Batch = Mapping[str, Any]
 
 RECIPES: dict[str, str] = {
-    "alr": "jaxrestore.training.alr:ALRRecipe",
-    "cae": "jaxrestore.training.cae:CAERecipe",
-    "conv_vae": "jaxrestore.training.conv_vae:ConvVAERecipe",
-    "cvdvae": "jaxrestore.training.cvdvae:CVDVAERecipe",
-    "deviation": "jaxrestore.training.deviation:DeviationRecipe",
-    "glow": "jaxrestore.training.glow:GlowRecipe",
-    "gradient_step": "jaxrestore.training.gradient_step:GradientStepRecipe",
-    "patch_vdvae": "jaxrestore.training.patch_vdvae:PatchVDVAERecipe",
-    "vae": "jaxrestore.training.vae:VAERecipe",
-    "vdvae": "jaxrestore.training.vdvae:VDVAERecipe",
+    "alr": "jaxrestore.training.recipes.alr:ALRRecipe",
+    "cae": "jaxrestore.training.recipes.cae:CAERecipe",
+    "conv_vae": "jaxrestore.training.recipes.conv_vae:ConvVAERecipe",
+    "cvdvae": "jaxrestore.training.recipes.cvdvae:CVDVAERecipe",
+    "deviation": "jaxrestore.training.recipes.deviation:DeviationRecipe",
+    "glow": "jaxrestore.training.recipes.glow:GlowRecipe",
+    "gradient_step": "jaxrestore.training.recipes.gradient_step:GradientStepRecipe",
+    "patch_vdvae": "jaxrestore.training.recipes.patch_vdvae:PatchVDVAERecipe",
+    "vae": "jaxrestore.training.recipes.vae:VAERecipe",
+    "vdvae": "jaxrestore.training.recipes.vdvae:VDVAERecipe",
 }
 
 

@@ -13,7 +13,7 @@ from jaxrestore.parameters import flatten
 from jaxrestore.priors import CAE
 from jaxrestore.priors.cae import density
 from jaxrestore.priors.cae.density import Boxed
-from jaxrestore.training.cae import rate_distortion
+from jaxrestore.training.recipes.cae import rate_distortion
 
 CAES = ["cae_mbtmean", "cae_mbt", "cae_cheng"]  # the first in full folders alone
 each = pytest.mark.parametrize("name", CAES)

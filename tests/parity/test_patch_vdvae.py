@@ -8,7 +8,11 @@ import pytest
 from jaxrestore.priors.hvae.gaussian import Gaussian
 from jaxrestore.priors.hvae.patch_vdvae import to_network
 from jaxrestore.priors.hvae.rules import Tempered
-from jaxrestore.training.patch_vdvae import balanced_kl, kl_weight, reconstruction_kl
+from jaxrestore.training.recipes.patch_vdvae import (
+    balanced_kl,
+    kl_weight,
+    reconstruction_kl,
+)
 from tests.parity import golden
 
 # The authors' own float32 error, against float64, is 5e-7 on images, 3e-6 on latents

@@ -16,7 +16,7 @@ from jaxrestore.priors import CAE, CAEConfig
 from jaxrestore.priors.cae import density
 from jaxrestore.priors.cae.config import published
 from jaxrestore.priors.cae.density import Boxed
-from jaxrestore.training.cae import rate_distortion
+from jaxrestore.training.recipes.cae import rate_distortion
 from tests.priors.random_weights import random_prior
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")

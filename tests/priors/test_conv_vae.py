@@ -9,7 +9,7 @@ from jaxrestore.convert import to_state_dict
 from jaxrestore.errors import InputError
 from jaxrestore.parameters import flatten
 from jaxrestore.priors import ConvVAE, ConvVAEConfig, load_prior, save_prior
-from jaxrestore.training.deviation import _constant
+from jaxrestore.training.recipes.deviation import _constant
 
 SIDE = 16
 RESNET = ConvVAEConfig("resnet", 2, 3, SIDE)

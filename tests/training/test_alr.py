@@ -11,9 +11,9 @@ from jaxrestore.data.pipeline import training_batches
 from jaxrestore.data.sources import open_sources
 from jaxrestore.errors import InputError
 from jaxrestore.priors import Critic, CriticConfig, load_prior
-from jaxrestore.training.adversarial import criterion, slope
-from jaxrestore.training.alr import ALRRecipe
 from jaxrestore.training.config import train_config
+from jaxrestore.training.recipes.adversarial import criterion, slope
+from jaxrestore.training.recipes.alr import ALRRecipe
 from tests.training import tiny
 from tests.training.runs import read_rows, run
 

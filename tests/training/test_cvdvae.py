@@ -14,9 +14,9 @@ from jaxrestore.data.sources import open_sources
 from jaxrestore.errors import InputError
 from jaxrestore.priors import VDVAE, load_prior, read_metadata, save_prior
 from jaxrestore.training import loop
-from jaxrestore.training.cvdvae import CVDVAERecipe, Plateau
 from jaxrestore.training.export import export
 from jaxrestore.training.loop import Trainer
+from jaxrestore.training.recipes.cvdvae import CVDVAERecipe, Plateau
 from jaxrestore.training.stopping import StopRequest
 from tests.priors.random_weights import random_prior
 from tests.training import tiny

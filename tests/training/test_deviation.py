@@ -10,7 +10,7 @@ from jaxrestore.nets.norm import STATISTICS
 from jaxrestore.parameters import flatten
 from jaxrestore.priors import load_prior
 from jaxrestore.training import export
-from jaxrestore.training.deviation import DeviationRecipe
+from jaxrestore.training.recipes.deviation import DeviationRecipe
 from tests.training import tiny
 from tests.training.runs import losses, run
 

@@ -7,8 +7,8 @@ import pytest
 
 from jaxrestore.errors import InputError
 from jaxrestore.priors import load_prior
-from jaxrestore.training.glow import GlowRecipe, dequantised
 from jaxrestore.training.loop import Trainer
+from jaxrestore.training.recipes.glow import GlowRecipe, dequantised
 from tests.training import tiny
 from tests.training.runs import assert_same_bits, losses, run
 

@@ -10,9 +10,9 @@ from PIL import Image
 from jaxrestore.configs.train import patch_vdvae_published, patch_vdvae_thesis
 from jaxrestore.errors import InputError
 from jaxrestore.training import loop, progress
-from jaxrestore.training.hvae import warmed_up_cosine
 from jaxrestore.training.loop import Trainer
-from jaxrestore.training.patch_vdvae import PatchOptimizer
+from jaxrestore.training.recipes.hvae import warmed_up_cosine
+from jaxrestore.training.recipes.patch_vdvae import PatchOptimizer
 from tests.training import tiny
 from tests.training.runs import assert_same_bits, losses, read_rows, run
 

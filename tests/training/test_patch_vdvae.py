@@ -14,7 +14,11 @@ from jaxrestore.priors import (
     read_metadata,
 )
 from jaxrestore.priors.hvae.patch_config import published, thesis
-from jaxrestore.training.patch_vdvae import PatchVDVAERecipe, balanced_kl, kl_weight
+from jaxrestore.training.recipes.patch_vdvae import (
+    PatchVDVAERecipe,
+    balanced_kl,
+    kl_weight,
+)
 from tests.training import tiny
 
 pytestmark = pytest.mark.slow

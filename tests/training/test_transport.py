@@ -7,9 +7,9 @@ import optax
 import pytest
 
 from jaxrestore.priors import Critic, CriticConfig, GradientStep, GradientStepConfig
-from jaxrestore.training.adversarial import transport_criterion
-from jaxrestore.training.alr import ALRRecipe
-from jaxrestore.training.gradient_step import GradientStepRecipe
+from jaxrestore.training.recipes.adversarial import transport_criterion
+from jaxrestore.training.recipes.alr import ALRRecipe
+from jaxrestore.training.recipes.gradient_step import GradientStepRecipe
 from tests.training import tiny
 
 COUNT, WIDTH = 4000, 3

@@ -14,7 +14,7 @@ from jaxrestore.errors import InputError
 from jaxrestore.priors import VDVAEConfig, load_prior, read_metadata
 from jaxrestore.priors.hvae.vdvae_config import PUBLISHED
 from jaxrestore.training.config import train_config
-from jaxrestore.training.vdvae import VDVAERecipe
+from jaxrestore.training.recipes.vdvae import VDVAERecipe
 from tests.training import tiny
 
 pytestmark = pytest.mark.slow

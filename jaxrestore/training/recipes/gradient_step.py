@@ -9,9 +9,9 @@ from jaxrestore.errors import InputError
 from jaxrestore.metrics import psnr
 from jaxrestore.priors.gradient_step import GradientStep, GradientStepConfig
 from jaxrestore.settings import number, sequence, setting
-from jaxrestore.training.alr import ALROptimizer, falling_adam
-from jaxrestore.training.hvae import picture
 from jaxrestore.training.recipe import Recipe
+from jaxrestore.training.recipes.alr import ALROptimizer, falling_adam
+from jaxrestore.training.recipes.hvae import picture
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,13 @@ from jaxrestore.priors.weights import load_prior
 from jaxrestore.report.summary import array_hash
 from jaxrestore.settings import count, number, setting, text
 from jaxrestore.training import sharding
-from jaxrestore.training.hvae import ClippedCosine, picture, unrolled, warmed_up_cosine
 from jaxrestore.training.recipe import Recipe
+from jaxrestore.training.recipes.hvae import (
+    ClippedCosine,
+    picture,
+    unrolled,
+    warmed_up_cosine,
+)
 
 _SHEET_SAMPLES = 3
 _SHEET_TEMPERATURE = 0.8

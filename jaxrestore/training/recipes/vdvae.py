@@ -10,7 +10,7 @@ from jaxrestore.priors.hvae.base import Elbo
 from jaxrestore.priors.hvae.vdvae import VDVAE
 from jaxrestore.priors.hvae.vdvae_config import VDVAEConfig
 from jaxrestore.settings import choice, number, setting
-from jaxrestore.training.hvae import (
+from jaxrestore.training.recipes.hvae import (
     ClippedCosine,
     HierarchicalVAERecipe,
     warmed_up_cosine,

@@ -13,8 +13,8 @@ from jaxrestore.priors.cae import density
 from jaxrestore.priors.cae.cae import CAE, Coded
 from jaxrestore.priors.cae.config import CAEConfig
 from jaxrestore.settings import number, setting
-from jaxrestore.training.hvae import ClippedCosine, picture, warmed_up_cosine
 from jaxrestore.training.recipe import Recipe
+from jaxrestore.training.recipes.hvae import ClippedCosine, picture, warmed_up_cosine
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import jax
 from jaxrestore.priors.hvae.base import Elbo
 from jaxrestore.priors.hvae.vae import VAE, VAEConfig
 from jaxrestore.settings import number, sequence, setting
-from jaxrestore.training.hvae import HierarchicalVAERecipe
+from jaxrestore.training.recipes.hvae import HierarchicalVAERecipe
 
 
 @dataclass(frozen=True)

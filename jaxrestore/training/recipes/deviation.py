@@ -15,9 +15,9 @@ from jaxrestore.priors.cae.cae import CAE
 from jaxrestore.priors.hvae.conv_vae import ConvVAE
 from jaxrestore.priors.weights import load_prior
 from jaxrestore.settings import number, setting
-from jaxrestore.training.conv_vae import is_statistic
-from jaxrestore.training.hvae import ClippedCosine, picture, warmed_up_cosine
 from jaxrestore.training.recipe import Recipe
+from jaxrestore.training.recipes.conv_vae import is_statistic
+from jaxrestore.training.recipes.hvae import ClippedCosine, picture, warmed_up_cosine
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from jaxrestore.errors import InputError
 from jaxrestore.priors.critic import Critic, CriticConfig
 from jaxrestore.report.charts import histograms
 from jaxrestore.settings import choice, flag, number, sequence, setting
-from jaxrestore.training.adversarial import criterion, transport_criterion
 from jaxrestore.training.recipe import Recipe
+from jaxrestore.training.recipes.adversarial import criterion, transport_criterion
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from jaxrestore.priors.flow.encoding import bits_per_dim
 from jaxrestore.priors.flow.glow import Glow
 from jaxrestore.settings import choice, count, setting
 from jaxrestore.training import sharding
-from jaxrestore.training.hvae import ClippedCosine, picture, warmed_up_cosine
 from jaxrestore.training.recipe import Recipe
+from jaxrestore.training.recipes.hvae import ClippedCosine, picture, warmed_up_cosine
 
 SAMPLE_TEMPERATURES = (0.5, 0.7, 1.0)
 

@@ -6,7 +6,7 @@ import optax
 
 from jaxrestore.nets.norm import MOMENTUM, STATISTICS, batch_statistics
 from jaxrestore.priors.hvae.conv_vae import ConvVAE, ConvVAEConfig
-from jaxrestore.training.vae import VAERecipe
+from jaxrestore.training.recipes.vae import VAERecipe
 
 _AXIS = "batch"
 

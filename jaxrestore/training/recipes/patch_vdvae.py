@@ -12,7 +12,7 @@ from jaxrestore.priors.hvae.gaussian import Gaussian
 from jaxrestore.priors.hvae.patch_config import PatchVDVAEConfig
 from jaxrestore.priors.hvae.patch_vdvae import PatchVDVAE, to_network
 from jaxrestore.settings import choice, count, number, sequence, setting
-from jaxrestore.training.hvae import (
+from jaxrestore.training.recipes.hvae import (
     Cosine,
     HierarchicalVAERecipe,
     unrolled,

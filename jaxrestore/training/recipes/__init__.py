@@ -1,0 +1,1 @@
+"""What each prior minimises, one file a prior; `training.recipe` finds them."""
