@@ -29,9 +29,10 @@ class Report:
     """
 
     def __init__(self, name: str, config: Any, command: str = ""):
+        self._prior = _prior([config.prior, *getattr(config, "priors", ())])
+        self._made = not Path(config.out).exists()
         self.folder = make_folder(config.out, "--out")
         self._name, self._config, self._command = name, config, command
-        self._prior = _prior([config.prior, *getattr(config, "priors", ())])
         self._written: list[Path] = []
         self._notes: dict[str, None] = {}
         self.picture = self.file(".png")
@@ -42,6 +43,11 @@ class Report:
         if path not in self._written:
             self._written.append(path)
         return path
+
+    def give_up(self) -> None:
+        """Takes the folder away again, where it was made for this and holds nothing."""
+        if self._made and not any(self.folder.iterdir()):
+            self.folder.rmdir()
 
     def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Writes NAME.csv, anew at each call: of a stopped run, what was done."""

@@ -53,7 +53,11 @@ def main(argv: Sequence[str]) -> int:
         from jaxrestore.evaluation.report import Report
 
         report = Report(name, config, shlex.join([*_PROGRAM.split(), *arguments]))
-        experiment.run(config, report)
+        try:
+            experiment.run(config, report)
+        except InputError:
+            report.give_up()
+            raise
     return 0
 
 
