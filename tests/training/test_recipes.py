@@ -11,9 +11,10 @@ from tests.training import tiny
 from tests.training.runs import assert_same_bits, losses, run
 
 pytestmark = pytest.mark.slow
+_MUON = [f"{name}, muon" for name in ("vdvae", "patch_vdvae", "cvdvae")]
 
 
-@pytest.fixture(params=[*tiny.RECIPES, "vdvae, muon"])
+@pytest.fixture(params=[*tiny.RECIPES, *_MUON])
 def make_tiny(request, image_folder, tiny_prior, tiny_autoencoder):
     """Tiny config of a recipe with overrides, e.g. make_tiny(total_steps=5)."""
     name, *optimizer = request.param.split(", ")

@@ -20,16 +20,18 @@ from jaxrestore.priors.hvae.lowres_config import LowResConfig
 from jaxrestore.priors.hvae.vdvae import VDVAE
 from jaxrestore.priors.weights import load_prior
 from jaxrestore.report.summary import array_hash
-from jaxrestore.settings import count, number, setting, text
+from jaxrestore.settings import choice, count, number, setting, text
 from jaxrestore.training import sharding
 from jaxrestore.training.recipe import Recipe
 from jaxrestore.training.recipes.hvae import (
     ClippedCosine,
+    cells_muon,
     picture,
     unrolled,
     warmed_up_cosine,
 )
 
+_KINDS = {"adam": optax.adam, "muon": cells_muon}
 _SHEET_SAMPLES = 3
 _SHEET_TEMPERATURE = 0.8
 
@@ -49,6 +51,7 @@ class EncoderModel:
 class PlateauCosine(ClippedCosine):
     """The `optimizer` section."""
 
+    name: str = setting("adam", choice(*_KINDS), "muon: of the cells")
     patience: int = setting(
         3, count(), "validations without progress, then a tenth of the rate"
     )
@@ -129,10 +132,10 @@ class CVDVAERecipe(Recipe):
         return lowres.start_from_prior(self.model, own, self.frozen)
 
     def optimizer(self, config) -> optax.GradientTransformation:
-        """Adam, whose updates the plateaus of the validation loss scale down."""
+        """Adam or `cells_muon`, scaled down at plateaus of the validation loss."""
         return optax.chain(
             optax.clip_by_global_norm(config.optimizer.clip_norm),
-            optax.adam(warmed_up_cosine(config)),
+            _KINDS[config.optimizer.name](warmed_up_cosine(config)),
             self._plateau.transformation,
         )
 

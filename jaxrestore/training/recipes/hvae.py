@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import jax
 import numpy as np
 import optax
+from optax.contrib import MuonDimensionNumbers, muon
 
 from jaxrestore.metrics import psnr
 from jaxrestore.priors.hvae.base import Elbo, HierarchicalVAE
@@ -130,6 +131,40 @@ def warmed_up_cosine(config) -> optax.Schedule:
     steps = settings.decay_steps or max(config.total_steps - start, 1)
     fall = optax.cosine_decay_schedule(rate, steps, settings.final_learning_rate / rate)
     return optax.join_schedules([rise, fall], [start])
+
+
+def cells_muon(
+    schedule: optax.Schedule, weight_decay: float = 0.0
+) -> optax.GradientTransformation:
+    """Muon of the kernels of cells, which stages keep in one array; NAdam of the rest.
+
+    A step goes along the orthogonal matrix nearest to a kernel's momentum (inputs and
+    positions by outputs), as large on average as one of Adam (Liu et al. 2025).
+
+    Args:
+        schedule: of the learning rate, for both.
+        weight_decay: times the learning rate, of both.
+    """
+    return muon(
+        schedule,
+        weight_decay=weight_decay,
+        adam_b2=0.99,
+        adam_weight_decay=weight_decay,
+        muon_weight_dimension_numbers=_matrices,
+        consistent_rms=0.2,
+    )
+
+
+def _matrices(params: Any) -> Any:
+    """Which axes of a parameter are a matrix, one for each cell; None: not a kernel."""
+
+    def axes(path, leaf):
+        if path[-1].key != "kernel" or leaf.ndim not in (3, 5):
+            return None
+        *inputs, output = range(1, leaf.ndim)
+        return MuonDimensionNumbers(tuple(inputs), (output,))
+
+    return jax.tree.map_with_path(axes, params)
 
 
 def picture(rows) -> np.ndarray:

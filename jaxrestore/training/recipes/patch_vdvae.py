@@ -15,12 +15,13 @@ from jaxrestore.settings import choice, count, number, sequence, setting
 from jaxrestore.training.recipes.hvae import (
     Cosine,
     HierarchicalVAERecipe,
+    cells_muon,
     unrolled,
     warmed_up_cosine,
 )
 
 TARGET_STD = 0.015  # width of the Gaussian around a pixel, on [-1, 1]
-_KINDS = {"adamax": optax.adamax, "adam": optax.adam}
+_KINDS = {"adamax": optax.adamax, "adam": optax.adam, "muon": cells_muon}
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class PatchLoss:
 class PatchOptimizer(Cosine):
     """The `optimizer` section."""
 
-    name: str = setting("adamax", choice(*_KINDS), "adamax or adam")
+    name: str = setting("adamax", choice(*_KINDS), "muon: of the cells")
 
 
 class PatchVDVAERecipe(HierarchicalVAERecipe):
@@ -74,7 +75,7 @@ class PatchVDVAERecipe(HierarchicalVAERecipe):
     Loss, Optimizer = PatchLoss, PatchOptimizer
 
     def optimizer(self, config) -> optax.GradientTransformation:
-        """Adamax (or Adam) with `warmed_up_cosine`."""
+        """Adamax (or Adam, or `cells_muon`) with `warmed_up_cosine`."""
         return _KINDS[config.optimizer.name](warmed_up_cosine(config))
 
     def loss(self, params, batch, key, step, frozen=None):

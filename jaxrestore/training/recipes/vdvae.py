@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import jax
 import optax
-from optax.contrib import MuonDimensionNumbers, muon
 
 from jaxrestore.priors.hvae.base import Elbo
 from jaxrestore.priors.hvae.vdvae import VDVAE
@@ -13,6 +12,7 @@ from jaxrestore.settings import choice, number, setting
 from jaxrestore.training.recipes.hvae import (
     ClippedCosine,
     HierarchicalVAERecipe,
+    cells_muon,
     warmed_up_cosine,
 )
 
@@ -41,21 +41,12 @@ class VDVAERecipe(HierarchicalVAERecipe):
     def optimizer(self, config) -> optax.GradientTransformation:
         """AdamW with the released betas (0.9, 0.9), after clipping of the norm.
 
-        Or `muon` of the cells' kernels, which turns their momentum into the nearest
-        orthogonal matrices, as large on average as Adam's steps (Liu et al. 2025);
-        other parameters follow NAdam.
+        Or `cells_muon`.
         """
         settings = config.optimizer
         schedule, decay = warmed_up_cosine(config), settings.weight_decay
         if settings.name == "muon":
-            method = muon(
-                schedule,
-                weight_decay=decay,
-                adam_b2=0.99,
-                adam_weight_decay=decay,
-                muon_weight_dimension_numbers=_matrices,
-                consistent_rms=0.2,
-            )
+            method = cells_muon(schedule, decay)
         else:
             method = optax.adamw(schedule, b1=0.9, b2=0.9, weight_decay=decay)
         return optax.chain(optax.clip_by_global_norm(settings.clip_norm), method)
@@ -67,18 +58,3 @@ class VDVAERecipe(HierarchicalVAERecipe):
     def _named(self, terms, pixels):
         scores, nats = super()._named(terms, pixels), terms.nats_per_dim.mean()
         return scores | {"nats_per_dim": nats, "distortion": nats - scores["kl"]}
-
-
-def _matrices(params):
-    """Which axes of a parameter are a matrix, one for each of a stage's blocks.
-
-    None: not a kernel of blocks, but a bias, or in the first or the last layer.
-    """
-
-    def axes(path, leaf):
-        if path[-1].key != "kernel" or leaf.ndim not in (3, 5):
-            return None
-        *inputs, output = range(1, leaf.ndim)
-        return MuonDimensionNumbers(tuple(inputs), (output,))
-
-    return jax.tree.map_with_path(axes, params)
