@@ -41,7 +41,7 @@ b8de346de519992cfbfb416dd4581cfc39b977a0534fabe9912a8a227ead2dc8 cvdvae-faces64-
 b624365eb730018ecb17254a7306292b8653e057aaad27c242be6e15a144a598 patch-vdvae-natural
 48509f978bdd1476603234124ced8d5b904e3ebd0ac72e6085fd96344b6cd78e vae-faces64
 be088ee1859cddf8e480e926a8b4a7e4644fb1417556167ac52b48bed0ccbddc vae-xz-faces64
-ccd6f470aa2d6c6134bc6ecf1f1c5fe56533740ee300c693f7afb91a15e656bc vdvae-faces64
+d49c7b9f06252b082dae79750fcd3bc05ee117ab88689d841e668320a38ba1ac vdvae-faces64
 """
 BUNDLED: dict[str, str] = {
     name: digest for digest, name in map(str.split, _SHA256.split("\n")[1:-1])
