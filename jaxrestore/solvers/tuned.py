@@ -21,7 +21,7 @@ CONSTANT: dict[str, dict[str, dict[float, tuple]]] = {
         "downsample": {3: (0.6, 10)},
         "resize": {3: (0.6, 10)},
         "mask": {3: (0.9, 20)},
-        "hole": {3: (0.5, 10)},
+        "hole": {3: (0.4, 10)},
         "identity": {5: (0.95, 5), 25: (0.8, 10)},
     },
 }
@@ -40,7 +40,7 @@ CONTINUED: dict[str, dict[str, dict[float, tuple]]] = {
     },
     "vdvae-faces64": {
         "blur": {3: (0.8, 10, 30, 8), 8: (0.8, 10, 30, 8)},
-        "downsample": {3: (0.6, 10, 80, 8)},
+        "downsample": {3: (0.45, 10, 80, 8)},
         "mask": {3: (0.95, 20, 40, 6)},
     },
 }
