@@ -230,7 +230,9 @@ class Chosen:
         row, line = "", ""
         if prior := self.weights["prior"]:
             row, line = presets.row(self.prior, prior["name"], prior["sha256"])
-        found = presets.preset(self.kind.name, row, task, level, self._given)
+        steps = getattr(self._config.stopping, "max_steps", None)
+        asked = self.kind.name, row, task, level, self._given, steps
+        found = presets.preset(*asked)
         line = line if set(found.settings) - set(self._given) else ""
         return found._replace(note=found.note or line)
 

@@ -4,6 +4,7 @@ What was tuned for one prior says little of another: a prior without a row gets 
 thesis' values, and the user a line that says so.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -55,6 +56,7 @@ def preset(
     task: str,
     noise_std: float,
     given: Mapping[str, Any] | None = None,
+    max_steps: int | None = None,
 ) -> Preset:
     """What to take for the settings that the user leaves open.
 
@@ -65,9 +67,10 @@ def preset(
         noise_std: of the observation, in [0, 1] units.
         given: settings that the user chose; they win, and change what fits them; those
             that say `PRESET` are left open.
+        max_steps: of the run; a schedule that was tuned ends with it at the latest.
     """
     given = {k: v for k, v in (given or {}).items() if not _is_open(v)}
-    found, note = _open(solver, prior, task, noise_std, given)
+    found, note = _open(solver, prior, task, noise_std, given, max_steps or math.inf)
     left = set(found) - set(given)
     ends = tuned.ENDS.get(prior) if "schedule" in found else None
     return Preset({**found, **given}, note if left else "", ends)
@@ -145,14 +148,17 @@ def row(prior: Any, name: str, digest: str) -> tuple[str, str]:
     return name, ""
 
 
-def _open(solver, prior, task, noise_std, given) -> tuple[dict[str, Any], str]:
+def _open(
+    solver, prior, task, noise_std, given, most: float
+) -> tuple[dict[str, Any], str]:
     if solver == "tv":
         return {"weight": _rows(tuned.TV, task) / noise_std}, ""
     if solver == "variational":
         return _descent(prior, task, noise_std, given)
     rows = tuned.CONTINUED.get(prior, {}).get(task)
     if solver == "pnp_hvae" and rows and _continues(given):
-        found = _continued(rows, 255 * noise_std, tuned.FIRST_TAU.get(prior, 1))
+        first = tuned.FIRST_TAU.get(prior, 1)
+        found = _continued(rows, 255 * noise_std, first, most)
         found["views"] = tuned.VIEWS.get(prior, "none")
         if (prior, task) in tuned.TV_STARTS:
             found["tv_start"] = _rows(tuned.TV, task) / noise_std
@@ -203,11 +209,11 @@ def _continues(given: Mapping[str, Any]) -> bool:
     return not (value is None or (isinstance(value, str) and value in ("none", "")))
 
 
-def _continued(rows, level: float, first_tau: float) -> dict[str, Any]:
+def _continued(rows, level: float, first_tau: float, most: float) -> dict[str, Any]:
     """Settings of PnP-HVAE with a schedule."""
     tau, gamma, *told, first, length = _row(rows, level)
     levels = dict(zip(_PNP[1:], (gamma / 255, *(t / 255 for t in told)), strict=False))
-    schedule = f"{first / gamma:.3g}:{round(length)}"
+    schedule = f"{first / gamma:.3g}:{min(round(length), most)}"
     schedule += f":{first_tau:g}" if first_tau != 1 else ""
     return {"temperature": tau, **levels, "schedule": schedule}
 

@@ -13,9 +13,8 @@ CONSTANT: dict[str, dict[str, dict[float, tuple]]] = {
         # the observation: the decoder mean is one pass of the denoiser.
         "identity": {1: (1.0, 255, 1), 50: (1.0, 255, 50)},
     },
-    # The best of temperatures 0.4 to 0.95 and deviations 5 to 40 on faces that the
-    # prior was not trained on: 8 of them, 12 for downsample (docs/results.md) and mask
-    # (60 % missing), 24 for hole (a square of a ninth).
+    # The best of temperatures 0.4 to 0.95 and deviations 5 to 40 on 8 to 24 faces that
+    # the prior was not trained on.
     "vdvae-faces64": {
         "blur": {3: (0.8, 10), 8: (0.8, 10)},
         "downsample": {3: (0.6, 10)},
@@ -39,14 +38,17 @@ CONTINUED: dict[str, dict[str, dict[float, tuple]]] = {
         "hole": {3: (0.8, 2.6, 2, 26, 16)},
     },
     "vdvae-faces64": {
-        "blur": {3: (0.8, 10, 30, 8), 8: (0.8, 10, 30, 8)},
-        "downsample": {3: (0.45, 10, 80, 8)},
-        "mask": {3: (0.95, 20, 40, 6)},
+        "blur": {3: (0.65, 3, 24, 48), 8: (0.65, 4, 32, 48)},
+        "downsample": {3: (0.65, 4, 64, 48)},
+        "resize": {3: (0.65, 4, 64, 48)},
+        "mask": {3: (0.9, 8, 64, 48)},
+        "hole": {3: (0.6, 4, 160, 48)},
+        "identity": {5: (0.95, 4, 8, 16), 25: (0.75, 5, 40, 32)},
     },
 }
 # What the schedule's first temperature is of the last: faces begin as their mean.
 FIRST_TAU = {"vdvae-faces64": 0.7}
-VIEWS = {"patch-vdvae-natural": "shifts"}
+VIEWS = {"patch-vdvae-natural": "shifts", "vdvae-faces64": "horizontal"}
 # Where one evaluation is all, the mean over the views takes the place of a schedule's.
 AVERAGED = {("patch-vdvae-natural", "identity")}
 # What begins where total variation ends.

@@ -51,6 +51,14 @@ def test_a_schedule_has_settings_of_its_own():
             assert 0 < 255 * first * found["encoder_noise"] < 75
 
 
+@pytest.mark.parametrize("most, length", [(None, 48), (200, 48), (12, 12), (1, 1)])
+def test_a_tuned_schedule_ends_with_the_run(most, length):
+    face = "pnp_hvae", "vdvae-faces64", "resize", 3 / 255
+    assert preset(*face, max_steps=most).settings["schedule"] == f"16:{length}:0.7"
+    own = {"schedule": "5:20"}
+    assert preset(*face, own, max_steps=12).settings["schedule"] == "5:20"
+
+
 @pytest.mark.parametrize("level, tau", [(2.55, 0.95), (7.65, 0.8), (12.75, 0.6)])
 def test_converted_published_weights_get_the_thesis_settings(level, tau):
     """Section 5.6: tau = 0.95, 0.8, 0.6 by noise, gamma = 10; no schedule, no views."""
