@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors import SafetensorError, safe_open
@@ -110,8 +109,9 @@ def from_arrays(
                 f"{what}: parameter {name} has shape {has}, its config expects {wants};"
                 " the file belongs to another architecture"
             )
+    # Not `jnp.asarray`, which compiles a program for every shape.
     params = {
-        name: jnp.asarray(real(array, f"{what}: parameter {name}"))
+        name: jax.device_put(real(array, f"{what}: parameter {name}"))
         for name, array in arrays.items()
     }
     return kind(unflatten(params), config)

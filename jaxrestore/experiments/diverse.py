@@ -4,7 +4,8 @@
 
 y is the antialiased bicubic reduction of each image, without noise, by the factor of
 each of --encoders. Compared are bicubic enlargement, PnP-HVAE on the same y (told a
-noise of 1/255, its settings chosen on --val; --no-pnp leaves it away), single samples
+noise of 1/255, its settings chosen on --val from constant ones and those tuned for the
+prior, with their schedule; --no-pnp leaves it away), single samples
 of CVDVAE at each of --temperatures, and the mean of --samples of them. Samples are
 projected onto H x = y; LR-PSNR is given before and after that, unclipped. APD is the
 mean squared error between pairs of --apd_samples, times 10,000; --lpips=FILE adds LPIPS
@@ -48,6 +49,7 @@ from jaxrestore.metrics import (
 from jaxrestore.report.sheets import sheet
 from jaxrestore.settings import count, flag, number, sequence, setting, text
 from jaxrestore.solvers import DiverseSR, sample
+from jaxrestore.solvers.presets import preset
 
 QUICK = {"max_images": 1, "samples": 2, "apd_samples": 2, "pnp": False}
 _NOISE = 1 / 255  # what PnP-HVAE is told
@@ -137,11 +139,13 @@ def _solve(config, prior, encoder, seen, key) -> tuple[dict[str, Any], dict]:
     if config.pnp:
         points = itertools.product(config.pnp_temperatures, config.decoder_stds)
         grid = [{"temperature": tau, "decoder_std": std} for tau, std in points]
+        task = "downsample", _NOISE
+        grid += [preset("pnp_hvae", config.prior, *task, None, config.steps).settings]
         method = pnp_hvae(config, None, prior)._replace(grid=lambda problem: grid)
         operator, val = encoder.config.operator(), validation_images(config, prior)
         cases = [(reduced(key, operator, val), val.values())]
         label = f"x{operator.factor}"
-        problem = Problem(label, "downsample", _NOISE, lambda *_: {})
+        problem = Problem(label, *task, lambda *_: {})
         chosen = method.choose(cases, problem, config.batch)
         runs, seconds = method.solve(seen, chosen, config.batch)
         found = [run.image[None] for run in runs]

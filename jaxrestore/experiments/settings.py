@@ -189,7 +189,8 @@ def pnp_settings(config: Any, report: Any, task: str, noise: float) -> dict[str,
     names = "temperature", "decoder_std", "encoder_noise", "schedule"
     found = {name: getattr(config, name, None) for name in names}
     given = {name: value for name, value in found.items() if value is not None}
-    tuned = preset("pnp_hvae", config.prior, task, noise, given)
+    steps = getattr(config, "steps", None)
+    tuned = preset("pnp_hvae", config.prior, task, noise, given, steps)
     report.note(tuned.note.partition(";")[0])
     settings = dict(tuned.settings)
     if settings.get("schedule") == "none":

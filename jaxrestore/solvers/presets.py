@@ -157,7 +157,7 @@ def _open(
         return _descent(prior, task, noise_std, given)
     rows = tuned.CONTINUED.get(prior, {}).get(task)
     if solver == "pnp_hvae" and rows and _continues(given):
-        first = tuned.FIRST_TAU.get(prior, 1)
+        first = tuned.FIRST_TAU.get(prior, {}).get(task, 1)
         found = _continued(rows, 255 * noise_std, first, most)
         found["views"] = tuned.VIEWS.get(prior, "none")
         if (prior, task) in tuned.TV_STARTS:

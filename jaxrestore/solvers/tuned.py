@@ -38,8 +38,8 @@ CONTINUED: dict[str, dict[str, dict[float, tuple]]] = {
         "hole": {3: (0.8, 2.6, 2, 26, 16)},
     },
     "vdvae-faces64": {
-        "blur": {3: (0.65, 3, 24, 48), 8: (0.65, 4, 32, 48)},
-        "downsample": {3: (0.65, 4, 64, 48)},
+        "blur": {3: (0.65, 3, 24, 48), 8: (0.65, 4, 40, 48)},
+        "downsample": {3: (0.65, 4, 64, 64)},
         "resize": {3: (0.65, 4, 64, 48)},
         "mask": {3: (0.9, 8, 64, 48)},
         "hole": {3: (0.6, 4, 160, 48)},
@@ -47,7 +47,16 @@ CONTINUED: dict[str, dict[str, dict[float, tuple]]] = {
     },
 }
 # What the schedule's first temperature is of the last: faces begin as their mean.
-FIRST_TAU = {"vdvae-faces64": 0.7}
+FIRST_TAU = {
+    "vdvae-faces64": {
+        "blur": 0.8,
+        "downsample": 0.6,
+        "resize": 0.6,
+        "mask": 0.7,
+        "hole": 0.6,
+        "identity": 0.7,
+    }
+}
 VIEWS = {"patch-vdvae-natural": "shifts", "vdvae-faces64": "horizontal"}
 # Where one evaluation is all, the mean over the views takes the place of a schedule's.
 AVERAGED = {("patch-vdvae-natural", "identity")}

@@ -1,7 +1,8 @@
 """Priors with random weights, drawn by NumPy: nothing is compiled."""
 
+from functools import lru_cache
+
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxrestore.priors import Glow, PatchVDVAEConfig
@@ -19,6 +20,12 @@ TWO_SCALES = PatchVDVAEConfig(
 )
 
 
+def floats(array):
+    """On the device as they are: `jnp.asarray` compiles something for every shape."""
+    return jax.device_put(array.astype(np.float32))
+
+
+@lru_cache
 def random_prior(kind, config, seed=0):
     """Every weight random, none at a special value; only the fixed N(0, I) stays."""
     rng = np.random.default_rng(seed)
@@ -28,13 +35,14 @@ def random_prior(kind, config, seed=0):
     def draw(path, leaf):
         name = path[-1].key
         if name in ("prior_mean", "prior_std"):
-            return jnp.full(leaf.shape, float(name == "prior_std"))
+            return floats(np.full(leaf.shape, name == "prior_std"))
         fan_in = np.prod(leaf.shape[-4:-1]) if name == "kernel" else 100.0
-        return jnp.asarray(rng.normal(size=leaf.shape) / fan_in**0.5, jnp.float32)
+        return floats(rng.normal(size=leaf.shape) / fan_in**0.5)
 
     return kind(jax.tree_util.tree_map_with_path(draw, shapes), config)
 
 
+@lru_cache
 def random_glow(config, seed=0, scale=0.1):
     """A Glow with random weights whose 1x1 convolutions have inverses."""
     rng = np.random.default_rng(seed)
@@ -45,11 +53,11 @@ def random_glow(config, seed=0, scale=0.1):
         name, above, noise = path[-1].key, path[-2].key, rng.normal(size=leaf.shape)
         if name == "order":
             orders = [rng.permutation(leaf.shape[1]) for _ in range(leaf.shape[0])]
-            return jnp.asarray(np.stack(orders), jnp.float32)
+            return floats(np.stack(orders))
         if name == "sign":
-            return jnp.asarray(np.sign(noise), jnp.float32)
+            return floats(np.sign(noise))
         base = 1.0 if (name, above) == ("scale", "actnorm") else 0.0
         base = np.eye(leaf.shape[-1]) if name == "matrix" else base
-        return jnp.asarray(base + scale * noise, jnp.float32)
+        return floats(base + scale * noise)
 
     return Glow(jax.tree_util.tree_map_with_path(draw, shapes), config)

@@ -54,7 +54,7 @@ def test_a_schedule_has_settings_of_its_own():
 @pytest.mark.parametrize("most, length", [(None, 48), (200, 48), (12, 12), (1, 1)])
 def test_a_tuned_schedule_ends_with_the_run(most, length):
     face = "pnp_hvae", "vdvae-faces64", "resize", 3 / 255
-    assert preset(*face, max_steps=most).settings["schedule"] == f"16:{length}:0.7"
+    assert preset(*face, max_steps=most).settings["schedule"] == f"16:{length}:0.6"
     own = {"schedule": "5:20"}
     assert preset(*face, own, max_steps=12).settings["schedule"] == "5:20"
 
