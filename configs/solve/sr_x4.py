@@ -13,6 +13,5 @@ def get_config():
         "task": "resize",
         "factor": 4,
         "simulated_noise_std": "1/255",
-        "stopping": {"max_steps": 12},  # what has not converged by then drifts away
         "output_image": "image",  # true to the small image; sharper than the mean
     }
