@@ -39,7 +39,9 @@ def summary(tmp_path):
 
 
 @pytest.mark.parametrize("config", ["denoise_alr", "deblur_alr"])
-@pytest.mark.parametrize("simulate", [True, False])
+@pytest.mark.parametrize(
+    "simulate", [pytest.param(True, marks=pytest.mark.slow), False]
+)
 def test_a_photograph(solve, photo, tmp_path, config, simulate):
     wanted = ["--simulate"] if simulate else ["--noise_std=0.05", "--nocheck"]
     if config == "deblur_alr":

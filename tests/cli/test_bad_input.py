@@ -227,7 +227,12 @@ def test_divergence_is_reported(run, photo, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--input=nowhere.png"], ["--config.solver.x=1"], ["--noise_std=9"]]
+    "arguments",
+    [
+        ["--input=nowhere.png"],
+        pytest.param(["--config.solver.x=1"], marks=pytest.mark.slow),
+        pytest.param(["--noise_std=9"], marks=pytest.mark.slow),
+    ],
 )
 def test_as_a_program(tmp_path, arguments):
     command = [sys.executable, str(ROOT / "solve.py"), *arguments]

@@ -91,7 +91,11 @@ def test_observation_of_any_size_with_estimated_noise(
 
 
 @pytest.mark.parametrize(
-    ("config", "size"), [("gaussian_deblur", 36), ("sr_x2_decimated", 36)]
+    ("config", "size"),
+    [
+        ("gaussian_deblur", 36),
+        pytest.param("sr_x2_decimated", 36, marks=pytest.mark.slow),
+    ],
 )
 def test_simulation_without_wrapping(run, photo, tmp_path, config, size):
     """Border pixels that the blur would have wrapped around are not shown."""

@@ -23,7 +23,7 @@ SIDES = st.integers(1, 12)
 
 
 @hypothesis.given(SIDES, SIDES, st.sampled_from(sorted(VIEWS)), st.integers(0, 3))
-@hypothesis.settings(max_examples=40, deadline=None)
+@hypothesis.settings(max_examples=15, deadline=None)
 def test_what_is_seen_is_undone(height, width, kind, which):
     """Each view is on its own canvas, and shows where which pixel lies."""
     image = jnp.arange(height * width, dtype=jnp.float32).reshape(height, width, 1)
@@ -51,7 +51,9 @@ def test_views_of_a_kind_differ():
         assert len(shown) == len(views)
 
 
-@pytest.mark.parametrize("shape", [(8, 12), (7, 9)])
+@pytest.mark.parametrize(
+    "shape", [pytest.param((8, 12), marks=pytest.mark.slow), (7, 9)]
+)
 def test_the_averaged_mean_is_that_of_the_views(shape):
     prior = random_prior(PatchVDVAE, CONFIG)
     y = np.random.default_rng(0).uniform(size=(*shape, 1)).astype(np.float32)
