@@ -146,7 +146,7 @@ def test_a_killed_process_loses_nothing_and_nothing_is_done_twice(
     for i in range(10):
         photo(f"in/{i}.png", (64, 64, 3), i)
     given = *GIVEN, f"--prior={weights}"
-    given += "--stopping.tolerance=0", "--stopping.max_steps=1000"
+    given += "--stopping.tolerance=0", "--stopping.max_steps=300"
     folder = f"--input={tmp_path / 'in'}", f"--output={tmp_path / 'ray'}"
     on_ray = "--engine=ray", "--workers=2", "--shard=0/1", "--batch=2"
     command = [sys.executable, str(ROOT / "solve.py"), *given, *folder, *on_ray]
