@@ -181,7 +181,7 @@ def pnp_settings(config: Any, report: Any, task: str, noise: float) -> dict[str,
     "tolerance" is among them where it was tuned, too.
 
     Args:
-        config: with some of the settings' names.
+        config: with some of the settings' names, and `steps`, the most of a run.
         report: notes where nothing was tuned.
         task: one of `presets.TASKS`.
         noise: level in [0, 1] units.

@@ -34,8 +34,6 @@ CONTINUED: dict[str, dict[str, dict[float, tuple]]] = {
             12.75: (0.95, 28, 14, 98, 8),
         },
         "downsample": {3: (0.95, 12.6, 4, 155, 8)},
-        # Held, as what has not converged by then drifts away.
-        "resize": {0.5: (0.95, 3, 9, 3, 10), 3: (0.95, 20, 9, 20, 10)},
         "mask": {3: (0.95, 4.5, 2, 78, 16)},
         "hole": {3: (0.8, 2.6, 2, 26, 16)},
     },
