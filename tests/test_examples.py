@@ -41,7 +41,7 @@ def test_vae_learns_the_spiral(tmp_path):
 
 def test_flow_learns_a_density_in_the_plane(tmp_path):
     plane = load("flow_in_the_plane")
-    params = plane.train(jax.random.key(0), 1500)
+    params = plane.train(jax.random.key(0), 500)
     report = plane.measure(params)
     assert abs(report["mass"] - 1) < 5e-3
     assert -1e-3 < report["divergence"] < 0.08
