@@ -4,10 +4,11 @@
 
 Clean photographs are cut, blurred (no border wraps around), made noisy, and saved as
 PNG or JPEG; then each file goes the way of the command line, the kernel told, the noise
-not. Parts: blur (formats x kernels x noise), enlarge (made smaller by four filters),
-wrong (kernels that are not what made the photograph), right (those that are, of
---kernels=4.npy,7.npy,...: none may be flagged). Prints tables of the gain in dB against
-the file itself (enlarge: against Pillow's bicubic enlargement).
+not. Parts: blur (formats x kernels x noise), cells (the same beside the same solver
+with the likelihood of a JPEG file's rounded coefficients), enlarge (made smaller by
+four filters), wrong (kernels that are not what made the photograph), right (those that
+are, of --kernels=4.npy,7.npy,...: none may be flagged). Prints tables of the gain in dB
+against the file itself (enlarge: against Pillow's bicubic enlargement).
 """
 
 import argparse
@@ -29,11 +30,13 @@ from jaxrestore.cli.entry import keep_compiled_programs
 from jaxrestore.cli.items import Item
 from jaxrestore.cli.side_by_side import SideBySide
 from jaxrestore.cli.solve import command_line
-from jaxrestore.cli.task import Task
+from jaxrestore.cli.task import Problem, Task
 from jaxrestore.cli.trust import MISMATCH
 from jaxrestore.data.images import list_images, read_image
 from jaxrestore.errors import InputError
+from jaxrestore.likelihoods import jpeg_observation
 from jaxrestore.operators import kernels
+from jaxrestore.solvers import restore
 
 WORSE = -0.1  # dB
 
@@ -48,9 +51,22 @@ class Command:
         self.task = Task(line.config, False, self.chosen.prior)
         self.restore = SideBySide(self.chosen, line.config, "--images")
 
+    def problem(self, path: Path) -> Problem:
+        return self.task.problem(path.stem, Item(path.stem, path).load())
+
+    def by_cells(self, path: Path) -> np.ndarray:
+        """Restored (H, W, C) with the likelihood of a JPEG file's cells."""
+        problem = self.problem(path)
+        assert problem.jpeg is not None
+        levels = problem.levels.before
+        observation = jpeg_observation(problem.jpeg, problem.operator, levels)
+        method, _ = self.chosen.method(problem)
+        result = restore(method, observation, max_steps=len(method.schedule))
+        return np.clip(problem.crop(result.mean), 0, 1)
+
     def __call__(self, path: Path):
         """Restored image (H, W, C), status, level that was told, notes."""
-        problem = self.task.problem(path.stem, Item(path.stem, path).load())
+        problem = self.problem(path)
         (told,) = self.restore([problem])
         if isinstance(told, InputError):
             raise told
@@ -95,6 +111,21 @@ def save(pixels, path: Path, form: str) -> Path:
 
 
 def blur_part(options, folder: Path):
+    for case, stem, command, file, clean in blurred_files(options, folder):
+        yield case, stem, *gained(command, file, clean)
+
+
+def cells_part(options, folder: Path):
+    for case, stem, command, file, clean in blurred_files(options, folder):
+        found = gained(command, file, clean)
+        yield (*case, "white noise"), stem, *found
+        before = psnr(read_image(file).pixels, clean)
+        gain = psnr(command.by_cells(file), clean) - before
+        yield (*case, "cells"), stem, gain, *found[1:]
+
+
+def blurred_files(options, folder: Path):
+    """Case, name, command line that is told the kernel, file and clean image."""
     forms, levels = (
         options.formats.split(","),
         [float(n) for n in options.noise.split(",")],
@@ -116,7 +147,7 @@ def blur_part(options, folder: Path):
             for form, noise in ((f, n) for f in forms for n in levels):
                 y = blurred(pixels, own[name], corner, options.side, noise, seed)
                 file = save(y, folder / stem, form)
-                yield (name, form, noise), stem, *gained(commands[name], file, clean)
+                yield (name, form, noise), stem, commands[name], file, clean
 
 
 def gained(command: Command, file: Path, clean: np.ndarray):
@@ -227,7 +258,7 @@ def main() -> None:
     parser.add_argument("--images", required=True, help="folder of clean photographs")
     parser.add_argument("--kernel", default="", help="motion kernel of blur and wrong")
     parser.add_argument("--kernels", default="", help="of right, separated by commas")
-    parts = {"blur": blur_part, "enlarge": enlarge_part}
+    parts = {"blur": blur_part, "cells": cells_part, "enlarge": enlarge_part}
     parts |= {"wrong": wrong_part, "right": right_part}
     parser.add_argument("--part", choices=parts, default="blur")
     parser.add_argument("--count", type=int, default=20, help="images")
