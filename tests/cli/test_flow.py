@@ -18,12 +18,10 @@ def flow(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config, solver",
-    [
-        ("glow_analysis", "analysis"),
-        pytest.param("glow_synthesis", "synthesis", marks=pytest.mark.slow),
-    ],
+    [("glow_analysis", "analysis"), ("glow_synthesis", "synthesis")],
 )
 def test_a_face(flow, photo, tmp_path, config, solver):
     out = tmp_path / "out"
