@@ -8,6 +8,8 @@ again.
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -19,6 +21,18 @@ for _flag in (
     _flags = os.environ.get("XLA_FLAGS", "")
     if _flag.split("=")[0] not in _flags:
         os.environ["XLA_FLAGS"] = f"{_flags} {_flag}".strip()
+
+# A third of the time of compilation; a jaxlib that does not know it would end here.
+_QUICK = "--xla_cpu_use_fusion_emitters=false"
+if _QUICK not in os.environ["XLA_FLAGS"] and "PYTEST_XDIST_WORKER" not in os.environ:
+    _flags = f"{os.environ['XLA_FLAGS']} {_QUICK}"
+    _tried = subprocess.run(
+        [sys.executable, "-c", "import jax; jax.devices('cpu')"],
+        env={**os.environ, "XLA_FLAGS": _flags},
+        capture_output=True,
+    )
+    if _tried.returncode == 0:
+        os.environ["XLA_FLAGS"] = _flags
 
 _CACHE = "JAX_COMPILATION_CACHE_DIR"
 _owned = None
