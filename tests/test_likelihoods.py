@@ -135,7 +135,6 @@ def test_many_cg_steps_reach_the_exact_prox(name):
     assert jnp.abs(observation.prox(v, 0.01, cg_steps=1) - exact).max() > 1e-3
 
 
-@pytest.mark.slow
 @each_operator
 @each_step
 def test_samples_have_the_exact_posterior(name, kind):

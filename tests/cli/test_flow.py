@@ -18,10 +18,12 @@ def flow(tmp_path_factory):
     return path
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "config, solver",
-    [("glow_analysis", "analysis"), ("glow_synthesis", "synthesis")],
+    [
+        ("glow_analysis", "analysis"),
+        pytest.param("glow_synthesis", "synthesis", marks=pytest.mark.slow),
+    ],
 )
 def test_a_face(flow, photo, tmp_path, config, solver):
     out = tmp_path / "out"

@@ -99,7 +99,6 @@ def test_statistics_and_kl_at_the_posterior_mean(prior, stored, images):
         np.testing.assert_allclose(kl, stored["kl"][group], rtol=1e-5, atol=NATS)
 
 
-@pytest.mark.slow
 def test_training_loss(prior, stored, images):
     decoded, groups = _posterior_means(prior, images)
     target = to_network(images)

@@ -48,11 +48,7 @@ def documented(method, observation, result):
     [
         (Synthesis, {"start": "zero"}),
         pytest.param(Analysis, {"start": "random"}, marks=pytest.mark.slow),
-        pytest.param(
-            Analysis,
-            {"start": "prior_mean", "penalty": "raw", "misfit": "squares"},
-            marks=pytest.mark.slow,
-        ),
+        (Analysis, {"start": "prior_mean", "penalty": "raw", "misfit": "squares"}),
         pytest.param(
             Synthesis,
             {"start": "image", "misfit": "squares", "latents": "raw"},

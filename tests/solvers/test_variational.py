@@ -114,11 +114,7 @@ def written_out(observation, weight, steps, turns):
     return x, values[1:]
 
 
-@pytest.mark.parametrize(
-    "turns",
-    [pytest.param(False, marks=pytest.mark.slow), True],
-    ids=["upright", "turned"],
-)
+@pytest.mark.parametrize("turns", [False, True], ids=["upright", "turned"])
 def test_adam_is_optax_with_the_published_schedule(turns):
     observation, settings = observe(), {"weight": 0.3, "max_steps": 6}
     result = run(Variational, CRITIC, observation, turns=turns, **settings)

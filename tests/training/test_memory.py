@@ -36,7 +36,6 @@ def _faults(*arguments):
     return subprocess.run(line, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.slow
 def test_later_steps_find_their_pages():
     said, count = _faults("keep").split("\n")[:2]
     if said != "kept":
