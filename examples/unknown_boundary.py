@@ -16,6 +16,7 @@ alone. Printed: the PSNR gain in a band along the border and in the centre, for
 restorations and the clean image.
 """
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -41,6 +42,7 @@ _KERNEL = flags.DEFINE_multi_string("kernel", None, "Kernel file.", required=Tru
 _OUT = flags.DEFINE_string("out", "unknown_boundary", "Folder to write.")
 _PRIOR = flags.DEFINE_string("prior", "patch-vdvae-natural", "Name or file.")
 _NOISE = flags.DEFINE_string("noise_std", "3/255", "Noise level of the simulation.")
+_COUNT = flags.DEFINE_integer("max_images", 0, "Of --images; 0: all.")
 _BAND = flags.DEFINE_integer("band", 16, "Width of the border band in pixels.")
 
 
@@ -72,12 +74,15 @@ def take(key: jax.Array, clean, kernel: np.ndarray, noise_std: float) -> Scene:
 def solve(prior, scene: Scene, noise_std: float) -> dict[str, np.ndarray]:
     """Every method's image in the photograph's frame."""
     y = scene.blurred[scene.frame]
-    tuned = preset("pnp_hvae", _PRIOR.value, "blur", noise_std).settings
+    tuned = preset("pnp_hvae", _PRIOR.value, "blur", noise_std)
+    method = PnPHVAE(prior, **tuned.settings)
+    ends = tuned.tolerance or method.stopping.tolerance
+    stopping = dataclasses.replace(method.stopping, tolerance=ends)
     canvas = scene.blur.unknown_boundary(y.shape)
 
     def hvae(y, operator):
         observation = Observation.create(y, operator, noise_std)
-        return restore(PnPHVAE(prior, **tuned), observation).mean
+        return restore(method, observation, stopping=stopping).mean
 
     observation = Observation.create(y, canvas, noise_std)
     flat = restore(TV(weight=0.2 / noise_std), observation).mean
@@ -127,10 +132,11 @@ def main(_: list[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     prior, device = load_prior(_PRIOR.value), jax.devices()[0].device_kind
     report = {"band": _BAND.value, "device": device, "kernels": {}}
+    paths = list_images(_IMAGES.value)[: _COUNT.value or None]
     for kernel in map(Path, _KERNEL.value):
         rows = {
             path.name: compare(jax.random.key(seed), prior, path, kernel)
-            for seed, path in enumerate(list_images(_IMAGES.value))
+            for seed, path in enumerate(paths)
         }
         mean = {
             name: float(np.mean([row[name] for row in rows.values()]))
