@@ -99,8 +99,8 @@ def stopband_excess(
 
     The frequencies are those where a scene with the spectrum c / |f|^2, its strength c
     taken from what the kernel does let through, would leave less than a fifth of the
-    noise's power. About 1 for the kernel that made y, up to 1.1 for smooth and 1.5 for
-    motion kernels; 2 to 400 for one twice too wide, or for a sharp photograph.
+    noise's power. About 1 for the kernel that made y, much more for one that is too
+    wide, or for a sharp photograph (docs/real_photos.md).
 
     Args:
         observed: (h, w, C) y; its border may be anything (a window tapers it).
@@ -135,8 +135,8 @@ def spectral_growth(
     Divided by what the kernel lets through, y has the scene's spectrum, which falls as
     c / |f|^2. The ratio is that of the largest c over bands of the kernel's power, from
     0.3 down to 0.0003, to that where more than half gets through: about 1 for the
-    kernel that made y (0.4 to 7, in a few small pieces of flat scenes up to 20), 20 to
-    10,000 for one that is twice too wide or another one, at any level of noise.
+    kernel that made y (in a few small pieces of flat scenes up to 20), much more for
+    one that is too wide or another one, at any level of noise (docs/real_photos.md).
 
     Args:
         observed: (h, w, C) y; its border may be anything (a window tapers it).
