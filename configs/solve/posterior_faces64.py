@@ -15,7 +15,7 @@ def get_config():
         "task": "mask",
         "boundary": "periodic",
         "prior": "vdvae-faces64",
-        "solver": {"name": "gibbs", "temperature": 1.0, "decoder_std": "6/255"},
+        "solver": {"name": "gibbs", "temperature": 0.8, "decoder_std": "4/255"},
         "sampling": {"n_samples": 160, "chains": 8, "burn_in": 15},
         "simulated_noise_std": "3/255",
     }
