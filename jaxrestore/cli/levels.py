@@ -14,7 +14,7 @@ from jaxrestore.estimation.jpeg import jpeg_noise_std, sensor_noise_std
 
 # Eight-bit rounding alone is 0.29/255; less than this is not worth believing.
 _LEAST = 0.5 / 255
-# Of the noise before compression, in the level that is told: most of chroma's is averaged
+# Of the noise before compression, in the level that is told: most of chroma is averaged
 # away (0.5 to 0.75 is left in all), luma's is not. Best of 0.6, 0.8 and 1 on val.
 _KEPT = 0.8
 _LUMA = 1.3
