@@ -43,8 +43,8 @@ def _gains(clean: np.ndarray, options, methods) -> list[float]:
     truth = clean / np.float32(255)
     plain = psnr(_resized(small, options.side, "bicubic") / np.float32(255), truth)
     return [
-        float(psnr(restore(method, observation).image, truth) - plain)
-        for method in methods
+        float(psnr(restore(method, observation, max_steps=n).image, truth) - plain)
+        for method, n in methods
     ]
 
 
@@ -57,11 +57,12 @@ def main() -> None:
     parser.add_argument("--made", choices=_PILLOW, default="bicubic")
     parser.add_argument("--assumed", choices=(*_PILLOW, "estimated"), default="bicubic")
     parser.add_argument("--decoder_std", type=float, default=2.0, help="of 255")
+    parser.add_argument("--steps", type=int, default=12, help="of PnP-HVAE")
     options = parser.parse_args()
     prior = load_prior("patch-vdvae-natural")
     std = options.decoder_std / 255
     pnp = PnPHVAE(prior, temperature=0.95, decoder_std=std, encoder_noise=9 / 255)
-    methods = pnp, TV(weight=0.1 / _NOISE)
+    methods = (pnp, options.steps), (TV(weight=0.1 / _NOISE), None)
     files = list_images(options.folder)[: options.images]
     gains = [_gains(_crop(file, options.side), options, methods) for file in files]
     for name, column in zip(("PnP-HVAE", "TV"), np.transpose(gains), strict=True):
