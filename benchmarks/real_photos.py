@@ -58,8 +58,8 @@ class Command:
         """Restored (H, W, C) with the likelihood of a JPEG file's cells."""
         problem = self.problem(path)
         assert problem.jpeg is not None
-        levels = problem.levels.before
-        observation = jpeg_observation(problem.jpeg, problem.operator, levels)
+        before = problem.levels.before
+        observation = jpeg_observation(problem.jpeg, problem.operator, before)
         method, _ = self.chosen.method(problem)
         result = restore(method, observation, max_steps=len(method.schedule))
         return np.clip(problem.crop(result.mean), 0, 1)
@@ -119,9 +119,9 @@ def cells_part(options, folder: Path):
     for case, stem, command, file, clean in blurred_files(options, folder):
         found = gained(command, file, clean)
         yield (*case, "white noise"), stem, *found
-        before = psnr(read_image(file).pixels, clean)
+        _, _, told, before, _ = found
         gain = psnr(command.by_cells(file), clean) - before
-        yield (*case, "cells"), stem, gain, *found[1:]
+        yield (*case, "cells"), stem, gain, False, told, before, []
 
 
 def blurred_files(options, folder: Path):
