@@ -40,4 +40,5 @@ def get_config(size=""):
         config["model"] |= {"top_down_filters": (32,) * 3, "kernel_sizes": (3,) * 3}
         config["model"] |= {"bottom_up_filters": (32,) * 3}
         config["data"] = {"patch_size": 48}
+        config["loss"] |= {"warmup_steps": 300, "balance_steps": 300}
     return config
