@@ -1,9 +1,13 @@
 """Enlarging photographs that Pillow reduced: dB above Pillow's bicubic enlargement.
 
 python benchmarks/enlarging.py --folder=DIR --factor=2 --made=area --assumed=bicubic
+python benchmarks/enlarging.py --folder=DIR --factor=2 --images=20 --guess
+
+The second one counts what `estimate_filter` takes each of Pillow's filters for.
 """
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +52,18 @@ def _gains(clean: np.ndarray, options, methods) -> list[float]:
     ]
 
 
+def _guesses(images: list[np.ndarray], factor: int) -> None:
+    small = images[0].shape[0] // factor
+    for made in _PILLOW:
+        seen = [_resized(image, small, made) / np.float32(255) for image in images]
+        counts = Counter(estimate_filter(y, factor)[0] for y in seen)
+        answers = ", ".join(f"{name} {n}" for name, n in counts.most_common())
+        print(f"x{factor} {made}: {answers}")
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
     parser.add_argument("--folder", required=True)
     parser.add_argument("--images", type=int, default=8)
     parser.add_argument("--side", type=int, default=160)
@@ -58,13 +72,17 @@ def main() -> None:
     parser.add_argument("--assumed", choices=(*_PILLOW, "estimated"), default="bicubic")
     parser.add_argument("--decoder_std", type=float, default=2.0, help="of 255")
     parser.add_argument("--steps", type=int, default=12, help="of PnP-HVAE")
+    parser.add_argument("--guess", action="store_true", help="estimate_filter alone")
     options = parser.parse_args()
+    files = list_images(options.folder)[: options.images]
+    images = [_crop(file, options.side) for file in files]
+    if options.guess:
+        return _guesses(images, options.factor)
     prior = load_prior("patch-vdvae-natural")
     std = options.decoder_std / 255
     pnp = PnPHVAE(prior, temperature=0.95, decoder_std=std, encoder_noise=9 / 255)
     methods = (pnp, options.steps), (TV(weight=0.1 / _NOISE), None)
-    files = list_images(options.folder)[: options.images]
-    gains = [_gains(_crop(file, options.side), options, methods) for file in files]
+    gains = [_gains(image, options, methods) for image in images]
     for name, column in zip(("PnP-HVAE", "TV"), np.transpose(gains), strict=True):
         print(
             f"x{options.factor} {options.made} as {options.assumed}: {name}"
