@@ -5,6 +5,7 @@ import pytest
 from scipy.signal import fftconvolve
 from skimage import data
 
+from jaxrestore.estimation.kernel.width import narrower_gain
 from jaxrestore.evaluation.orientation import fits_better_turned
 from jaxrestore.likelihoods.explanation import (
     EXCESS,
@@ -103,6 +104,20 @@ def test_a_kernel_the_wrong_way_round_is_seen():
     assert not fits_better_turned(y, MOTION, level_of())
     assert fits_better_turned(y, MOTION[::-1, ::-1], level_of())
     assert not fits_better_turned(y, NARROW, level_of())  # has no wrong way
+
+
+@pytest.mark.parametrize("level", [1.0, 5.0])
+def test_a_kernel_far_too_wide_has_less_evidence_than_a_narrower_one(level):
+    told = level_of(level)
+    sharp = blurred(np.ones((1, 1)), level)
+    assert min(narrower_gain(sharp, k, told) for k in (MOTION, WIDE)) > 0
+    for kernel in (NARROW, WIDE, MOTION, MOTION[:, :-1]):
+        assert narrower_gain(blurred(kernel, level), kernel, told) < -0.02
+
+
+def test_evidence_says_nothing_without_edges():
+    assert narrower_gain(np.full((160, 160, 1), 0.5), NARROW, level_of()) == -np.inf
+    assert narrower_gain(blurred(NARROW)[:40, :40], WIDE, level_of()) == -np.inf
 
 
 def test_grey_photographs_stored_in_colour_are_not_refused():

@@ -75,9 +75,7 @@ def estimate_kernel(
     report = progress or (lambda text: None)
     size = _checked_size(max_size)
     grey = _checked_grey(image, size)
-    noise = _NOISE_FACTOR * max(_checked_noise(noise_std), _LEAST_NOISE) ** 2
-    noise += _TEXTURE
-    seen = Gradients(textured(grey, _COMPARED), size // 2 + 1)
+    seen, noise = compared(grey, _checked_noise(noise_std), size)
     if seen.power == 0:
         return _nothing("the image is constant: nothing can be said of its blur")
 
@@ -104,6 +102,20 @@ def estimate_kernel(
     parameters = dict(zip(family.names, map(float, values), strict=True))
     doubt = max(doubt, distance(free, formulas[name]))
     return _estimate(formulas[name], name, parameters, doubt, scores)
+
+
+def compared(grey: np.ndarray, noise_std: float, size: int) -> tuple[Gradients, float]:
+    """The gradients that kernels of at most `size` pixels are compared on.
+
+    Args:
+        grey: (H, W) in [0, 1].
+        noise_std: of the white noise; below 1/255 counts as that.
+
+    Returns:
+        Those of the part with the most edges; the variance of their noise.
+    """
+    noise = _NOISE_FACTOR * max(noise_std, _LEAST_NOISE) ** 2 + _TEXTURE
+    return Gradients(textured(grey, _COMPARED), size // 2 + 1), noise
 
 
 def _form(scores: dict[str, float], unlike: dict[str, float]) -> str:
