@@ -12,8 +12,8 @@ from jaxrestore.mesh import by_rows, rows_mesh, shared_rows, whole
 from jaxrestore.operators import Blur, Downsample, Mask
 from jaxrestore.operators.fourier import irfft2, rfft2
 from jaxrestore.operators.kernels import gaussian
-from jaxrestore.priors import PatchVDVAE
-from jaxrestore.solvers import PnPHVAE, restore
+from jaxrestore.priors import Critic, CriticConfig, PatchVDVAE
+from jaxrestore.solvers import PnPHVAE, Variational, restore
 from jaxrestore.solvers.restore import memory, program
 from tests.priors.random_weights import random_prior
 from tests.priors.test_tiled import CONFIG
@@ -87,6 +87,19 @@ def test_the_whole_restoration(mesh, masked):
     np.testing.assert_allclose(
         many.history["objective"], one.history["objective"], rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("turns", [False, True], ids=["upright", "turned"])
+def test_a_critic_shares_memory_too(mesh, turns):
+    critic = Critic.create(CriticConfig((8, 8)), jax.random.key(1))
+    image = jax.random.uniform(jax.random.key(2), (64, 56, 3))
+    observation = Observation.create(Blur(KERNEL)(image), Blur(KERNEL), 0.1)
+    method, asked = Variational(critic, weight=0.3, turns=turns), {"max_steps": 5}
+    alone, each = (memory(method, observation, mesh=m, **asked) for m in (None, mesh))
+    assert each < alone / 4
+    one = restore(method, observation, **asked)
+    many = restore(method, observation, mesh=mesh, **asked)
+    np.testing.assert_allclose(many.image, one.image, atol=1e-4)
 
 
 def test_rows_that_do_not_split(mesh):

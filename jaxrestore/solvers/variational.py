@@ -115,8 +115,11 @@ class Variational(Descent):
     def evaluate_after(self, problem, point, steps):
         if not self.turns:
             return self.evaluate(problem, point)
-        turned = [partial(self._turned, quarters) for quarters in range(4)]
-        score = jax.lax.switch(steps % 4, turned, point)
+        # Differentiated, a switch would keep what each of its branches needs for that.
+        turned = [jax.value_and_grad(partial(self._turned, k)) for k in range(4)]
+        held = jax.lax.stop_gradient(point)
+        score, slope = jax.lax.switch(steps % 4, turned, held)
+        score = score + jnp.sum(slope * (point - held))
         return self._value(problem, point, score), View(point, point)
 
     def sizes(self, problem):
