@@ -116,26 +116,36 @@ class Degradation:
             return operators.Blur(kernel)
         return operators.Downsample(kernel, int(self.factor))
 
+    def divided(self, clean: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+        """The part of a clean image that the factor divides, and a note if it is cut.
+
+        Raises:
+            InputError: an image smaller than the factor.
+        """
+        factor = int(self.factor) if self.task == "downsample" else 1
+        height, width = (side - side % factor for side in clean.shape[:2])
+        if (height, width) == clean.shape[:2]:
+            return clean, ()
+        if not height or not width:
+            raise InputError(
+                f"--factor={factor}: leaves nothing of the image's {clean.shape[0]}x"
+                f"{clean.shape[1]}, expected at most its smaller side; take a larger"
+                " image"
+            )
+        note = f"cut to {height}x{width}, multiples of --factor={factor}"
+        return clean[:height, :width], (note,)
+
     def simulator(self, shape: tuple[int, ...]) -> operators.LinearOperator:
         """A for clean images of a shape (H, W, C).
 
         Raises:
-            InputError: a factor that leaves a remainder, or as `operator`.
+            InputError: as `operator`.
         """
-        height, width = shape[:2]
         if self.task == "resize":
             small = [max(1, round(side / self.factor)) for side in shape[:2]]
             kind = "bicubic" if self.filter == "auto" else self.filter
             return operators.Resize.create(shape, tuple(small), kind)
-        factor = int(self.factor)
-        if height % factor or width % factor:
-            raise InputError(
-                f"--factor={factor}: does not divide the image's {height}x{width},"
-                f" expected multiples of it; crop the clean image to"
-                f" {height - height % factor}x{width - width % factor} or take"
-                " another factor"
-            )
-        return self.operator((height // factor, width // factor))
+        return self.operator(tuple(side // int(self.factor) for side in shape[:2]))
 
     def valid(self, y: np.ndarray, clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What no wrapped-around pixel has touched, and the clean image cut alike.

@@ -260,9 +260,10 @@ class Task:
         """
         own = keys(self.config.seed, name)
         degradation = self.degradation.masked(loaded.pixels.shape, own.mask)
-        y, clean, jpeg = loaded.pixels, None, loaded.jpeg
+        y, clean, jpeg, cut = loaded.pixels, None, loaded.jpeg, ()
         if self.simulate:
-            y, clean = self._degraded(loaded.pixels, degradation, own.noise)
+            y, cut = degradation.divided(y)
+            y, clean = self._degraded(y, degradation, own.noise)
             y, jpeg = compressed(y, self.config.simulated_jpeg)
         grey = y.shape[-1] == 1
         if self.channels == 1 and not grey:
@@ -291,7 +292,7 @@ class Task:
             jpeg=jpeg,
             clean=clean,
             bit_depth=loaded.bit_depth,
-            notes=(*loaded.notes, *notes, *more),
+            notes=(*loaded.notes, *cut, *notes, *more),
             key=own.solver,
         )
 
