@@ -88,7 +88,10 @@ def test_a_small_image_of_ones_own(enlarge, tmp_path):
     "arguments, message",
     [
         (["--input={0}/odd.png"], "images of 10x10 pixels to this y, expected the"),
-        (["--simulate", "--input={0}/odd.png"], "cut to 4x4, multiples of --factor=2"),
+        (
+            ["--simulate", "--input={0}/odd.png"],
+            "--kernel: 8x8 is larger than the image's 4x4",
+        ),
         (["--config.sampling.n_samples=0"], "config.sampling.n_samples=0"),
         (["--factor=1"], "enlarges 2 times what a bicubic"),
         (["--config.encoder={0}/prior.safetensors"], "is a VDVAE, expected a low-reso"),
