@@ -119,6 +119,9 @@ class Degradation:
     def divided(self, clean: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
         """The part of a clean image that the factor divides, and a note if it is cut.
 
+        Args:
+            clean: (H, W, C); rows below and columns at the right may be left out.
+
         Raises:
             InputError: an image smaller than the factor.
         """
@@ -136,7 +139,7 @@ class Degradation:
         return clean[:height, :width], (note,)
 
     def simulator(self, shape: tuple[int, ...]) -> operators.LinearOperator:
-        """A for clean images of a shape (H, W, C).
+        """A for clean images of a shape (H, W, C) that the factor divides.
 
         Raises:
             InputError: as `operator`.

@@ -17,8 +17,8 @@ def narrower_gain(observed: np.ndarray, kernel: np.ndarray, noise_std: float) ->
     E(k) of `sparse`, per gradient of the part with the most edges: E(kernel) less
     E(narrower). Of 4,608 observations with the right kernel (32 validation images,
     pieces of 96 and 240 pixels, 18 kernels, noise 0.5 to 5 of 255, PNG and JPEG) it was
-    above -0.02 for one photograph alone, and never above -0.009; with the kernel twice
-    as wide it was above -0.013 at noise up to 2.55 (docs/real_photos.md).
+    above -0.02 for one photograph alone, and never above -0.009; with 16 of the kernels
+    twice as wide it was above -0.015 at noise up to 2.55 (docs/real_photos.md).
 
     Args:
         observed: (h, w, C) y; its border may be anything.
